@@ -1,0 +1,35 @@
+using Slm.Engine.Models;
+
+namespace Slm.Engine.Execution;
+
+/// <summary>What a pipeline returns for the output rows of a step.</summary>
+public enum StepOutput
+{
+    /// <summary>Logits, [rows, vocabulary].</summary>
+    Logits,
+
+    /// <summary>Hidden states after the final norm, [rows, hidden]: for embeddings.</summary>
+    Hidden,
+}
+
+/// <summary>
+/// All stages of a model in order, in this process or behind grains. The scheduler runs one step at a time.
+/// </summary>
+public interface IPipeline : IAsyncDisposable
+{
+    /// <summary>Hyper-parameters of the model.</summary>
+    ModelConfig Config { get; }
+
+    /// <summary>Positions per KV block.</summary>
+    int BlockSize { get; }
+
+    /// <summary>Number of KV blocks every stage holds; block ids are 0 to this, exclusive.</summary>
+    int BlockCount { get; }
+
+    /// <summary>Most tokens one step may carry.</summary>
+    int MaxStepTokens { get; }
+
+    /// <summary>Runs one step through every stage.</summary>
+    /// <returns>Row-major results for <see cref="StepBatch.OutputRows"/>, valid until the next call.</returns>
+    ValueTask<ReadOnlyMemory<float>> ForwardAsync(StepBatch batch, StepOutput output, CancellationToken cancellationToken);
+}

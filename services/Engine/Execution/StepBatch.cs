@@ -1,0 +1,74 @@
+namespace Slm.Engine.Execution;
+
+/// <summary>
+/// One ragged step: for each sequence some new tokens at consecutive positions, and the KV blocks that hold its state.
+/// It is filled anew for each step and never allocates once it has grown to the largest step.
+/// </summary>
+/// <remarks>
+/// The block tables are the whole state protocol: whoever schedules owns the blocks, and a stage only stores keys and
+/// values where the table says. Position p of a sequence lives in block <c>table[p / blockSize]</c>, row <c>p % blockSize</c>.
+/// </remarks>
+public sealed class StepBatch
+{
+    private int[] _tokens = new int[64];
+    private StepItem[] _items = new StepItem[8];
+    private int[] _blocks = new int[64];
+    private int[] _outputs = new int[8];
+    private int _tokenCount, _itemCount, _blockCount, _outputCount;
+
+    /// <summary>All new tokens, item after item.</summary>
+    public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, _tokenCount);
+
+    /// <summary>The sequences of this step.</summary>
+    public ReadOnlySpan<StepItem> Items => _items.AsSpan(0, _itemCount);
+
+    /// <summary>Indices into <see cref="Tokens"/>, ascending, whose logits (or final hidden states) are wanted.</summary>
+    public ReadOnlySpan<int> OutputRows => _outputs.AsSpan(0, _outputCount);
+
+    /// <summary>Number of new tokens in the step.</summary>
+    public int TokenCount => _tokenCount;
+
+    /// <summary>KV blocks of an item, in order of position.</summary>
+    public ReadOnlySpan<int> BlocksOf(in StepItem item) => _blocks.AsSpan(item.FirstBlock, item.BlockCount);
+
+    /// <summary>Empties the batch and keeps its memory.</summary>
+    public void Clear() => _tokenCount = _itemCount = _blockCount = _outputCount = 0;
+
+    /// <summary>Adds a sequence's new tokens.</summary>
+    /// <param name="tokens">Token ids at positions <paramref name="startPosition"/> and following.</param>
+    /// <param name="startPosition">Number of tokens of the sequence already in the KV cache.</param>
+    /// <param name="blockTable">Blocks that cover positions 0 to the last new one.</param>
+    /// <param name="outputs">How many of the last tokens need an output row: 0, 1 for the next token, or more for scoring.</param>
+    public void Add(ReadOnlySpan<int> tokens, int startPosition, ReadOnlySpan<int> blockTable, int outputs)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(tokens.Length, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(startPosition);
+        ArgumentOutOfRangeException.ThrowIfNegative(outputs);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(outputs, tokens.Length);
+        Grow(ref _tokens, _tokenCount + tokens.Length);
+        Grow(ref _items, _itemCount + 1);
+        Grow(ref _blocks, _blockCount + blockTable.Length);
+        Grow(ref _outputs, _outputCount + outputs);
+        _items[_itemCount++] = new StepItem(_tokenCount, tokens.Length, startPosition, _blockCount, blockTable.Length);
+        tokens.CopyTo(_tokens.AsSpan(_tokenCount));
+        blockTable.CopyTo(_blocks.AsSpan(_blockCount));
+        _tokenCount += tokens.Length;
+        _blockCount += blockTable.Length;
+        for (var i = outputs; i > 0; i--)
+            _outputs[_outputCount++] = _tokenCount - i;
+    }
+
+    private static void Grow<T>(ref T[] array, int needed)
+    {
+        if (array.Length < needed)
+            Array.Resize(ref array, Math.Max(needed, array.Length * 2));
+    }
+}
+
+/// <summary>One sequence of a <see cref="StepBatch"/>.</summary>
+/// <param name="FirstToken">Index of its first new token in <see cref="StepBatch.Tokens"/>.</param>
+/// <param name="Count">Number of new tokens, at least 1.</param>
+/// <param name="StartPosition">Position of the first new token in its sequence.</param>
+/// <param name="FirstBlock">Start of its block table in the batch.</param>
+/// <param name="BlockCount">Length of its block table.</param>
+public readonly record struct StepItem(int FirstToken, int Count, int StartPosition, int FirstBlock, int BlockCount);
