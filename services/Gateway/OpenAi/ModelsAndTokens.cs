@@ -1,0 +1,70 @@
+using System.Text.Json;
+using Slm.V1;
+
+namespace Slm.Gateway.OpenAi;
+
+/// <summary><c>/v1/models</c>, and the tokenizer endpoints that vLLM and lm-eval share.</summary>
+internal static class ModelsAndTokens
+{
+    public static async Task ListAsync(HttpContext context, PlatformClients clients)
+    {
+        var models = await clients.Models.ListAsync(new ListModelsRequest(), cancellationToken: context.RequestAborted);
+        await context.Response.WriteAsJsonAsync(new ModelList("list", [.. models.Models.Select(Body)]), WireContext.Shared.ModelList, cancellationToken: context.RequestAborted);
+    }
+
+    public static async Task GetAsync(HttpContext context, PlatformClients clients, string model)
+    {
+        var found = await clients.Models.GetAsync(new GetModelRequest { Model = model }, cancellationToken: context.RequestAborted);
+        await context.Response.WriteAsJsonAsync(Body(found), WireContext.Shared.ModelBody, cancellationToken: context.RequestAborted);
+    }
+
+    public static async Task TokenizeAsync(HttpContext context, JsonElement body, PlatformClients clients)
+    {
+        var fields = new RequestFields(body);
+        var model = fields.String("model") ?? await DefaultModelAsync(clients, context.RequestAborted);
+        var addSpecial = fields.Bool("add_special_tokens") ?? true;
+        var wantsStrings = fields.Bool("return_token_strs") ?? false;
+        fields.Harmless("add_generation_prompt");
+        var encoding = new EncodeRequest { Model = model, Text = fields.RequiredString("prompt"), AddSpecialTokens = addSpecial };
+        fields.RefuseUnknown();
+        var encoded = await clients.Tokens.EncodeAsync(encoding, cancellationToken: context.RequestAborted);
+        var info = await clients.Tokens.GetTokenizerInfoAsync(new GetTokenizerInfoRequest { Model = model }, cancellationToken: context.RequestAborted);
+        await context.Response.WriteAsJsonAsync(new TokenizeBody(encoded.Ids, encoded.Ids.Count, info.ContextLength, wantsStrings ? encoded.Pieces : null),
+            WireContext.Shared.TokenizeBody, cancellationToken: context.RequestAborted);
+    }
+
+    public static async Task DetokenizeAsync(HttpContext context, JsonElement body, PlatformClients clients)
+    {
+        var fields = new RequestFields(body);
+        if (fields.Get("tokens") is null)
+            throw OpenAiException.Invalid("tokens", "'tokens' is required.", "missing_required_parameter");
+        var request = new DecodeRequest { Model = fields.String("model") ?? await DefaultModelAsync(clients, context.RequestAborted) };
+        request.Ids.AddRange(fields.Ints("tokens"));
+        fields.RefuseUnknown();
+        var decoded = await clients.Tokens.DecodeAsync(request, cancellationToken: context.RequestAborted);
+        await context.Response.WriteAsJsonAsync(new DetokenizeBody(decoded.Text), WireContext.Shared.DetokenizeBody, cancellationToken: context.RequestAborted);
+    }
+
+    public static async Task TokenizerInfoAsync(HttpContext context, PlatformClients clients, string? model)
+    {
+        model ??= await DefaultModelAsync(clients, context.RequestAborted);
+        var info = await clients.Tokens.GetTokenizerInfoAsync(new GetTokenizerInfoRequest { Model = model }, cancellationToken: context.RequestAborted);
+        var body = new TokenizerInfoBody(model, info.HasBosToken ? info.BosToken : null, info.HasEosToken ? info.EosToken : null,
+            info.HasBosId ? info.BosId : null, info.HasEosId ? info.EosId : null, info.HasChatTemplate ? info.ChatTemplate : null,
+            info.VocabSize, info.ContextLength, info.AddsBos, info.AddsEos);
+        await context.Response.WriteAsJsonAsync(body, WireContext.Shared.TokenizerInfoBody, cancellationToken: context.RequestAborted);
+    }
+
+    /// <summary>These endpoints may leave the model out: then there must be only one, or one that is loaded.</summary>
+    private static async Task<string> DefaultModelAsync(PlatformClients clients, CancellationToken cancellationToken)
+    {
+        var models = (await clients.Models.ListAsync(new ListModelsRequest(), cancellationToken: cancellationToken)).Models;
+        var loaded = models.Where(m => m.State == ModelState.Loaded).ToList();
+        if (loaded.Count == 1)
+            return loaded[0].Model_;
+        return models.Count == 1 ? models[0].Model_
+            : throw OpenAiException.Invalid("model", $"'model' is required where several models can be meant: {string.Join(", ", models.Select(m => m.Model_))}.", "missing_required_parameter");
+    }
+
+    private static ModelBody Body(Model model) => new(model.Model_, "model", model.Modified?.Seconds ?? 0, "slm-platform", model.ContextLength);
+}

@@ -1,0 +1,226 @@
+import { streamEvents } from './sse.js';
+import { renderModels } from './models.js';
+
+const $ = id => document.getElementById(id);
+const hints = {
+  chat: 'Say what the model should write about. With the stories model: “A shy fox and a kind girl look for a lost red ball.”',
+  complete: 'Write the beginning; the model goes on. With the stories model: “Once upon a time there was a little robot who”.',
+};
+const labels = { chat: 'Message', complete: 'Beginning of the text' };
+
+let mode = 'chat';
+let history = [];
+let running = null;
+let modelTimer = null;
+
+async function call(path, options) {
+  const response = await fetch(path, options);
+  if (!response.ok) {
+    const body = await response.json().catch(() => null);
+    throw new Error(body?.error?.message ?? body?.message ?? `The server answered ${response.status}.`);
+  }
+  return response;
+}
+
+function showError(error) {
+  $('error').textContent = error ? error.message : '';
+}
+
+// ---- views ----------------------------------------------------------------------------------------------------------
+
+const tabs = ['chat', 'complete', 'models'];
+
+function select(name, focus) {
+  for (const tab of tabs) {
+    $(`tab-${tab}`).setAttribute('aria-selected', tab === name);
+    $(`tab-${tab}`).tabIndex = tab === name ? 0 : -1;
+  }
+  if (focus) $(`tab-${name}`).focus();
+  const models = name === 'models';
+  $('view-models').hidden = !models;
+  $('view-generate').hidden = models;
+  clearInterval(modelTimer);
+  if (models) {
+    refreshModels();
+    modelTimer = setInterval(refreshModels, 2000);
+    return;
+  }
+  $('view-generate').setAttribute('aria-labelledby', `tab-${name}`);
+  if (mode !== name) {
+    mode = name;
+    clear();
+  }
+  $('prompt-label').textContent = labels[mode];
+}
+
+for (const [index, tab] of tabs.entries()) {
+  $(`tab-${tab}`).addEventListener('click', () => select(tab));
+  $(`tab-${tab}`).addEventListener('keydown', event => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step) select(tabs[(index + step + tabs.length) % tabs.length], true);
+  });
+}
+
+function clear() {
+  running?.abort();
+  history = [];
+  $('log').replaceChildren();
+  const hint = document.createElement('p');
+  hint.id = 'hint';
+  hint.className = 'hint';
+  hint.textContent = hints[mode];
+  $('log').append(hint);
+  $('stats').value = '';
+  showError(null);
+}
+
+$('clear').addEventListener('click', clear);
+
+// ---- generation -----------------------------------------------------------------------------------------------------
+
+function addTurn(role, text) {
+  $('hint')?.remove();
+  const turn = document.createElement('div');
+  turn.className = `turn ${role}`;
+  turn.textContent = text;
+  $('log').append(turn);
+  $('log').scrollTop = $('log').scrollHeight;
+  return turn;
+}
+
+function settings() {
+  const body = {
+    model: $('model').value,
+    stream: true,
+    stream_options: { include_usage: true },
+    temperature: $('temperature').valueAsNumber,
+    top_p: $('top-p').valueAsNumber,
+    max_tokens: $('max-tokens').valueAsNumber,
+  };
+  if ($('seed').value !== '') body.seed = $('seed').valueAsNumber;
+  return body;
+}
+
+async function generate(prompt) {
+  showError(null);
+  let path, body, turn;
+  if (mode === 'chat') {
+    history.push({ role: 'user', content: prompt });
+    addTurn('user', prompt);
+    turn = addTurn('assistant', '');
+    [path, body] = ['/v1/chat/completions', { ...settings(), messages: history }];
+  } else {
+    turn = addTurn('assistant', '');
+    const given = document.createElement('span');
+    given.className = 'prompt';
+    given.textContent = prompt;
+    turn.append(given);
+    [path, body] = ['/v1/completions', { ...settings(), prompt }];
+  }
+  const answer = document.createTextNode('');
+  turn.append(answer);
+  turn.classList.add('busy');
+
+  const controller = running = new AbortController();
+  $('send').disabled = true;
+  $('stop').disabled = false;
+  const begin = performance.now();
+  let first = null, pieces = 0, usage = null;
+  const stats = () => {
+    const tokens = usage?.completion_tokens ?? pieces;
+    const seconds = (performance.now() - (first ?? begin)) / 1000;
+    // The first token belongs to the prefill; the rate is of those after it.
+    const rate = tokens > 1 && seconds > 0 ? `${((tokens - 1) / seconds).toFixed(1)} tokens/s` : '';
+    $('stats').value = [first && `first token after ${(first - begin).toFixed(0)} ms`, `${tokens} tokens`, rate].filter(Boolean).join(' · ');
+  };
+  try {
+    const response = await call(path, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal: controller.signal,
+    });
+    for await (const event of streamEvents(response.body)) {
+      if (event.error) throw new Error(event.error.message);
+      usage = event.usage ?? usage;
+      const choice = event.choices[0];
+      const text = choice?.delta?.content ?? choice?.text ?? '';
+      if (!text) continue;
+      first ??= performance.now();
+      pieces++;
+      answer.data += text;
+      $('log').scrollTop = $('log').scrollHeight;
+      stats();
+    }
+    stats();
+  } catch (error) {
+    if (error.name === 'AbortError') turn.classList.add('stopped');
+    else showError(error);
+  } finally {
+    turn.classList.remove('busy');
+    if (running === controller) {
+      running = null;
+      $('send').disabled = false;
+      $('stop').disabled = true;
+    }
+    if (mode === 'chat' && turn.isConnected) {
+      if (answer.data) history.push({ role: 'assistant', content: answer.data });
+      else {
+        history.pop();
+        turn.remove();
+      }
+    }
+  }
+}
+
+$('composer').addEventListener('submit', event => {
+  event.preventDefault();
+  if (running || !$('settings').reportValidity()) return;
+  const prompt = $('prompt').value;
+  if (!prompt) return;
+  if (mode === 'chat') $('prompt').value = '';
+  generate(prompt);
+});
+
+$('prompt').addEventListener('keydown', event => {
+  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    $('composer').requestSubmit();
+  }
+});
+
+$('stop').addEventListener('click', () => running?.abort());
+$('settings').addEventListener('submit', event => event.preventDefault());
+
+// ---- models ---------------------------------------------------------------------------------------------------------
+
+async function refreshModels() {
+  try {
+    const models = await (await call('/api/models')).json();
+    renderModels($('models'), models, changeModel);
+    $('models').setAttribute('aria-busy', 'false');
+    showError(null);
+  } catch (error) {
+    showError(error);
+  }
+}
+
+async function changeModel(name, action, stages) {
+  try {
+    await call(`/api/models/${encodeURIComponent(name)}/${action}${stages ? `?stages=${stages}` : ''}`, { method: 'POST' });
+    showError(null);
+    await refreshModels();
+  } catch (error) {
+    showError(error);
+  }
+}
+
+async function start() {
+  clear();
+  try {
+    const { data } = await (await call('/v1/models')).json();
+    $('model').replaceChildren(...data.map(model => new Option(model.id, model.id)));
+    if (data.length === 0) showError(new Error('No model was found. Put a .gguf file into the model folder and reload this page.'));
+  } catch (error) {
+    showError(error);
+  }
+}
+
+start();
