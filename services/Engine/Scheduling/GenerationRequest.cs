@@ -1,0 +1,22 @@
+using System.Collections.Frozen;
+using Slm.Engine.Sampling;
+
+namespace Slm.Engine.Scheduling;
+
+/// <summary>A prompt as token ids, and how to continue it.</summary>
+public sealed record GenerationRequest
+{
+    /// <summary>At least one token.</summary>
+    public required int[] Prompt { get; init; }
+
+    /// <summary>How tokens are chosen and when to end.</summary>
+    public SamplingOptions Sampling { get; init; } = new();
+
+    /// <summary>
+    /// With <see cref="SamplingOptions.LogProbs"/>: also report the log-probabilities of the prompt's tokens, before the answer.
+    /// </summary>
+    public bool EchoPromptLogProbs { get; init; }
+
+    /// <summary>Tokens that end the answer unless <see cref="SamplingOptions.IgnoreEos"/>.</summary>
+    public IReadOnlySet<int> EndTokens { get; init; } = FrozenSet<int>.Empty;
+}

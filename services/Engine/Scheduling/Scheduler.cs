@@ -1,0 +1,392 @@
+using System.Runtime.CompilerServices;
+using Slm.Engine.Execution;
+using Slm.Engine.Sampling;
+
+namespace Slm.Engine.Scheduling;
+
+/// <summary>
+/// Continuous batching over one pipeline. A thread of its own repeats: take new requests, drop cancelled ones, plan a ragged
+/// batch (<see cref="StepPlan"/>), run it, sample, publish. Requests are admitted first come, first served. When the KV
+/// blocks run out, the newest sequence gives its blocks up and is computed again later from its prompt and answer so far;
+/// its output does not change, because the choice of a token is a function of tokens, options, seed and position.
+/// A consumer that is slower than the model pauses only its own sequence. Without work the thread sleeps.
+/// </summary>
+public sealed class Scheduler : IAsyncDisposable
+{
+    private readonly IPipeline _pipeline;
+    private readonly SchedulerOptions _options;
+    private readonly TimeProvider _time;
+    private readonly BlockManager _blocks;
+    private readonly StepPlan _plan;
+    private readonly TokenSampler _sampler = new();
+    private readonly KeyValuePair<string, object?> _tag;
+    private readonly Lock _gate = new();
+    private readonly Queue<Sequence> _inbox = [];
+    private readonly AutoResetEvent _wake = new(false);
+    private readonly CancellationTokenSource _abort = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _arrivals, _generated, _prompt, _steps, _completed, _cancelled, _failed;
+    private int _inSystem;
+    private double _meanRequestSeconds = 1;
+    private bool _stopping;
+    private volatile bool _aborted;
+
+    /// <summary>Starts the loop. The pipeline stays the caller's to dispose, after this.</summary>
+    /// <param name="pipeline">Runs the steps; nobody else may.</param>
+    /// <param name="options">Limits.</param>
+    /// <param name="time">For timings and the drain time-out.</param>
+    public Scheduler(IPipeline pipeline, SchedulerOptions options, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(pipeline);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(time);
+        options.Validate();
+        _pipeline = pipeline;
+        _options = options;
+        _time = time;
+        _blocks = new BlockManager(pipeline.BlockCount, pipeline.BlockSize);
+        var capacity = (int)Math.Min(int.MaxValue, (long)pipeline.BlockCount * pipeline.BlockSize);
+        ContextLength = Math.Min(options.ContextLength ?? pipeline.Config.ContextLength, capacity);
+        _plan = new StepPlan(pipeline, options, _blocks);
+        _tag = EngineMetrics.Register(this, options.Model);
+        new Thread(Loop) { IsBackground = true, Name = $"slm scheduler {options.Model}" }.Start();
+    }
+
+    /// <summary>Most tokens of prompt and answer together: the least of the model's, the configured, and what the KV cache holds.</summary>
+    public int ContextLength { get; }
+
+    /// <summary>What it is doing and has done; may be a step old.</summary>
+    public SchedulerStats Stats
+    {
+        get
+        {
+            int inbox;
+            lock (_gate)
+                inbox = _inbox.Count;
+            return new SchedulerStats(
+                _plan.RunningCount, inbox + _plan.WaitingCount, _blocks.Used, _blocks.Total,
+                Interlocked.Read(ref _generated), Interlocked.Read(ref _prompt), Interlocked.Read(ref _steps), Interlocked.Read(ref _completed),
+                Interlocked.Read(ref _cancelled), Interlocked.Read(ref _failed), _plan.Preemptions);
+        }
+    }
+
+    /// <summary>
+    /// Continues a prompt. The request is queued at the first MoveNextAsync; ending the enumeration, or cancelling it, frees
+    /// its KV blocks before the next step.
+    /// </summary>
+    /// <exception cref="SamplingOptionException">A sampling value is out of range.</exception>
+    /// <exception cref="ContextLengthExceededException">The prompt leaves no room for an answer.</exception>
+    /// <exception cref="ArgumentException">The prompt is empty or holds an id outside the vocabulary.</exception>
+    /// <exception cref="CapacityExceededException">Too many requests wait (at the first MoveNextAsync).</exception>
+    /// <exception cref="PipelineFailedException">A step failed (while enumerating).</exception>
+    /// <exception cref="SchedulerStoppedException">The scheduler was shut down.</exception>
+    public IAsyncEnumerable<GenerationEvent> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        request.Sampling.Validate(_pipeline.Config.VocabSize);
+        RequireTokens(request.Prompt, request.Sampling.MaxTokens == 0 ? 0 : 1);
+        return EnumerateAsync(request, cancellationToken);
+    }
+
+    /// <summary>Log-probabilities of a continuation, from the unmodified distribution.</summary>
+    /// <param name="context">At least one token.</param>
+    /// <param name="continuation">At least one token.</param>
+    /// <param name="topLogProbs">How many of the most probable tokens to report per position, 0 to 20.</param>
+    /// <param name="cancellationToken">Frees its KV blocks before the next step.</param>
+    /// <exception cref="ContextLengthExceededException">Both together exceed the context.</exception>
+    public async Task<ScoreResult> ScoreAsync(int[] context, int[] continuation, int topLogProbs, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(continuation);
+        new SamplingOptions { TopLogProbs = topLogProbs }.Validate();
+        if (context.Length == 0 || continuation.Length == 0)
+            throw new ArgumentException("Scoring needs at least one token of context and one of continuation.");
+        int[] tokens = [.. context, .. continuation];
+        RequireTokens(tokens, 0);
+        var sequence = new ScoreSequence(context, continuation, topLogProbs);
+        return await AwaitAsync(sequence, sequence.Result, cancellationToken);
+    }
+
+    /// <summary>One vector for a text, [hidden], not normalized.</summary>
+    /// <exception cref="ContextLengthExceededException">The text exceeds the context.</exception>
+    public async Task<float[]> EmbedAsync(int[] tokens, PoolingKind pooling, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        RequireTokens(tokens, 0);
+        var sequence = new EmbedSequence(tokens, pooling, _pipeline.Config.HiddenSize);
+        return await AwaitAsync(sequence, sequence.Result, cancellationToken);
+    }
+
+    /// <summary>Refuses new requests, lets the others end for up to <see cref="SchedulerOptions.DrainTimeout"/>, then ends them.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        lock (_gate)
+            _stopping = true;
+        Wake();
+        try
+        {
+            await _ended.Task.WaitAsync(_options.DrainTimeout, _time);
+        }
+        catch (TimeoutException)
+        {
+            _aborted = true;
+            await _abort.CancelAsync();
+            Wake();
+            await _ended.Task;
+        }
+
+        EngineMetrics.Unregister(this);
+    }
+
+    private async IAsyncEnumerable<GenerationEvent> EnumerateAsync(
+        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        // Below 2^53, so that the reported seed survives JSON numbers.
+        var seed = request.Sampling.Seed ?? (ulong)Random.Shared.NextInt64(1L << 53);
+        var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time);
+        cancellationToken.ThrowIfCancellationRequested();
+        Submit(sequence);
+        using var registration = cancellationToken.UnsafeRegister(_ => Cancel(sequence), null);
+        try
+        {
+            while (await sequence.Events.WaitToReadAsync(cancellationToken))
+            {
+                while (sequence.Events.TryRead(out var item))
+                {
+                    // Pairs with the barrier in StepPlan: either it sees the room or this sees that it paused.
+                    Interlocked.MemoryBarrier();
+                    if (sequence.Stalled)
+                        Wake();
+                    yield return item;
+                    cancellationToken.ThrowIfCancellationRequested();
+                }
+            }
+        }
+        finally
+        {
+            Cancel(sequence);
+        }
+    }
+
+    private async Task<T> AwaitAsync<T>(Sequence sequence, Task<T> result, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Submit(sequence);
+        using var registration = cancellationToken.UnsafeRegister(_ => Cancel(sequence), null);
+        return await result.WaitAsync(cancellationToken);
+    }
+
+    private void Submit(Sequence sequence)
+    {
+        lock (_gate)
+        {
+            if (_stopping)
+                throw new SchedulerStoppedException();
+            var excess = _inSystem - _plan.MaxRunning;
+            if (excess >= _options.MaxWaiting)
+            {
+                var seconds = Math.Clamp(_meanRequestSeconds / Math.Max(1, _plan.RunningCount), 1, 60);
+                throw new CapacityExceededException(Math.Max(0, excess), TimeSpan.FromSeconds(Math.Ceiling(seconds)));
+            }
+
+            _inSystem++;
+            sequence.Arrival = _arrivals++;
+            sequence.Submitted = _time.GetTimestamp();
+            _inbox.Enqueue(sequence);
+        }
+
+        Wake();
+    }
+
+    private void Cancel(Sequence sequence)
+    {
+        if (sequence.Finished)
+            return;
+        sequence.Cancelled = true;
+        Wake();
+    }
+
+    private void Wake() => _wake.Set();
+
+    private void Loop()
+    {
+        while (true)
+        {
+            bool stopping;
+            lock (_gate)
+            {
+                stopping = _stopping;
+                while (_inbox.TryDequeue(out var sequence))
+                    _plan.Enqueue(sequence);
+            }
+
+            foreach (var sequence in _plan.Matching(static s => s.Cancelled))
+                Leave(sequence, ref _cancelled, EngineMetrics.CancelledCount);
+            if (_aborted)
+                FailAll(new SchedulerStoppedException());
+            if (stopping && _plan.IsEmpty)
+                break;
+            if (!Step() && !(stopping && _plan.IsEmpty))
+                _wake.WaitOne();
+        }
+
+        _ended.TrySetResult();
+    }
+
+    /// <summary>One iteration; false if there was nothing to do.</summary>
+    private bool Step()
+    {
+        try
+        {
+            var preemptions = _plan.Preemptions;
+            _plan.Build(_time.GetTimestamp());
+            if (_plan.Preemptions > preemptions)
+                EngineMetrics.PreemptionCount.Add(_plan.Preemptions - preemptions, _tag);
+
+            // Requests for no token and no log-probability have nothing to compute.
+            foreach (var sequence in _plan.Matching(static s => s.FeedEnd == 0))
+            {
+                sequence.Complete(_time.GetTimestamp());
+                Finish(sequence);
+            }
+
+            var worked = RunBatch(_plan.Logits, StepOutput.Logits);
+            return RunBatch(_plan.Hidden, StepOutput.Hidden) || worked;
+        }
+#pragma warning disable CA1031 // The loop must outlive any error: whoever waits gets it, and the next request a fresh start.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            FailAll(new PipelineFailedException($"The scheduler failed: {error.Message}", error));
+            return true;
+        }
+    }
+
+    private bool RunBatch(StepPart part, StepOutput output)
+    {
+        if (part.Items.Count == 0)
+            return false;
+        ReadOnlyMemory<float> rows;
+        try
+        {
+            rows = Wait(_pipeline.ForwardAsync(part.Batch, output, _abort.Token));
+            var width = output == StepOutput.Logits ? _pipeline.Config.VocabSize : _pipeline.Config.HiddenSize;
+            if (rows.Length != (long)part.Batch.OutputRows.Length * width)
+                throw new InvalidOperationException($"The pipeline returned {rows.Length} values for {part.Batch.OutputRows.Length} rows of {width}.");
+        }
+#pragma warning disable CA1031 // Whatever a pipeline throws ends the requests of the step, not the loop.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            foreach (var item in part.Items)
+                Fail(item.Sequence, new PipelineFailedException($"A step of the model failed: {error.Message}", error));
+            return true;
+        }
+
+        Interlocked.Increment(ref _steps);
+        EngineMetrics.StepTokenCounts.Record(part.Batch.TokenCount, _tag);
+        EngineMetrics.StepSequenceCounts.Record(part.Items.Count, _tag);
+        Publish(part, rows.Span);
+        return true;
+    }
+
+    private void Publish(StepPart part, ReadOnlySpan<float> rows)
+    {
+        var width = part.Batch.OutputRows.Length == 0 ? 0 : rows.Length / part.Batch.OutputRows.Length;
+        var now = _time.GetTimestamp();
+        foreach (var (sequence, start, count, outputs) in part.Items)
+        {
+            var mine = rows[..(outputs * width)];
+            rows = rows[mine.Length..];
+            var before = sequence.Count;
+            try
+            {
+                sequence.Computed = start + count;
+                for (var r = 0; r < outputs; r++)
+                    sequence.Accept(start + count - outputs + r, mine.Slice(r * width, width), _sampler, now);
+                if (!sequence.Finished && sequence.Computed == sequence.FeedEnd)
+                    sequence.Complete(now);
+            }
+#pragma warning disable CA1031 // One sequence's error is that sequence's.
+            catch (Exception error)
+#pragma warning restore CA1031
+            {
+                Fail(sequence, error);
+                continue;
+            }
+
+            CountTokens(sequence.Count - before, Math.Max(0, Math.Min(start + count, sequence.PromptLength) - start));
+            if (sequence.Finished)
+                Finish(sequence);
+        }
+    }
+
+    private void CountTokens(int generated, int prompt)
+    {
+        if (generated > 0)
+        {
+            Interlocked.Add(ref _generated, generated);
+            EngineMetrics.GeneratedTokenCount.Add(generated, _tag);
+        }
+
+        if (prompt > 0)
+        {
+            Interlocked.Add(ref _prompt, prompt);
+            EngineMetrics.PromptTokenCount.Add(prompt, _tag);
+        }
+    }
+
+    private void Finish(Sequence sequence)
+    {
+        var now = _time.GetTimestamp();
+        lock (_gate)
+            _meanRequestSeconds += 0.1 * (_time.GetElapsedTime(sequence.Submitted, now).TotalSeconds - _meanRequestSeconds);
+        if (sequence is GenerationSequence { TimeToFirstToken: { } first })
+        {
+            EngineMetrics.FirstTokenSeconds.Record(first.TotalSeconds, _tag);
+            var later = sequence.Count - sequence.PromptLength - 1;
+            if (later > 0)
+                EngineMetrics.OutputTokenSeconds.Record((_time.GetElapsedTime(sequence.Submitted, now) - first).TotalSeconds / later, _tag);
+        }
+
+        Leave(sequence, ref _completed, null);
+        sequence.Conclude();
+    }
+
+    private void Fail(Sequence sequence, Exception error)
+    {
+        Leave(sequence, ref _failed, EngineMetrics.FailedCount);
+        sequence.Fail(error);
+    }
+
+    private void FailAll(Exception error)
+    {
+        foreach (var sequence in _plan.Matching(static _ => true))
+            Fail(sequence, error);
+    }
+
+    private void Leave(Sequence sequence, ref long counter, System.Diagnostics.Metrics.Counter<long>? metric)
+    {
+        _plan.Remove(sequence);
+        Interlocked.Increment(ref counter);
+        metric?.Add(1, _tag);
+        lock (_gate)
+            _inSystem--;
+    }
+
+    private void RequireTokens(int[] tokens, int room)
+    {
+        if (tokens.Length == 0)
+            throw new ArgumentException("The prompt is empty.", nameof(tokens));
+        if (tokens.Length > ContextLength - room)
+            throw new ContextLengthExceededException(tokens.Length, ContextLength);
+        var vocabulary = _pipeline.Config.VocabSize;
+        for (var i = 0; i < tokens.Length; i++)
+        {
+            if ((uint)tokens[i] >= (uint)vocabulary)
+                throw new ArgumentException($"Token {tokens[i]} at position {i} of the prompt is outside the vocabulary of {vocabulary}.", nameof(tokens));
+        }
+    }
+
+    private static T Wait<T>(ValueTask<T> task) => task.IsCompletedSuccessfully ? task.Result : task.AsTask().GetAwaiter().GetResult();
+}

@@ -1,0 +1,71 @@
+namespace Slm.Engine.Scheduling;
+
+/// <summary>Limits of a scheduler.</summary>
+public sealed record SchedulerOptions
+{
+    /// <summary>Name of the model, for metrics.</summary>
+    public string Model { get; init; } = "model";
+
+    /// <summary>Sequences that may be in the batch at a time.</summary>
+    public int MaxRunning { get; init; } = 64;
+
+    /// <summary>Requests that may wait beyond those; more are refused with <see cref="CapacityExceededException"/>.</summary>
+    public int MaxWaiting { get; init; } = 256;
+
+    /// <summary>Most tokens per step; null: what the pipeline takes.</summary>
+    public int? MaxStepTokens { get; init; }
+
+    /// <summary>Most tokens of prompt and answer; null: what the model was made for. Never more than the KV cache holds.</summary>
+    public int? ContextLength { get; init; }
+
+    /// <summary>Most rows of logits per step, which bounds that buffer; null: about 64 MiB of them.</summary>
+    public int? MaxLogitRows { get; init; }
+
+    /// <summary>Events kept for a consumer that is slower than the model, before its sequence pauses.</summary>
+    public int EventBuffer { get; init; } = 64;
+
+    /// <summary>How long disposal lets running requests go on before it ends them.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Throws unless every value is in its range.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Names the setting.</exception>
+    public void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxRunning, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(MaxWaiting);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxStepTokens ?? 1, 1, nameof(MaxStepTokens));
+        ArgumentOutOfRangeException.ThrowIfLessThan(ContextLength ?? 1, 1, nameof(ContextLength));
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxLogitRows ?? 1, 1, nameof(MaxLogitRows));
+        ArgumentOutOfRangeException.ThrowIfLessThan(EventBuffer, 2);
+        ArgumentOutOfRangeException.ThrowIfLessThan(DrainTimeout, TimeSpan.Zero);
+    }
+}
+
+/// <summary>What a scheduler is doing and has done.</summary>
+/// <param name="Running">Sequences in the batch.</param>
+/// <param name="Waiting">Requests that hold no KV blocks yet, or no more.</param>
+/// <param name="KvBlocksUsed">KV blocks that sequences hold.</param>
+/// <param name="KvBlocksTotal">KV blocks of the pipeline.</param>
+/// <param name="GeneratedTokens">Tokens generated since the start.</param>
+/// <param name="PromptTokens">Prompt tokens computed since the start, again after a preemption.</param>
+/// <param name="Steps">Steps run.</param>
+/// <param name="Completed">Requests that came to their end.</param>
+/// <param name="Cancelled">Requests that their client gave up.</param>
+/// <param name="Failed">Requests that ended with an error.</param>
+/// <param name="Preemptions">Times a sequence lost its KV blocks to an older one.</param>
+public readonly record struct SchedulerStats(
+    int Running,
+    int Waiting,
+    int KvBlocksUsed,
+    int KvBlocksTotal,
+    long GeneratedTokens,
+    long PromptTokens,
+    long Steps,
+    long Completed,
+    long Cancelled,
+    long Failed,
+    long Preemptions)
+{
+    /// <summary>Share of the KV blocks in use, 0 to 1.</summary>
+    public double KvOccupancy => KvBlocksTotal == 0 ? 0 : (double)KvBlocksUsed / KvBlocksTotal;
+}

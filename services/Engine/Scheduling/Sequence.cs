@@ -1,0 +1,95 @@
+using System.Runtime.InteropServices;
+using Slm.Engine.Execution;
+using Slm.Engine.Sampling;
+
+namespace Slm.Engine.Scheduling;
+
+/// <summary>
+/// State of one request: its tokens, how many of them the pipeline has computed, and the KV blocks that hold them.
+/// The scheduler's loop owns it; a client only sets <see cref="Cancelled"/>.
+/// </summary>
+internal abstract class Sequence(int[] tokens, int promptLength)
+{
+    private int[] _tokens = tokens;
+    private volatile bool _cancelled;
+    private volatile bool _stalled;
+
+    /// <summary>Order of submission; a preempted sequence keeps its place.</summary>
+    public long Arrival { get; set; }
+
+    /// <summary>Time stamps of submission and of the first step.</summary>
+    public long Submitted { get; set; }
+
+    public long? Started { get; set; }
+
+    public int Preemptions { get; set; }
+
+    public int PromptLength { get; } = promptLength;
+
+    /// <summary>Tokens of prompt and answer.</summary>
+    public int Count { get; private set; } = tokens.Length;
+
+    /// <summary>Tokens whose keys and values are in the KV blocks.</summary>
+    public int Computed { get; set; }
+
+    /// <summary>KV blocks in order of position.</summary>
+    public List<int> Blocks { get; } = [];
+
+    /// <summary>True while it holds a place in the batch.</summary>
+    public bool Running { get; set; }
+
+    /// <summary>The client has gone.</summary>
+    public bool Cancelled
+    {
+        get => _cancelled;
+        set => _cancelled = value;
+    }
+
+    /// <summary>Paused because its consumer is slow.</summary>
+    public bool Stalled
+    {
+        get => _stalled;
+        set => _stalled = value;
+    }
+
+    /// <summary>Nothing more is to be computed; <see cref="Conclude"/> tells the client.</summary>
+    public bool Finished { get; protected set; }
+
+    /// <summary>What the pipeline is to return for it.</summary>
+    public abstract StepOutput Output { get; }
+
+    /// <summary>Tokens up to here, exclusive, are to be computed before it can go on.</summary>
+    public abstract int FeedEnd { get; }
+
+    /// <summary>Position of the first output row it still needs; all later ones up to <see cref="FeedEnd"/> are needed too.</summary>
+    public abstract int FirstRow { get; }
+
+    /// <summary>False while the consumer has to take events first.</summary>
+    public virtual bool HasRoom => true;
+
+    /// <summary>True if only the newest token is missing.</summary>
+    public bool Decoding => Computed > 0 && FeedEnd - Computed == 1;
+
+    public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Count);
+
+    public ReadOnlySpan<int> BlockSpan(int blocks) => CollectionsMarshal.AsSpan(Blocks)[..blocks];
+
+    /// <summary>Takes the output row of the token at <paramref name="position"/>; rows come in order, each once.</summary>
+    public abstract void Accept(int position, ReadOnlySpan<float> row, TokenSampler sampler, long now);
+
+    /// <summary>Called when all up to <see cref="FeedEnd"/> is computed and it has not finished.</summary>
+    public abstract void Complete(long now);
+
+    /// <summary>Gives the client the last result, after the sequence's blocks are free.</summary>
+    public abstract void Conclude();
+
+    /// <summary>Ends the request with an error.</summary>
+    public abstract void Fail(Exception error);
+
+    protected void Append(int token)
+    {
+        if (Count == _tokens.Length)
+            Array.Resize(ref _tokens, Math.Max(16, Count * 2));
+        _tokens[Count++] = token;
+    }
+}
