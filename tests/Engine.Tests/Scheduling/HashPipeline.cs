@@ -1,0 +1,124 @@
+using Slm.Engine.Execution;
+using Slm.Engine.Models;
+
+namespace Slm.Engine.Tests.Scheduling;
+
+/// <summary>
+/// A pipeline without a model: it stores the tokens of each step in the KV blocks that the batch names, and its logits at a
+/// position are a hash of all tokens it reads back through the block table. So any mistake with blocks, positions or
+/// chunks changes the output.
+/// </summary>
+internal sealed class HashPipeline : IPipeline
+{
+    private readonly int[] _cache;
+    private readonly SemaphoreSlim? _gate;
+    private float[] _rows = [];
+
+    public HashPipeline(int vocab = 50, int blockSize = 4, int blockCount = 64, int maxStepTokens = 32, int context = 200, SemaphoreSlim? gate = null)
+    {
+        BlockSize = blockSize;
+        BlockCount = blockCount;
+        MaxStepTokens = maxStepTokens;
+        _cache = new int[blockSize * blockCount];
+        _gate = gate;
+        Config = new ModelConfig
+        {
+            Architecture = "hash",
+            LayerCount = 1,
+            HiddenSize = 8,
+            FeedForwardSize = 8,
+            HeadCount = 1,
+            KeyValueHeadCount = 1,
+            HeadSize = 8,
+            VocabSize = vocab,
+            ContextLength = context,
+            NormEpsilon = 1e-5f,
+            Rope = new RopeConfig { Base = 10000, Dimensions = 8, NeoX = false },
+        };
+    }
+
+    public ModelConfig Config { get; }
+
+    public int BlockSize { get; }
+
+    public int BlockCount { get; }
+
+    public int MaxStepTokens { get; }
+
+    /// <summary>Called at the start of each step, on the scheduler's thread.</summary>
+    public Action<StepBatch>? OnStep { get; set; }
+
+    /// <summary>If set, replaces logits that would be returned.</summary>
+    public Action<StepBatch, float[]>? OnRows { get; set; }
+
+    public async ValueTask<ReadOnlyMemory<float>> ForwardAsync(StepBatch batch, StepOutput output, CancellationToken cancellationToken)
+    {
+        OnStep?.Invoke(batch);
+        if (_gate is not null)
+            await _gate.WaitAsync(cancellationToken);
+        return Compute(batch, output);
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>The logits after <paramref name="tokens"/>, computed without any cache.</summary>
+    public float[] Reference(ReadOnlySpan<int> tokens)
+    {
+        var hash = 1UL;
+        foreach (var token in tokens)
+            hash = Mix(hash, token);
+        var row = new float[Config.VocabSize];
+        Fill(row, hash);
+        return row;
+    }
+
+    private ReadOnlyMemory<float> Compute(StepBatch batch, StepOutput output)
+    {
+        if (batch.TokenCount > MaxStepTokens)
+            throw new InvalidOperationException("Too many tokens in a step.");
+        var width = output == StepOutput.Logits ? Config.VocabSize : Config.HiddenSize;
+        if (_rows.Length < batch.OutputRows.Length * width)
+            _rows = new float[batch.OutputRows.Length * width];
+        foreach (ref readonly var item in batch.Items)
+        {
+            var blocks = batch.BlocksOf(item);
+            for (var t = 0; t < item.Count; t++)
+            {
+                var position = item.StartPosition + t;
+                _cache[blocks[position / BlockSize] * BlockSize + position % BlockSize] = batch.Tokens[item.FirstToken + t];
+            }
+        }
+
+        var written = 0;
+        foreach (ref readonly var item in batch.Items)
+        {
+            var blocks = batch.BlocksOf(item);
+            for (var t = 0; t < item.Count; t++)
+            {
+                if (!batch.OutputRows.Contains(item.FirstToken + t))
+                    continue;
+                var hash = 1UL;
+                for (var position = 0; position <= item.StartPosition + t; position++)
+                    hash = Mix(hash, _cache[blocks[position / BlockSize] * BlockSize + position % BlockSize]);
+                Fill(_rows.AsSpan(written++ * width, width), hash);
+            }
+        }
+
+        OnRows?.Invoke(batch, _rows);
+        return _rows.AsMemory(0, written * width);
+    }
+
+    private static void Fill(Span<float> row, ulong hash)
+    {
+        for (var i = 0; i < row.Length; i++)
+            row[i] = (Mix(hash, i) >> 40) * (8f / (1 << 24)) - 4;
+    }
+
+    private static ulong Mix(ulong hash, int value)
+    {
+        var x = (hash ^ (uint)value) * 0x9E3779B97F4A7C15;
+        x ^= x >> 29;
+        x *= 0xBF58476D1CE4E5B9;
+        return x ^ (x >> 32);
+    }
+}
