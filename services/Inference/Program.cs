@@ -1,3 +1,11 @@
-// Composition of this service on its own; AppHost runs all of them in one process.
-var app = Microsoft.AspNetCore.Builder.WebApplication.CreateBuilder(args).Build();
-app.Run();
+// This service on its own; AppHost runs all of them in one process.
+using Slm.Inference;
+using Slm.ServiceDefaults;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults();
+builder.AddInferenceService();
+var app = builder.Build();
+app.MapDefaultEndpoints();
+app.MapInferenceService();
+await app.RunAsync();

@@ -1,0 +1,124 @@
+using System.Runtime.InteropServices;
+
+namespace Slm.Contracts.Grains;
+
+/// <summary>
+/// A contiguous range of a model's layers and their KV blocks, keyed by "model/stage". It computes one step at a time.
+/// </summary>
+[Alias("slm.stage")]
+public interface IStageGrain : IGrainWithStringKey
+{
+    /// <summary>Loads the layers; what it held before is freed.</summary>
+    [Alias("load"), ResponseTimeout("00:30:00")]
+    Task<StageInfo> LoadAsync(StageSpec spec);
+
+    /// <summary>Runs the stage's layers over one step.</summary>
+    [Alias("forward"), ResponseTimeout("00:10:00")]
+    ValueTask<StageResult> ForwardAsync(StageRequest request);
+
+    /// <summary>Frees the layers. Nothing happens if none are loaded.</summary>
+    [Alias("unload"), ResponseTimeout("00:10:00")]
+    Task UnloadAsync();
+}
+
+/// <summary>What a stage is to hold.</summary>
+/// <param name="Model">Name of the model in the silo's model folders.</param>
+/// <param name="FileBytes">Size of its file: silos with different files under one name must not be mixed.</param>
+/// <param name="FirstLayer">First layer.</param>
+/// <param name="EndLayer">Behind the last layer.</param>
+/// <param name="KvCacheBytes">Memory for keys and values of the whole model, of which the stage gets its layers' share.</param>
+/// <param name="ContextLength">Longest sequence; null: the model's own.</param>
+[GenerateSerializer, Immutable, Alias("slm.stage-spec")]
+public sealed record StageSpec(
+    [property: Id(0)] string Model,
+    [property: Id(1)] long FileBytes,
+    [property: Id(2)] int FirstLayer,
+    [property: Id(3)] int EndLayer,
+    [property: Id(4)] long KvCacheBytes,
+    [property: Id(5)] int? ContextLength);
+
+/// <summary>What a stage holds, and where.</summary>
+/// <param name="Silo">Address of its silo.</param>
+/// <param name="FirstLayer">First layer.</param>
+/// <param name="EndLayer">Behind the last layer.</param>
+/// <param name="HasEmbedding">It starts from token ids.</param>
+/// <param name="HasHead">It ends with logits.</param>
+/// <param name="WeightBytes">Bytes of its weights.</param>
+/// <param name="KvBytesPerToken">Bytes of keys and values per position.</param>
+/// <param name="BlockSize">Positions per KV block.</param>
+/// <param name="BlockCount">KV blocks.</param>
+/// <param name="MaxStepTokens">Most tokens per step.</param>
+[GenerateSerializer, Immutable, Alias("slm.stage-info")]
+public sealed record StageInfo(
+    [property: Id(0)] string Silo,
+    [property: Id(1)] int FirstLayer,
+    [property: Id(2)] int EndLayer,
+    [property: Id(3)] bool HasEmbedding,
+    [property: Id(4)] bool HasHead,
+    [property: Id(5)] long WeightBytes,
+    [property: Id(6)] long KvBytesPerToken,
+    [property: Id(7)] int BlockSize,
+    [property: Id(8)] int BlockCount,
+    [property: Id(9)] int MaxStepTokens);
+
+/// <summary>
+/// One ragged step for one stage: per sequence its new tokens, where they stand, and the KV blocks that hold its state.
+/// </summary>
+[GenerateSerializer, Immutable, Alias("slm.stage-request")]
+public sealed class StageRequest
+{
+    /// <summary>New tokens of all sequences, one sequence after the other.</summary>
+    [Id(0)]
+    public required int[] Tokens { get; init; }
+
+    /// <summary>Per sequence four numbers: new tokens, position of the first, length of the block table, output rows.</summary>
+    [Id(1)]
+    public required int[] Sequences { get; init; }
+
+    /// <summary>Block tables of all sequences, one after the other.</summary>
+    [Id(2)]
+    public required int[] Blocks { get; init; }
+
+    /// <summary>True: final hidden states instead of logits.</summary>
+    [Id(3)]
+    public bool Hidden { get; init; }
+
+    /// <summary>Hidden states of the stage before, [tokens, hidden]; empty for the first stage.</summary>
+    [Id(4)]
+    public Activations Input { get; init; }
+}
+
+/// <summary>Row-major values a stage returns.</summary>
+/// <param name="Values">[tokens, hidden] from a stage before the last, else [output rows, vocabulary or hidden].</param>
+[GenerateSerializer, Immutable, Alias("slm.stage-result")]
+public sealed record StageResult([property: Id(0)] Activations Values);
+
+/// <summary>
+/// 32-bit floats on their way between stages: the sender's own buffer within a silo, little-endian bytes between silos.
+/// A stage's buffer stays as it is until its next step, and a pipeline runs one step at a time.
+/// </summary>
+/// <param name="Values">The numbers.</param>
+[Immutable]
+public readonly record struct Activations(ReadOnlyMemory<float> Values);
+
+/// <summary>What <see cref="Activations"/> is between silos.</summary>
+[GenerateSerializer, Alias("slm.activation-bytes")]
+public struct ActivationBytes
+{
+    /// <summary>Little-endian 32-bit floats.</summary>
+    [Id(0)]
+    public byte[]? Bytes { get; set; }
+}
+
+/// <summary>Translates between the two.</summary>
+[RegisterConverter]
+public sealed class ActivationsConverter : IConverter<Activations, ActivationBytes>
+{
+    /// <inheritdoc/>
+    public Activations ConvertFromSurrogate(in ActivationBytes surrogate) =>
+        new(MemoryMarshal.Cast<byte, float>(surrogate.Bytes).ToArray());
+
+    /// <inheritdoc/>
+    public ActivationBytes ConvertToSurrogate(in Activations value) =>
+        new() { Bytes = MemoryMarshal.AsBytes(value.Values.Span).ToArray() };
+}
