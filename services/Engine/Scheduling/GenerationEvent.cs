@@ -20,7 +20,7 @@ public sealed record TokenResult(int TokenId, float? LogProb, IReadOnlyList<Toke
 
 /// <summary>
 /// One thing that happened to a request. Prompt log-probabilities come first, then a token at a time; the last event has
-/// <see cref="Finish"/> and <see cref="Timings"/>.
+/// <see cref="Finish"/>.
 /// </summary>
 public sealed record GenerationEvent
 {
@@ -33,14 +33,14 @@ public sealed record GenerationEvent
     /// <summary>Set on the last event.</summary>
     public FinishKind? Finish { get; init; }
 
-    /// <summary>Set on the last event.</summary>
-    public GenerationTimings? Timings { get; init; }
+    /// <summary>The time so far.</summary>
+    public required GenerationTimings Timings { get; init; }
 }
 
 /// <summary>Where the time of a request went, and what reproduces it.</summary>
 /// <param name="Queue">From submission until the first step that worked on it.</param>
 /// <param name="Prefill">From there to the first token.</param>
-/// <param name="Decode">From the first token to the last.</param>
+/// <param name="Decode">From the first token to the newest.</param>
 /// <param name="Seed">Seed of the draws: with it the same request gives the same tokens.</param>
 /// <param name="Preemptions">How often the sequence lost its KV blocks and was computed again.</param>
 public sealed record GenerationTimings(TimeSpan Queue, TimeSpan Prefill, TimeSpan Decode, ulong Seed, int Preemptions);

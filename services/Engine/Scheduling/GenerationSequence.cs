@@ -70,7 +70,7 @@ internal sealed class GenerationSequence : Sequence
         {
             _firstToken = now;
             if (_echo is not null)
-                Publish(new GenerationEvent { Prompt = _echo });
+                Publish(new GenerationEvent { Prompt = _echo, Timings = Timings(now) });
         }
 
         var token = sampler.Sample(row, _sampling, _seed, Count, _counts);
@@ -81,7 +81,7 @@ internal sealed class GenerationSequence : Sequence
         {
             Token = Describe(token, row),
             Finish = finish,
-            Timings = finish is null ? null : Timings(now),
+            Timings = Timings(now),
         });
     }
 

@@ -72,7 +72,8 @@ public sealed class Scheduler : IAsyncDisposable
 
     /// <summary>
     /// Continues a prompt. The request is queued at the first MoveNextAsync; ending the enumeration, or cancelling it, frees
-    /// its KV blocks before the next step.
+    /// its KV blocks before the next step. Cancelled by the token it counts as cancelled, else as completed: a consumer may
+    /// have enough, as after a stop string.
     /// </summary>
     /// <exception cref="SamplingOptionException">A sampling value is out of range.</exception>
     /// <exception cref="ContextLengthExceededException">The prompt leaves no room for an answer.</exception>
@@ -164,6 +165,7 @@ public sealed class Scheduler : IAsyncDisposable
         }
         finally
         {
+            sequence.Satisfied = !cancellationToken.IsCancellationRequested;
             Cancel(sequence);
         }
     }
@@ -221,7 +223,12 @@ public sealed class Scheduler : IAsyncDisposable
             }
 
             foreach (var sequence in _plan.Matching(static s => s.Cancelled))
-                Leave(sequence, ref _cancelled, EngineMetrics.CancelledCount);
+            {
+                if (sequence.Satisfied)
+                    Leave(sequence, ref _completed, null);
+                else
+                    Leave(sequence, ref _cancelled, EngineMetrics.CancelledCount);
+            }
             if (_aborted)
                 FailAll(new SchedulerStoppedException());
             if (stopping && _plan.IsEmpty)

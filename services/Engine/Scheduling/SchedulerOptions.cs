@@ -49,8 +49,8 @@ public sealed record SchedulerOptions
 /// <param name="GeneratedTokens">Tokens generated since the start.</param>
 /// <param name="PromptTokens">Prompt tokens computed since the start, again after a preemption.</param>
 /// <param name="Steps">Steps run.</param>
-/// <param name="Completed">Requests that came to their end.</param>
-/// <param name="Cancelled">Requests that their client gave up.</param>
+/// <param name="Completed">Requests that came to their end, or whose client had enough.</param>
+/// <param name="Cancelled">Requests cancelled by their token.</param>
 /// <param name="Failed">Requests that ended with an error.</param>
 /// <param name="Preemptions">Times a sequence lost its KV blocks to an older one.</param>
 public readonly record struct SchedulerStats(

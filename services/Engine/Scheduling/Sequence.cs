@@ -6,13 +6,14 @@ namespace Slm.Engine.Scheduling;
 
 /// <summary>
 /// State of one request: its tokens, how many of them the pipeline has computed, and the KV blocks that hold them.
-/// The scheduler's loop owns it; a client only sets <see cref="Cancelled"/>.
+/// The scheduler's loop owns it; a client only sets <see cref="Cancelled"/> and <see cref="Satisfied"/>.
 /// </summary>
 internal abstract class Sequence(int[] tokens, int promptLength)
 {
     private int[] _tokens = tokens;
     private volatile bool _cancelled;
     private volatile bool _stalled;
+    private volatile bool _satisfied;
 
     /// <summary>Order of submission; a preempted sequence keeps its place.</summary>
     public long Arrival { get; set; }
@@ -37,6 +38,13 @@ internal abstract class Sequence(int[] tokens, int promptLength)
 
     /// <summary>True while it holds a place in the batch.</summary>
     public bool Running { get; set; }
+
+    /// <summary>The client has what it wanted and left: not an abandoned request.</summary>
+    public bool Satisfied
+    {
+        get => _satisfied;
+        set => _satisfied = value;
+    }
 
     /// <summary>The client has gone.</summary>
     public bool Cancelled
