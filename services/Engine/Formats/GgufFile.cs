@@ -1,0 +1,216 @@
+using System.IO.MemoryMappedFiles;
+
+namespace Slm.Engine.Formats;
+
+/// <summary>
+/// A GGUF file (versions 2 and 3, little-endian), memory-mapped. The whole head is checked when it is opened: afterwards
+/// every tensor's bytes are known to lie inside the file and to overlap no other's.
+/// Format: the GGUF specification of the ggml project.
+/// </summary>
+public sealed unsafe class GgufFile : IDisposable
+{
+    private const uint Magic = 0x46554747; // "GGUF"
+    private const uint SwappedMagic = 0x47475546;
+    private const int DefaultAlignment = 32;
+    private const int MaxDimensions = 4;
+
+    private readonly MemoryMappedFile _mapping;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly Dictionary<string, TensorInfo> _byName = new(StringComparer.Ordinal);
+    private readonly byte* _start;
+    private readonly long _dataStart;
+    private bool _disposed;
+
+    private GgufFile(string path, MemoryMappedFile mapping, MemoryMappedViewAccessor view, long bytes)
+    {
+        Path = path;
+        FileBytes = bytes;
+        _mapping = mapping;
+        _view = view;
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
+        _start += view.PointerOffset;
+        try
+        {
+            var cursor = new GgufCursor(_start, bytes, System.IO.Path.GetFileName(path));
+            var (tensors, entries) = ReadHeader(cursor);
+            Metadata = ReadMetadata(cursor, entries);
+            Alignment = ReadAlignment(cursor);
+            var infos = ReadTensorInfos(cursor, tensors);
+            _dataStart = AlignUp(cursor.Position, Alignment);
+            CheckRanges(cursor, infos);
+            Tensors = infos;
+        }
+        catch
+        {
+            view.SafeMemoryMappedViewHandle.ReleasePointer();
+            throw;
+        }
+    }
+
+    /// <summary>The file's path.</summary>
+    public string Path { get; }
+
+    /// <summary>Version of the format, 2 or 3.</summary>
+    public int Version { get; private set; }
+
+    /// <summary>Size of the file.</summary>
+    public long FileBytes { get; }
+
+    /// <summary>Alignment of tensor data in bytes, a power of two.</summary>
+    public int Alignment { get; }
+
+    /// <summary>Key-value pairs: scalars in their own type (byte to ulong, float, double, bool, string), arrays as T[].</summary>
+    public IReadOnlyDictionary<string, object> Metadata { get; }
+
+    /// <summary>All tensors, in the order of the file.</summary>
+    public IReadOnlyList<TensorInfo> Tensors { get; }
+
+    /// <summary>Opens and checks a file.</summary>
+    /// <exception cref="ModelFormatException">The file is malformed; the message names the key, tensor or offset.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static GgufFile Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        if (stream.Length < 24)
+            throw new ModelFormatException($"{System.IO.Path.GetFileName(path)}: {stream.Length} bytes are too few for a GGUF file; its header alone has 24.");
+        var mapping = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        MemoryMappedViewAccessor? view = null;
+        try
+        {
+            view = mapping.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+            return new GgufFile(path, mapping, view, stream.Length);
+        }
+        catch
+        {
+            view?.Dispose();
+            mapping.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Finds a tensor by name.</summary>
+    public bool TryGetTensor(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TensorInfo? tensor) => _byName.TryGetValue(name, out tensor);
+
+    /// <summary>First byte of a tensor of this file; valid until the file is disposed.</summary>
+    public byte* Pointer(TensorInfo tensor)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (!_byName.TryGetValue(tensor.Name, out var own) || !ReferenceEquals(own, tensor))
+            throw new ArgumentException($"The tensor '{tensor.Name}' belongs to another file.", nameof(tensor));
+        return _start + _dataStart + tensor.Offset;
+    }
+
+    /// <summary>The bytes of a tensor of less than 2 GiB.</summary>
+    public ReadOnlySpan<byte> Bytes(TensorInfo tensor) => new(Pointer(tensor), checked((int)tensor.ByteLength));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _mapping.Dispose();
+    }
+
+    private (long Tensors, long Entries) ReadHeader(GgufCursor cursor)
+    {
+        var magic = cursor.UInt32("the magic number");
+        if (magic != Magic)
+            throw cursor.Error(magic == SwappedMagic ? "this is a big-endian GGUF file; only little-endian ones can be read."
+                : $"this is not a GGUF file: it starts with 0x{magic:x8} instead of \"GGUF\".");
+        var version = cursor.UInt32("the version");
+        if (version is not (2 or 3))
+            throw cursor.Error((version & 0xFFFF) == 0 && version != 0 ? "this is a big-endian GGUF file; only little-endian ones can be read."
+                : $"the GGUF version is {version}; 2 and 3 are supported.");
+        Version = (int)version;
+        // The smallest tensor entry: name 8 + 1, dimensions 4 + 8, type 4, offset 8. The smallest pair: key 8 + 1, type 4, value 1.
+        return (cursor.Count("the number of tensors", 33), cursor.Count("the number of metadata entries", 14));
+    }
+
+    private static Dictionary<string, object> ReadMetadata(GgufCursor cursor, long entries)
+    {
+        var metadata = new Dictionary<string, object>(StringComparer.Ordinal);
+        for (var i = 0L; i < entries; i++)
+        {
+            var key = cursor.Name($"metadata key {i}");
+            if (!metadata.TryAdd(key, cursor.Value(cursor.UInt32($"the type of '{key}'"), key)))
+                throw cursor.Error($"the metadata key '{key}' occurs twice.");
+        }
+        return metadata;
+    }
+
+    private int ReadAlignment(GgufCursor cursor)
+    {
+        if (!Metadata.TryGetValue("general.alignment", out var value))
+            return DefaultAlignment;
+        if (value is not uint alignment || alignment is < 8 or > 1 << 20 || !System.Numerics.BitOperations.IsPow2(alignment))
+            throw cursor.Error($"general.alignment is {value}; it must be a 32-bit power of two between 8 and {1 << 20}.");
+        return (int)alignment;
+    }
+
+    private List<TensorInfo> ReadTensorInfos(GgufCursor cursor, long count)
+    {
+        var tensors = new List<TensorInfo>();
+        for (var i = 0L; i < count; i++)
+        {
+            var name = cursor.Name($"the name of tensor {i}");
+            var tensor = ReadTensorInfo(cursor, name);
+            if (!_byName.TryAdd(name, tensor))
+                throw cursor.Error($"the tensor '{name}' occurs twice.");
+            tensors.Add(tensor);
+        }
+        return tensors;
+    }
+
+    private TensorInfo ReadTensorInfo(GgufCursor cursor, string name)
+    {
+        var dimensions = cursor.UInt32($"the number of dimensions of '{name}'");
+        if (dimensions is 0 or > MaxDimensions)
+            throw cursor.Error($"the tensor '{name}' has {dimensions} dimensions; it must have 1 to {MaxDimensions}.");
+        var shape = new long[dimensions];
+        var elements = 1UL;
+        for (var d = 0; d < shape.Length; d++)
+        {
+            var size = cursor.UInt64($"dimension {d} of '{name}'");
+            // No element is smaller than 1/8 byte in any type, so this bounds the product well below an overflow.
+            if (size == 0 || size > (ulong)FileBytes * 8 || elements > (ulong)FileBytes * 8 / size)
+                throw cursor.Error($"dimension {d} of the tensor '{name}' is {size}, more than the file of {FileBytes} bytes can hold.");
+            elements *= size;
+            shape[d] = (long)size;
+        }
+
+        var number = cursor.UInt32($"the type of '{name}'");
+        var type = (TensorType)number;
+        if (number > int.MaxValue || !TensorTypes.IsKnown(type))
+            throw cursor.Error($"the tensor '{name}' has the type {number}, which this reader does not know.");
+        if (shape[0] % TensorTypes.BlockElements(type) != 0)
+            throw cursor.Error($"the tensor '{name}' has rows of {shape[0]} elements; {type} needs a multiple of {TensorTypes.BlockElements(type)}.");
+        var bytes = (long)elements / TensorTypes.BlockElements(type) * TensorTypes.BlockBytes(type);
+        var offset = cursor.UInt64($"the offset of '{name}'");
+        if (offset > (ulong)FileBytes || bytes > FileBytes)
+            throw cursor.Error($"the tensor '{name}' ({bytes} bytes at offset {offset}) lies outside the file of {FileBytes} bytes.");
+        if (offset % (ulong)Alignment != 0)
+            throw cursor.Error($"the tensor '{name}' has the offset {offset}, which is no multiple of the alignment {Alignment}.");
+        return new TensorInfo(name, type, shape, (long)offset, bytes);
+    }
+
+    private void CheckRanges(GgufCursor cursor, List<TensorInfo> tensors)
+    {
+        var end = 0L;
+        TensorInfo? before = null;
+        foreach (var tensor in tensors.OrderBy(t => t.Offset))
+        {
+            if (_dataStart + tensor.Offset + tensor.ByteLength > FileBytes)
+                throw cursor.Error($"the tensor '{tensor.Name}' needs bytes {_dataStart + tensor.Offset} to {_dataStart + tensor.Offset + tensor.ByteLength}, but the file ends at {FileBytes}. It is truncated or damaged.");
+            if (tensor.Offset < end)
+                throw cursor.Error($"the tensor '{tensor.Name}' at offset {tensor.Offset} overlaps '{before!.Name}', which ends at {end}.");
+            end = tensor.Offset + tensor.ByteLength;
+            before = tensor;
+        }
+    }
+
+    private static long AlignUp(long value, int alignment) => (value + alignment - 1) & -alignment;
+}
