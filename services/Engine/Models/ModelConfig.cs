@@ -1,3 +1,5 @@
+using Slm.Engine.Formats;
+
 namespace Slm.Engine.Models;
 
 /// <summary>Typed hyper-parameters of a model, read from GGUF metadata. Sizes are in elements.</summary>
@@ -35,6 +37,29 @@ public sealed record ModelConfig
 
     /// <summary>Rotary embedding.</summary>
     public required RopeConfig Rope { get; init; }
+
+    /// <summary>The architectures this engine can run; adding one is one line here and one reader.</summary>
+    private static readonly Dictionary<string, Func<GgufFile, ModelConfig>> Readers = new(StringComparer.Ordinal)
+    {
+        ["llama"] = file => LlamaConfig.Read(file, "llama", neoX: false),
+        ["qwen2"] = file => LlamaConfig.Read(file, "qwen2", neoX: true),
+        ["qwen3"] = file => LlamaConfig.Read(file, "qwen3", neoX: true),
+    };
+
+    /// <summary>Names of the supported architectures.</summary>
+    public static IReadOnlyCollection<string> SupportedArchitectures => Readers.Keys;
+
+    /// <summary>Reads the hyper-parameters from a file's metadata.</summary>
+    /// <exception cref="ModelFormatException">A key is missing or absurd, or the architecture is not supported.</exception>
+    public static ModelConfig FromGguf(GgufFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        var name = Path.GetFileName(file.Path);
+        if (!file.Metadata.TryGetValue("general.architecture", out var value) || value is not string architecture)
+            throw new ModelFormatException($"{name}: the metadata key 'general.architecture' is missing or not a string.");
+        return Readers.TryGetValue(architecture, out var read) ? read(file)
+            : throw new ModelFormatException($"{name}: the architecture '{architecture}' is not supported. Supported: {string.Join(", ", Readers.Keys)}.");
+    }
 }
 
 /// <summary>How positions are rotated into queries and keys.</summary>
@@ -57,6 +82,15 @@ public sealed record RopeConfig
 
     /// <summary>Context the model was trained on before scaling (YaRN).</summary>
     public int OriginalContextLength { get; init; }
+
+    /// <summary>Factor on cos and sin beside YaRN's own.</summary>
+    public float AttentionFactor { get; init; } = 1;
+
+    /// <summary>Rotations above which YaRN leaves a frequency as it is.</summary>
+    public float BetaFast { get; init; } = 32;
+
+    /// <summary>Rotations below which YaRN interpolates a frequency fully.</summary>
+    public float BetaSlow { get; init; } = 1;
 }
 
 /// <summary>Kinds of RoPE scaling.</summary>

@@ -1,0 +1,190 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+using System.Text;
+using Slm.Engine.Formats;
+using Slm.Engine.Models;
+
+namespace Slm.Engine.Tests.Formats;
+
+/// <summary>Damaged and hostile files: each loads or is refused with a message, within the memory its size allows.</summary>
+public sealed class HostileFileTests
+{
+    /// <summary>
+    /// Strings cost two bytes a character and a string object for each eight-byte length; boxed values and lists come on top.
+    /// </summary>
+    private const int AllocationPerByte = 16;
+
+    private const int AllocationFloor = 256 * 1024;
+
+    [Theory]
+    [InlineData("llama-q4_0")]
+    [InlineData("qwen3-f32")]
+    [InlineData("llama-rope3-bf16")]
+    public void A_file_cut_anywhere_is_refused(string name)
+    {
+        var bytes = File.ReadAllBytes(ReferenceModels.Path(name));
+        var random = new Random(1);
+        var lengths = Enumerable.Range(0, 60).Concat(Enumerable.Range(0, 100).Select(_ => random.Next(bytes.Length - 1)));
+        foreach (var length in lengths)
+            Assert.False(Survives(bytes.AsSpan(0, length)), $"cut to {length} bytes");
+    }
+
+    [Theory]
+    [InlineData("llama-q4_0", 2)]
+    [InlineData("llama-untied-f32", 3)]
+    [InlineData("qwen2-f32", 4)]
+    [InlineData("llama-yarn-f32", 5)]
+    public void Flipped_bits_in_the_head_never_do_more_than_refuse(string name, int seed)
+    {
+        var original = File.ReadAllBytes(ReferenceModels.Path(name));
+        var random = new Random(seed);
+        var head = HeadBytes(name);
+        for (var i = 0; i < 250; i++)
+        {
+            var bytes = (byte[])original.Clone();
+            for (var flips = random.Next(1, 6); flips > 0; flips--)
+                bytes[random.Next(head)] ^= (byte)(1 << random.Next(8));
+            Survives(bytes);
+        }
+    }
+
+    [Theory]
+    [InlineData("llama-q4_0", 6)]
+    [InlineData("qwen3-f32", 7)]
+    public void Huge_numbers_over_the_head_never_do_more_than_refuse(string name, int seed)
+    {
+        ulong[] values = [0, 1, uint.MaxValue, int.MaxValue, 1UL << 63, ulong.MaxValue, ulong.MaxValue - 7, 1UL << 40, 0x7FFF_FFFF_FFFF_FFFF];
+        var original = File.ReadAllBytes(ReferenceModels.Path(name));
+        var random = new Random(seed);
+        var head = HeadBytes(name);
+        for (var i = 0; i < 200; i++)
+        {
+            var bytes = (byte[])original.Clone();
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(random.Next(head - 8)), values[random.Next(values.Length)]);
+            Survives(bytes);
+        }
+    }
+
+    public static IEnumerable<TheoryDataRow<string, byte[], string>> Hostile =>
+    [
+        new("not GGUF", Encoding.ASCII.GetBytes("this is a text file and no model"), "not a GGUF file"),
+        new("empty", [], "too few"),
+        new("big-endian magic", File(0, 0, magic: "FUGG"), "big-endian"),
+        new("big-endian version", File(0, 0, version: 3 << 24), "big-endian"),
+        new("version 1", File(0, 0, version: 1), "version is 1"),
+        new("version 99", File(0, 0, version: 99), "version is 99"),
+        new("all the tensors there are", File(ulong.MaxValue, 0), "number of tensors"),
+        new("all the metadata there is", File(0, ulong.MaxValue), "number of metadata entries"),
+        new("endless key", File(0, 1, U64(ulong.MaxValue), new byte[32]), "metadata key 0"),
+        new("empty key", File(0, 1, U64(0), U32(4), new byte[32]), "metadata key 0"),
+        new("endless string", File(0, 1, Text("k"), U32(8), U64(1UL << 62), new byte[32]), "'k'|k is"),
+        new("endless array", File(0, 1, Text("k"), U32(9), U32(6), U64(1UL << 61), new byte[32]), "'k'"),
+        new("array of arrays", File(0, 1, Text("k"), U32(9), U32(9), U64(3), new byte[64]), "array of arrays"),
+        new("unknown value type", File(0, 1, Text("k"), U32(77), new byte[32]), "type 77"),
+        new("unknown element type", File(0, 1, Text("k"), U32(9), U32(77), U64(1), new byte[32]), "type 77"),
+        new("bool of 2", File(0, 1, Text("k"), U32(7), [2], new byte[32]), "bool"),
+        new("key that is no UTF-8", File(0, 1, U64(2), [0xC3, 0x28], U32(4), new byte[32]), "UTF-8"),
+        new("key twice", File(0, 2, Text("k"), U32(4), U32(1), Text("k"), U32(4), U32(1), new byte[32]), "occurs twice"),
+        new("alignment of 3", File(0, 1, Text("general.alignment"), U32(4), U32(3), new byte[32]), "general.alignment"),
+        new("alignment of 0", File(0, 1, Text("general.alignment"), U32(4), U32(0), new byte[32]), "general.alignment"),
+        new("alignment as text", File(0, 1, Text("general.alignment"), U32(8), Text("32"), new byte[32]), "general.alignment"),
+        new("no dimension", File(1, 0, Text("t"), U32(0), U32(0), U64(0), new byte[64]), "0 dimensions"),
+        new("five dimensions", File(1, 0, Text("t"), U32(5), new byte[64]), "5 dimensions"),
+        new("dimension of zero", File(1, 0, Tensor("t", 0, 0, 0), new byte[64]), "dimension 0"),
+        new("overflowing shape", File(1, 0, Text("t"), U32(4), U64(1UL << 32), U64(1UL << 32), U64(1UL << 32), U64(1UL << 32), U32(0), U64(0), new byte[64]), "dimension"),
+        new("unknown type", File(1, 0, Tensor("t", 8, 500, 0), new byte[64]), "type 500"),
+        new("removed type", File(1, 0, Tensor("t", 8, 4, 0), new byte[64]), "type 4"),
+        new("rows off the block", File(1, 0, Tensor("t", 33, 8, 0), new byte[128]), "multiple of 32"),
+        new("tensor beyond the end", File(1, 0, Tensor("t", 8, 0, 1 << 20), new byte[64]), "outside the file"),
+        new("offset that overflows", File(1, 0, Tensor("t", 8, 0, ulong.MaxValue - 31), new byte[64]), "outside the file"),
+        new("offset off the alignment", File(1, 0, Tensor("t", 8, 0, 4), new byte[64]), "alignment"),
+        new("overlap", File(2, 0, Tensor("a", 16, 0, 0), Tensor("b", 8, 0, 32), new byte[160]), "overlaps"),
+        new("tensor twice", File(2, 0, Tensor("t", 8, 0, 0), Tensor("t", 8, 0, 32), new byte[160]), "occurs twice"),
+    ];
+
+    [Theory]
+    [MemberData(nameof(Hostile))]
+    public void A_hostile_header_is_refused_for_its_reason(string what, byte[] bytes, string reason)
+    {
+        using var file = new TemporaryFile(bytes);
+        var error = Assert.Throws<ModelFormatException>(() => GgufFile.Open(file.Path).Dispose());
+        Assert.True(reason.Split('|').Any(error.Message.Contains), $"{what}: {error.Message}");
+    }
+
+    [Theory]
+    [InlineData("llama.attention.head_count", 0u, "between")]
+    [InlineData("llama.attention.head_count", 3u, "multiple")]
+    [InlineData("llama.attention.head_count_kv", 3u, "multiple")]
+    [InlineData("llama.block_count", 0u, "between")]
+    [InlineData("llama.block_count", 4000000000u, "between")]
+    [InlineData("llama.embedding_length", 4000000000u, "between")]
+    [InlineData("llama.context_length", 0u, "between")]
+    [InlineData("llama.rope.dimension_count", 7u, "even")]
+    [InlineData("llama.expert_count", 8u, "experts")]
+    [InlineData("llama.vocab_size", 5u, "rows")]
+    public void Absurd_hyper_parameters_name_their_key(string key, uint value, string reason)
+    {
+        using var original = GgufFile.Open(ReferenceModels.Path("llama-untied-f32"));
+        var writer = new GgufWriter();
+        foreach (var pair in original.Metadata.Where(p => p.Key != key))
+            writer.Add(pair.Key, pair.Value);
+        writer.Add(key, value);
+        foreach (var tensor in original.Tensors)
+            writer.AddTensor(tensor.Name, tensor.Type, tensor.Shape, original.Bytes(tensor).ToArray());
+        using var file = new TemporaryFile([]);
+        writer.Write(file.Path);
+        var error = Assert.Throws<ModelFormatException>(() => ModelFile.Open(file.Path).Dispose());
+        Assert.Contains(reason, error.Message);
+        Assert.True(error.Message.Contains(key, StringComparison.Ordinal) || key == "llama.expert_count", error.Message);
+    }
+
+    /// <summary>Opens a file: true if it is a model, false if it was refused. Anything else fails the test.</summary>
+    private static bool Survives(ReadOnlySpan<byte> bytes)
+    {
+        using var file = new TemporaryFile(bytes);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var watch = Stopwatch.StartNew();
+        var opened = false;
+        try
+        {
+            using var model = ModelFile.Open(file.Path);
+            opened = true;
+        }
+        catch (ModelFormatException error)
+        {
+            Assert.NotEmpty(error.Message);
+        }
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.True(allocated <= AllocationFloor + (long)AllocationPerByte * bytes.Length, $"{allocated} bytes were allocated for a file of {bytes.Length}");
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20), "opening hung");
+        return opened;
+    }
+
+    private static int HeadBytes(string name)
+    {
+        using var file = GgufFile.Open(ReferenceModels.Path(name));
+        return (int)(file.FileBytes - file.Tensors.Max(t => t.Offset + t.ByteLength));
+    }
+
+    private static byte[] File(ulong tensors, ulong entries, params byte[][] parts) => File(tensors, entries, "GGUF", 3, parts);
+
+    private static byte[] File(ulong tensors, ulong entries, string magic = "GGUF", uint version = 3, params byte[][] parts) =>
+        [.. Encoding.ASCII.GetBytes(magic), .. U32(version), .. U64(tensors), .. U64(entries), .. parts.SelectMany(p => p)];
+
+    private static byte[] U32(uint value) => BitConverter.GetBytes(value);
+
+    private static byte[] U64(ulong value) => BitConverter.GetBytes(value);
+
+    private static byte[] Text(string value) => [.. U64((ulong)value.Length), .. Encoding.ASCII.GetBytes(value)];
+
+    private static byte[] Tensor(string name, ulong columns, uint type, ulong offset) => [.. Text(name), .. U32(1), .. U64(columns), .. U32(type), .. U64(offset)];
+
+    private sealed class TemporaryFile : IDisposable
+    {
+        public TemporaryFile(ReadOnlySpan<byte> bytes) => System.IO.File.WriteAllBytes(Path, bytes);
+
+        public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"{Guid.NewGuid():N}.gguf");
+
+        public void Dispose() => System.IO.File.Delete(Path);
+    }
+}
