@@ -41,12 +41,12 @@ public sealed class GgufFileTests
     {
         var key = Gen.Char['a', 'z'].Array[1, 12].Select(c => new string(c));
         Gen<object> value = Gen.OneOf<object>(
-            Gen.Byte.Cast<object>(), Gen.SByte.Cast<object>(), Gen.UShort.Cast<object>(), Gen.Short.Cast<object>(), Gen.UInt.Cast<object>(),
-            Gen.Int.Cast<object>(), Gen.ULong.Cast<object>(), Gen.Long.Cast<object>(), Gen.Float.Cast<object>(), Gen.Double.Cast<object>(),
-            Gen.Bool.Cast<object>(), Gen.Char['\u0000', '\uD7FF'].Array[0, 20].Select(c => (object)new string(c)),
-            Gen.Int.Array[0, 9].Cast<object>(), Gen.Float.Array[0, 9].Cast<object>(), Gen.Bool.Array[0, 9].Cast<object>(), Gen.Byte.Array[0, 9].Cast<object>(),
-            Gen.Char['a', 'z'].Array[0, 5].Select(c => new string(c)).Array[0, 9].Cast<object>());
-        var tensor = Gen.Select(key, Gen.OneOfConst(TensorType.F32, TensorType.F16, TensorType.BF16, TensorType.Q8_0, TensorType.Q4_0, TensorType.Q6_K), Gen.Int[1, 3], Gen.Int[1, 5]);
+            Gen.Byte.Select(v => (object)v), Gen.SByte.Select(v => (object)v), Gen.UShort.Select(v => (object)v), Gen.Short.Select(v => (object)v), Gen.UInt.Select(v => (object)v),
+            Gen.Int.Select(v => (object)v), Gen.ULong.Select(v => (object)v), Gen.Long.Select(v => (object)v), Gen.Float.Select(v => (object)v), Gen.Double.Select(v => (object)v),
+            Gen.Bool.Select(v => (object)v), Gen.Char['\u0000', '\uD7FF'].Array[0, 20].Select(c => (object)new string(c)),
+            Gen.Int.Array[0, 9].Select(v => (object)v), Gen.Float.Array[0, 9].Select(v => (object)v), Gen.Bool.Array[0, 9].Select(v => (object)v), Gen.Byte.Array[0, 9].Select(v => (object)v),
+            Gen.Char['a', 'z'].Array[0, 5].Select(c => new string(c)).Array[0, 9].Select(v => (object)v));
+        var tensor = Gen.Select(key, Gen.Int[0, 5].Select(i => ((TensorType[])[TensorType.F32, TensorType.F16, TensorType.BF16, TensorType.Q8_0, TensorType.Q4_0, TensorType.Q6_K])[i]), Gen.Int[1, 3], Gen.Int[1, 5]);
         var path = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.gguf");
         try
         {

@@ -69,37 +69,37 @@ public sealed class HostileFileTests
     [
         new("not GGUF", Encoding.ASCII.GetBytes("this is a text file and no model"), "not a GGUF file"),
         new("empty", [], "too few"),
-        new("big-endian magic", File(0, 0, magic: "FUGG"), "big-endian"),
-        new("big-endian version", File(0, 0, version: 3 << 24), "big-endian"),
-        new("version 1", File(0, 0, version: 1), "version is 1"),
-        new("version 99", File(0, 0, version: 99), "version is 99"),
-        new("all the tensors there are", File(ulong.MaxValue, 0), "number of tensors"),
-        new("all the metadata there is", File(0, ulong.MaxValue), "number of metadata entries"),
-        new("endless key", File(0, 1, U64(ulong.MaxValue), new byte[32]), "metadata key 0"),
-        new("empty key", File(0, 1, U64(0), U32(4), new byte[32]), "metadata key 0"),
-        new("endless string", File(0, 1, Text("k"), U32(8), U64(1UL << 62), new byte[32]), "'k'|k is"),
-        new("endless array", File(0, 1, Text("k"), U32(9), U32(6), U64(1UL << 61), new byte[32]), "'k'"),
-        new("array of arrays", File(0, 1, Text("k"), U32(9), U32(9), U64(3), new byte[64]), "array of arrays"),
-        new("unknown value type", File(0, 1, Text("k"), U32(77), new byte[32]), "type 77"),
-        new("unknown element type", File(0, 1, Text("k"), U32(9), U32(77), U64(1), new byte[32]), "type 77"),
-        new("bool of 2", File(0, 1, Text("k"), U32(7), [2], new byte[32]), "bool"),
-        new("key that is no UTF-8", File(0, 1, U64(2), [0xC3, 0x28], U32(4), new byte[32]), "UTF-8"),
-        new("key twice", File(0, 2, Text("k"), U32(4), U32(1), Text("k"), U32(4), U32(1), new byte[32]), "occurs twice"),
-        new("alignment of 3", File(0, 1, Text("general.alignment"), U32(4), U32(3), new byte[32]), "general.alignment"),
-        new("alignment of 0", File(0, 1, Text("general.alignment"), U32(4), U32(0), new byte[32]), "general.alignment"),
-        new("alignment as text", File(0, 1, Text("general.alignment"), U32(8), Text("32"), new byte[32]), "general.alignment"),
-        new("no dimension", File(1, 0, Text("t"), U32(0), U32(0), U64(0), new byte[64]), "0 dimensions"),
-        new("five dimensions", File(1, 0, Text("t"), U32(5), new byte[64]), "5 dimensions"),
-        new("dimension of zero", File(1, 0, Tensor("t", 0, 0, 0), new byte[64]), "dimension 0"),
-        new("overflowing shape", File(1, 0, Text("t"), U32(4), U64(1UL << 32), U64(1UL << 32), U64(1UL << 32), U64(1UL << 32), U32(0), U64(0), new byte[64]), "dimension"),
-        new("unknown type", File(1, 0, Tensor("t", 8, 500, 0), new byte[64]), "type 500"),
-        new("removed type", File(1, 0, Tensor("t", 8, 4, 0), new byte[64]), "type 4"),
-        new("rows off the block", File(1, 0, Tensor("t", 33, 8, 0), new byte[128]), "multiple of 32"),
-        new("tensor beyond the end", File(1, 0, Tensor("t", 8, 0, 1 << 20), new byte[64]), "outside the file"),
-        new("offset that overflows", File(1, 0, Tensor("t", 8, 0, ulong.MaxValue - 31), new byte[64]), "outside the file"),
-        new("offset off the alignment", File(1, 0, Tensor("t", 8, 0, 4), new byte[64]), "alignment"),
-        new("overlap", File(2, 0, Tensor("a", 16, 0, 0), Tensor("b", 8, 0, 32), new byte[160]), "overlaps"),
-        new("tensor twice", File(2, 0, Tensor("t", 8, 0, 0), Tensor("t", 8, 0, 32), new byte[160]), "occurs twice"),
+        new("big-endian magic", Image(0, 0, magic: "FUGG"), "big-endian"),
+        new("big-endian version", Image(0, 0, version: 3 << 24), "big-endian"),
+        new("version 1", Image(0, 0, version: 1), "version is 1"),
+        new("version 99", Image(0, 0, version: 99), "version is 99"),
+        new("all the tensors there are", Image(ulong.MaxValue, 0), "number of tensors"),
+        new("all the metadata there is", Image(0, ulong.MaxValue), "number of metadata entries"),
+        new("endless key", Image(0, 1, U64(ulong.MaxValue), new byte[32]), "metadata key 0"),
+        new("empty key", Image(0, 1, U64(0), U32(4), new byte[32]), "metadata key 0"),
+        new("endless string", Image(0, 1, Text("k"), U32(8), U64(1UL << 62), new byte[32]), "'k'|k is"),
+        new("endless array", Image(0, 1, Text("k"), U32(9), U32(6), U64(1UL << 61), new byte[32]), "'k'"),
+        new("array of arrays", Image(0, 1, Text("k"), U32(9), U32(9), U64(3), new byte[64]), "array of arrays"),
+        new("unknown value type", Image(0, 1, Text("k"), U32(77), new byte[32]), "type 77"),
+        new("unknown element type", Image(0, 1, Text("k"), U32(9), U32(77), U64(1), new byte[32]), "type 77"),
+        new("bool of 2", Image(0, 1, Text("k"), U32(7), [2], new byte[32]), "bool"),
+        new("key that is no UTF-8", Image(0, 1, U64(2), [0xC3, 0x28], U32(4), new byte[32]), "UTF-8"),
+        new("key twice", Image(0, 2, Text("k"), U32(4), U32(1), Text("k"), U32(4), U32(1), new byte[32]), "occurs twice"),
+        new("alignment of 3", Image(0, 1, Text("general.alignment"), U32(4), U32(3), new byte[32]), "general.alignment"),
+        new("alignment of 0", Image(0, 1, Text("general.alignment"), U32(4), U32(0), new byte[32]), "general.alignment"),
+        new("alignment as text", Image(0, 1, Text("general.alignment"), U32(8), Text("32"), new byte[32]), "general.alignment"),
+        new("no dimension", Image(1, 0, Text("t"), U32(0), U32(0), U64(0), new byte[64]), "0 dimensions"),
+        new("five dimensions", Image(1, 0, Text("t"), U32(5), new byte[64]), "5 dimensions"),
+        new("dimension of zero", Image(1, 0, Tensor("t", 0, 0, 0), new byte[64]), "dimension 0"),
+        new("overflowing shape", Image(1, 0, Text("t"), U32(4), U64(1UL << 32), U64(1UL << 32), U64(1UL << 32), U64(1UL << 32), U32(0), U64(0), new byte[64]), "dimension"),
+        new("unknown type", Image(1, 0, Tensor("t", 8, 500, 0), new byte[64]), "type 500"),
+        new("removed type", Image(1, 0, Tensor("t", 8, 4, 0), new byte[64]), "type 4"),
+        new("rows off the block", Image(1, 0, Tensor("t", 33, 8, 0), new byte[128]), "multiple of 32"),
+        new("tensor beyond the end", Image(1, 0, Tensor("t", 8, 0, 1 << 20), new byte[64]), "outside the file"),
+        new("offset that overflows", Image(1, 0, Tensor("t", 8, 0, ulong.MaxValue - 31), new byte[64]), "outside the file"),
+        new("offset off the alignment", Image(1, 0, Tensor("t", 8, 0, 4), new byte[64]), "alignment"),
+        new("overlap", Image(2, 0, Tensor("a", 16, 0, 0), Tensor("b", 8, 0, 32), new byte[160]), "overlaps"),
+        new("tensor twice", Image(2, 0, Tensor("t", 8, 0, 0), Tensor("t", 8, 0, 32), new byte[160]), "occurs twice"),
     ];
 
     [Theory]
@@ -166,9 +166,9 @@ public sealed class HostileFileTests
         return (int)(file.FileBytes - file.Tensors.Max(t => t.Offset + t.ByteLength));
     }
 
-    private static byte[] File(ulong tensors, ulong entries, params byte[][] parts) => File(tensors, entries, "GGUF", 3, parts);
+    private static byte[] Image(ulong tensors, ulong entries, params byte[][] parts) => Image(tensors, entries, "GGUF", 3, parts);
 
-    private static byte[] File(ulong tensors, ulong entries, string magic = "GGUF", uint version = 3, params byte[][] parts) =>
+    private static byte[] Image(ulong tensors, ulong entries, string magic = "GGUF", uint version = 3, params byte[][] parts) =>
         [.. Encoding.ASCII.GetBytes(magic), .. U32(version), .. U64(tensors), .. U64(entries), .. parts.SelectMany(p => p)];
 
     private static byte[] U32(uint value) => BitConverter.GetBytes(value);
@@ -181,10 +181,10 @@ public sealed class HostileFileTests
 
     private sealed class TemporaryFile : IDisposable
     {
-        public TemporaryFile(ReadOnlySpan<byte> bytes) => System.IO.File.WriteAllBytes(Path, bytes);
+        public TemporaryFile(ReadOnlySpan<byte> bytes) => File.WriteAllBytes(Path, bytes);
 
         public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"{Guid.NewGuid():N}.gguf");
 
-        public void Dispose() => System.IO.File.Delete(Path);
+        public void Dispose() => File.Delete(Path);
     }
 }
