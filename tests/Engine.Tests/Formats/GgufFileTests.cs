@@ -16,7 +16,9 @@ public sealed class GgufFileTests
         using var model = ModelFile.Open(ReferenceModels.Path(name));
         Assert.Equal(name, model.Name);
         Assert.Contains(model.Config.Architecture, ModelConfig.SupportedArchitectures);
-        Assert.Equal(384, model.Config.VocabSize);
+        using var record = System.Text.Json.JsonDocument.Parse(File.ReadAllText(ReferenceModels.Record(name)));
+        Assert.Equal(record.RootElement.GetProperty("vocab_size").GetInt32(), model.Config.VocabSize);
+        Assert.Equal(record.RootElement.GetProperty("architecture").GetString(), model.Config.Architecture);
         Assert.Equal(name[(name.LastIndexOf('-') + 1)..].ToUpperInvariant(), model.QuantizationName);
         Assert.Equal(model.ParameterCount, model.Gguf.Tensors.Sum(t => t.Elements));
         // The last tensor's bytes are the last of the file, up to the padding.
