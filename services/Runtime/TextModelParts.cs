@@ -1,0 +1,31 @@
+using Slm.Engine.Execution;
+using Slm.Engine.Scheduling;
+using Slm.Tokenization;
+using Slm.Tokenization.Templates;
+
+namespace Slm.Runtime;
+
+/// <summary>What a <see cref="TextModel"/> is made of.</summary>
+public sealed record TextModelParts
+{
+    /// <summary>The model's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its tokenizer.</summary>
+    public required ITokenizer Tokenizer { get; init; }
+
+    /// <summary>Its chat template, if it has one.</summary>
+    public ChatTemplate? ChatTemplate { get; init; }
+
+    /// <summary>What computes.</summary>
+    public required IPipeline Pipeline { get; init; }
+
+    /// <summary>Computes the fingerprint of model and numerics; called once, on another thread.</summary>
+    public required Func<string> Fingerprint { get; init; }
+
+    /// <summary>How embeddings are pooled where the request does not say.</summary>
+    public PoolingKind Pooling { get; init; } = PoolingKind.Mean;
+
+    /// <summary>Disposed after the pipeline: the model file.</summary>
+    public IDisposable? Owned { get; init; }
+}

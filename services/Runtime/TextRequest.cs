@@ -1,0 +1,45 @@
+using Slm.Engine.Sampling;
+
+namespace Slm.Runtime;
+
+/// <summary>A prompt and how to continue it.</summary>
+public sealed record TextRequest
+{
+    /// <summary>Most stop strings.</summary>
+    public const int MaxStops = 16;
+
+    /// <summary>Longest stop string, in UTF-16 units.</summary>
+    public const int MaxStopChars = 1000;
+
+    /// <summary>What to continue.</summary>
+    public required TextPrompt Prompt { get; init; }
+
+    /// <summary>How tokens are chosen. <c>MaxTokens</c> of 0 needs <see cref="Echo"/>.</summary>
+    public SamplingOptions Sampling { get; init; } = new();
+
+    /// <summary>Texts that end the answer.</summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>Give the prompt back first; with log-probabilities if they are asked for.</summary>
+    public bool Echo { get; init; }
+
+    /// <summary>Keep the matched stop string, or the text of the end token, in the answer.</summary>
+    public bool IncludeStopInOutput { get; init; }
+
+    /// <summary>Leave control tokens out of the text.</summary>
+    public bool SkipSpecialTokens { get; init; } = true;
+
+    internal void Validate(int vocabSize)
+    {
+        Sampling.Validate(vocabSize);
+        if (Sampling.MaxTokens == 0 && !Echo)
+            throw new SamplingOptionException("max_tokens", 0, "at least 1 unless echo is set");
+        if (Stop.Count > MaxStops)
+            throw new SamplingOptionException("stop", Stop.Count, $"a list of at most {MaxStops} strings");
+        foreach (var stop in Stop)
+        {
+            if (string.IsNullOrEmpty(stop) || stop.Length > MaxStopChars)
+                throw new SamplingOptionException("stop", $"\"{stop}\"", $"of strings of 1 to {MaxStopChars} characters");
+        }
+    }
+}
