@@ -81,7 +81,8 @@ public sealed class TokenSampler
         var max = (double)LogProbabilities.Max(logits);
         double Weight(int id) => Math.Exp((_logits[id] - max) / options.Temperature);
 
-        _heap.Fill(_logits, logits.Length);
+        // Weights below exp(-8) of the largest rarely matter.
+        _heap.Fill(_logits, logits.Length, (float)(max - 8 * options.Temperature));
         var kept = 0;
         double total = 0;
         if (options.TopK > 0 && options.TopK < logits.Length)
