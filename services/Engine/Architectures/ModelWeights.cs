@@ -1,0 +1,67 @@
+using Slm.Engine.Blocks;
+using Slm.Engine.Execution;
+using Slm.Engine.Formats;
+using Slm.Engine.Kernels;
+using Slm.Engine.Models;
+using Slm.Engine.Quantization;
+
+namespace Slm.Engine.Architectures;
+
+/// <summary>Hands an architecture the tensors it names, each checked for shape and type; matrices stay in the mapped file.</summary>
+internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
+{
+    /// <summary>Hyper-parameters.</summary>
+    public ModelConfig Config => file.Config;
+
+    /// <summary>Bytes of all tensors taken so far.</summary>
+    public long Bytes { get; private set; }
+
+    /// <summary>True if the file has the tensor.</summary>
+    public bool Has(string name) => file.Gguf.TryGetTensor(name, out _);
+
+    /// <summary>Matrix <c>name.weight</c> [rows, columns] with <c>name.bias</c> if that exists.</summary>
+    /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
+    public Linear Linear(string name, int columns, int rows)
+    {
+        var tensor = Find(name + ".weight", columns, rows);
+        Bytes += tensor.ByteLength;
+        return new Linear(file.Gguf.Pointer(tensor), tensor.Type, rows, columns, OptionalVector(name + ".bias", rows), kernels);
+    }
+
+    /// <summary>Vector <paramref name="name"/> of <paramref name="count"/> elements, as F32.</summary>
+    /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
+    public PinnedArray Vector(string name, int count)
+    {
+        var tensor = Find(name, count, 1);
+        Bytes += tensor.ByteLength;
+        var vector = new PinnedArray(count);
+        RowDequantizer.Dequantize(tensor.Type, file.Gguf.Pointer(tensor), vector.Pointer, count);
+        return vector;
+    }
+
+    /// <summary>The same, or null if the file lacks it.</summary>
+    public PinnedArray? OptionalVector(string name, int count) => Has(name) ? Vector(name, count) : null;
+
+    /// <summary>RMSNorm with the weights <paramref name="name"/>.</summary>
+    public Norm Norm(string name, int size) => new(Vector(name, size), Config.NormEpsilon);
+
+    /// <summary>The same, or null if the file lacks it.</summary>
+    public Norm? OptionalNorm(string name, int size) => Has(name) ? Norm(name, size) : null;
+
+    private TensorInfo Find(string name, int columns, int rows)
+    {
+        if (!file.Gguf.TryGetTensor(name, out var tensor))
+            throw new ModelFormatException($"Tensor '{name}' is missing; architecture '{Config.Architecture}' needs it.");
+        var shape = tensor.Shape;
+        var matches = shape.Count >= 1 && shape[0] == columns && (shape.Count > 1 ? shape[1] : 1) == rows;
+        for (var i = 2; i < shape.Count; i++)
+            matches &= shape[i] == 1;
+        if (!matches)
+            throw new ModelFormatException($"Tensor '{name}' has shape [{string.Join(", ", shape)}]; expected [{columns}, {rows}].");
+        if (!RowDequantizer.IsSupported(tensor.Type))
+            throw new ModelFormatException($"Tensor '{name}' has type {tensor.Type}; supported are F32, F16, BF16, Q8_0 and Q4_0.");
+        if (columns % TensorTypes.BlockElements(tensor.Type) != 0)
+            throw new ModelFormatException($"Tensor '{name}' has {columns} columns; type {tensor.Type} needs a multiple of {TensorTypes.BlockElements(tensor.Type)}.");
+        return tensor;
+    }
+}

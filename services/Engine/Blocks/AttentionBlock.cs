@@ -1,0 +1,156 @@
+using Slm.Engine.Execution;
+using Slm.Engine.Kernels;
+using Slm.Engine.Threading;
+
+namespace Slm.Engine.Blocks;
+
+/// <summary>
+/// Causal grouped-query attention (Ainslie et al. 2023) over the paged cache: x += W_o · softmax(q·kᵀ/√d)·v with rotary
+/// positions and, if present, RMS norms of each head of q and k before the rotation.
+/// </summary>
+internal sealed unsafe class AttentionBlock : IBlock
+{
+    private readonly int _cacheLayer;
+
+    /// <param name="cacheLayer">Index of this layer in the stage's cache.</param>
+    public AttentionBlock(int cacheLayer) => _cacheLayer = cacheLayer;
+
+    public required Norm InputNorm { get; init; }
+
+    public required Linear Query { get; init; }
+
+    public required Linear Key { get; init; }
+
+    public required Linear Value { get; init; }
+
+    public required Linear Output { get; init; }
+
+    public Norm? QueryNorm { get; init; }
+
+    public Norm? KeyNorm { get; init; }
+
+    /// <inheritdoc/>
+    public void Forward(StepContext context)
+    {
+        var tokens = context.Tokens;
+        var x = context.Normed;
+        InputNorm.Forward(context, context.Hidden, tokens, Query.WantsInt8 || Key.WantsInt8 || Value.WantsInt8);
+        var products = new ProductsWork(
+            context,
+            Query.Task(context, x, tokens, context.Query),
+            Key.Task(context, x, tokens, context.Key),
+            Value.Task(context, x, tokens, context.Value));
+        context.Workers.Run(products.Parts, ref products);
+
+        var place = new PlaceWork(this, context);
+        context.ForEachToken(tokens, ref place);
+
+        var attend = new AttendWork(_cacheLayer, context);
+        context.Workers.Run(context.GroupCount * context.Config.KeyValueHeadCount, ref attend);
+
+        if (Output.WantsInt8)
+        {
+            var quantize = new QuantizeWork(context, context.Attended, Output.Columns);
+            context.ForEachToken(tokens, ref quantize);
+        }
+
+        Output.Multiply(context, context.Attended, tokens, context.Hidden, accumulate: true);
+    }
+
+    /// <summary>One token: norms and rotates its heads, stores its keys and values.</summary>
+    private readonly struct PlaceWork(AttentionBlock block, StepContext context) : IParallelWork
+    {
+        public void Execute(int part, int worker)
+        {
+            var config = context.Config;
+            var size = config.HeadSize;
+            var query = context.Query + ((nint)part * config.HeadCount * size);
+            var key = context.Key + ((nint)part * config.KeyValueHeadCount * size);
+            var value = context.Value + ((nint)part * config.KeyValueHeadCount * size);
+            if (block.QueryNorm is { } queryNorm)
+            {
+                for (var head = 0; head < config.HeadCount; head++)
+                    queryNorm.InPlace(context, query + ((nint)head * size));
+            }
+
+            if (block.KeyNorm is { } keyNorm)
+            {
+                for (var head = 0; head < config.KeyValueHeadCount; head++)
+                    keyNorm.InPlace(context, key + ((nint)head * size));
+            }
+
+            var pairs = config.Rope.Dimensions / 2;
+            var cos = context.Cosines + ((nint)part * pairs);
+            var sin = context.Sines + ((nint)part * pairs);
+            Rope.Rotate(query, config.HeadCount, size, cos, sin, pairs, config.Rope.NeoX);
+            Rope.Rotate(key, config.KeyValueHeadCount, size, cos, sin, pairs, config.Rope.NeoX);
+
+            var cache = context.Cache;
+            var position = context.Positions[part];
+            var table = context.Batch.BlocksOf(in context.Batch.Items[context.Items[part]]);
+            var at = table[position / cache.BlockSize];
+            for (var head = 0; head < config.KeyValueHeadCount; head++)
+                cache.Store(block._cacheLayer, at, position % cache.BlockSize, head, key + ((nint)head * size), value + ((nint)head * size));
+        }
+    }
+
+    /// <summary>A few consecutive queries of one sequence, all query heads of one KV head.</summary>
+    private readonly struct AttendWork(int layer, StepContext context) : IParallelWork
+    {
+        private const int Tile = AttentionTile<PortableMath>.Positions;
+
+        public void Execute(int part, int worker)
+        {
+            var config = context.Config;
+            var cache = context.Cache;
+            var kvHead = part % config.KeyValueHeadCount;
+            var group = context.Groups[part / config.KeyValueHeadCount];
+            var table = context.Batch.BlocksOf(in context.Batch.Items[group.Item]);
+            var heads = config.HeadCount / config.KeyValueHeadCount;
+            var size = config.HeadSize;
+            nint rowFloats = config.HeadCount * size;
+            var first = context.Positions[group.FirstToken];
+            var query = context.Query + (group.FirstToken * rowFloats) + ((nint)kvHead * heads * size);
+            var scale = 1f / MathF.Sqrt(size);
+
+            // Per query and head: [0] largest score, [1] sum, [8…] weighted values.
+            nint stateFloats = cache.Stride + 8;
+            var states = context.Scratch(worker);
+            for (var i = 0; i < group.Count * heads; i++)
+            {
+                new Span<float>(states + (i * stateFloats), (int)stateFloats).Clear();
+                states[i * stateFloats] = float.NegativeInfinity;
+            }
+
+            var last = first + group.Count - 1;
+            for (var tile = 0; tile <= last; tile += Tile)
+            {
+                var keys = cache.Keys(layer, table[tile / cache.BlockSize], tile % cache.BlockSize, kvHead);
+                var values = cache.Values(keys);
+                for (var q = Math.Max(0, tile - first); q < group.Count; q++)
+                {
+                    var visible = Math.Min(Tile, first + q - tile + 1);
+                    for (var head = 0; head < heads; head++)
+                    {
+                        var state = states + (((q * heads) + head) * stateFloats);
+                        context.Kernels.AttentionTile(
+                            query + (q * rowFloats) + (head * size), keys, values, state, state + 8, size, cache.Stride, visible, scale);
+                    }
+                }
+            }
+
+            var output = context.Attended + (group.FirstToken * rowFloats) + ((nint)kvHead * heads * size);
+            for (var q = 0; q < group.Count; q++)
+            {
+                for (var head = 0; head < heads; head++)
+                {
+                    var state = states + (((q * heads) + head) * stateFloats);
+                    var target = output + (q * rowFloats) + (head * size);
+                    var inverse = 1f / state[1];
+                    for (var d = 0; d < size; d++)
+                        target[d] = state[8 + d] * inverse;
+                }
+            }
+        }
+    }
+}

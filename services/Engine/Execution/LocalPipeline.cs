@@ -1,0 +1,115 @@
+using Slm.Engine.Formats;
+using Slm.Engine.Models;
+using Slm.Engine.Threading;
+
+namespace Slm.Engine.Execution;
+
+/// <summary>All stages of a model in this process, run one after the other on the caller's thread and the pool's.</summary>
+public sealed class LocalPipeline : IPipeline
+{
+    /// <summary>Full contexts that the default cache holds.</summary>
+    private const int DefaultSequences = 4;
+
+    private readonly Stage[] _stages;
+    private readonly WorkerPool? _ownWorkers;
+
+    private LocalPipeline(ModelConfig config, Stage[] stages, WorkerPool? ownWorkers)
+    {
+        Config = config;
+        _stages = stages;
+        _ownWorkers = ownWorkers;
+    }
+
+    /// <inheritdoc/>
+    public ModelConfig Config { get; }
+
+    /// <inheritdoc/>
+    public int BlockSize => _stages[0].BlockSize;
+
+    /// <inheritdoc/>
+    public int BlockCount => _stages[0].BlockCount;
+
+    /// <inheritdoc/>
+    public int MaxStepTokens => _stages[0].MaxStepTokens;
+
+    /// <summary>The stages, in order.</summary>
+    public IReadOnlyList<Stage> Stages => _stages;
+
+    /// <summary>Sets a model up. The file must outlive the pipeline.</summary>
+    /// <exception cref="ModelFormatException">See <see cref="Stage.Load"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range: more stages than layers, a context longer than the model's, a cache too small for one block.</exception>
+    public static LocalPipeline Load(ModelFile file, LocalPipelineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(options);
+        var config = file.Config;
+        if (options.ContextLength is { } context)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(context, 1);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(context, config.ContextLength);
+            config = config with { ContextLength = context };
+        }
+
+        var ranges = LayerRange.Split(config.LayerCount, options.Stages);
+        var stageOptions = new StageOptions
+        {
+            BlockSize = options.BlockSize,
+            BlockCount = Blocks(config, options),
+            MaxStepTokens = options.MaxStepTokens,
+            Kernels = options.Kernels,
+        };
+        var own = options.Workers is null ? new WorkerPool(options.Threads) : null;
+        var stages = new List<Stage>();
+        try
+        {
+            foreach (var range in ranges)
+                stages.Add(Stage.Load(file, range, stageOptions, options.Workers ?? own!));
+            return new LocalPipeline(config, [.. stages], own);
+        }
+        catch
+        {
+            stages.ForEach(stage => stage.Dispose());
+            own?.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">See <see cref="Stage.Forward"/>.</exception>
+    public ValueTask<ReadOnlyMemory<float>> ForwardAsync(StepBatch batch, StepOutput output, CancellationToken cancellationToken)
+    {
+        ReadOnlyMemory<float> rows = default;
+        foreach (var stage in _stages)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            rows = stage.Forward(batch, rows, output);
+        }
+
+        return new ValueTask<ReadOnlyMemory<float>>(rows);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        foreach (var stage in _stages)
+            stage.Dispose();
+        _ownWorkers?.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static int Blocks(ModelConfig config, LocalPipelineOptions options)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.BlockSize, 1);
+        var blockBytes = Stage.KvBytes(config, config.LayerCount) * options.BlockSize;
+        if (options.KvCacheBytes is { } bytes)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(bytes, blockBytes, nameof(options.KvCacheBytes));
+            return (int)Math.Min(int.MaxValue, bytes / blockBytes);
+        }
+
+        var memory = GC.GetGCMemoryInfo();
+        var free = Math.Max(0, memory.TotalAvailableMemoryBytes - memory.MemoryLoadBytes);
+        var perSequence = (config.ContextLength + options.BlockSize - 1) / options.BlockSize;
+        return (int)Math.Max(1, Math.Min((long)DefaultSequences * perSequence, free / 4 / blockBytes));
+    }
+}

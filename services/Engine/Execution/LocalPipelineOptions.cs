@@ -1,0 +1,32 @@
+using Slm.Engine.Kernels;
+using Slm.Engine.Threading;
+
+namespace Slm.Engine.Execution;
+
+/// <summary>How a model is set up in this process.</summary>
+public sealed record LocalPipelineOptions
+{
+    /// <summary>Number of stages the layers are split into; the result does not depend on it.</summary>
+    public int Stages { get; init; } = 1;
+
+    /// <summary>Threads of the pipeline's own pool; not used with <see cref="Workers"/>.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>A pool to share with other pipelines; the caller disposes it.</summary>
+    public WorkerPool? Workers { get; init; }
+
+    /// <summary>Bytes for keys and values of all stages; by default four full contexts, at most a quarter of the free memory.</summary>
+    public long? KvCacheBytes { get; init; }
+
+    /// <summary>Longest sequence, at most the model's; by default the model's.</summary>
+    public int? ContextLength { get; init; }
+
+    /// <summary>Most tokens one step may carry.</summary>
+    public int MaxStepTokens { get; init; } = 512;
+
+    /// <summary>Positions per KV block, a multiple of 32.</summary>
+    public int BlockSize { get; init; } = 32;
+
+    /// <summary>Kernels; the best ones for this processor unless a test says otherwise.</summary>
+    internal KernelSet Kernels { get; init; } = KernelSet.Best;
+}

@@ -1,0 +1,187 @@
+using Slm.Engine.Architectures;
+using Slm.Engine.Blocks;
+using Slm.Engine.Formats;
+using Slm.Engine.Models;
+using Slm.Engine.Threading;
+
+namespace Slm.Engine.Execution;
+
+/// <summary>
+/// A contiguous range of a model's layers with their KV blocks. The first one embeds tokens, the last one has the final norm
+/// and the head; one stage may be both. One step runs at a time. The model file must outlive the stage.
+/// </summary>
+/// <remarks>A row of the result has the same bits however the layers are split, the prompt cut, the step batched, or the work threaded.</remarks>
+public sealed class Stage : IDisposable
+{
+    private readonly ModelConfig _config;
+    private readonly Embedding? _embedding;
+    private readonly RotaryPositions _positions;
+    private readonly IBlock[] _blocks;
+    private readonly OutputHead? _head;
+    private readonly KvCache _cache;
+    private readonly StepContext _context;
+    private readonly Lock _step = new();
+    private bool _disposed;
+
+    private Stage(ModelFile file, LayerRange range, StageOptions options, WorkerPool workers)
+    {
+        _config = file.Config;
+        Range = range;
+        var architecture = ArchitectureCatalog.Get(_config.Architecture);
+        Check(_config);
+        var weights = new ModelWeights(file, options.Kernels);
+        if (range.First == 0)
+            _embedding = architecture.Embedding(weights);
+        var blocks = new List<IBlock>();
+        for (var layer = range.First; layer < range.End; layer++)
+            blocks.AddRange(architecture.Layer(weights, layer, layer - range.First));
+        _blocks = [.. blocks];
+        _positions = architecture.Positions(weights);
+        if (range.End == _config.LayerCount)
+            _head = architecture.Head(weights);
+        WeightBytes = weights.Bytes;
+        KvBytesPerToken = KvBytes(_config, range.Count);
+        _cache = new KvCache(range.Count, options.BlockCount, options.BlockSize, _config.KeyValueHeadCount, _config.HeadSize);
+        _context = new StepContext(_config, options.MaxStepTokens, _cache, workers, options.Kernels);
+    }
+
+    /// <summary>The layers.</summary>
+    public LayerRange Range { get; }
+
+    /// <summary>True for the first stage: it takes tokens.</summary>
+    public bool HasEmbedding => _embedding is not null;
+
+    /// <summary>True for the last stage: it returns logits.</summary>
+    public bool HasHead => _head is not null;
+
+    /// <summary>Bytes of the weights this stage reads; a head tied to the embedding counts again.</summary>
+    public long WeightBytes { get; }
+
+    /// <summary>KV bytes of one position over the stage's layers.</summary>
+    public long KvBytesPerToken { get; }
+
+    /// <summary>Positions per KV block.</summary>
+    public int BlockSize => _cache.BlockSize;
+
+    /// <summary>Number of KV blocks.</summary>
+    public int BlockCount => _cache.BlockCount;
+
+    /// <summary>Most tokens one step may carry.</summary>
+    public int MaxStepTokens => _context.MaxTokens;
+
+    /// <summary>KV bytes of one position over <paramref name="layers"/> layers of a model.</summary>
+    public static long KvBytes(ModelConfig config, int layers) => layers * KvCache.BytesPerToken(config.KeyValueHeadCount, config.HeadSize);
+
+    /// <summary>Finds and checks the stage's tensors and reserves its memory.</summary>
+    /// <param name="file">The model; weights are used where it maps them.</param>
+    /// <param name="range">Layers to hold.</param>
+    /// <param name="options">Sizes.</param>
+    /// <param name="workers">Threads that run the steps; may be shared between stages.</param>
+    /// <exception cref="ModelFormatException">The architecture is unknown, or a tensor is missing, misshapen or of an unsupported type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The range is empty or outside the model, or an option is out of range.</exception>
+    public static Stage Load(ModelFile file, LayerRange range, StageOptions options, WorkerPool workers)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(workers);
+        if (range.First < 0 || range.Count < 1 || range.End > file.Config.LayerCount)
+            throw new ArgumentOutOfRangeException(nameof(range), range, $"The model has {file.Config.LayerCount} layers.");
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.BlockCount, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxStepTokens, 1);
+        return new Stage(file, range, options, workers);
+    }
+
+    /// <summary>Runs the stage's part of a step.</summary>
+    /// <param name="batch">The step: positions and KV blocks, and for the first stage the tokens.</param>
+    /// <param name="input">Residual stream [TokenCount, hidden] from the stage before; empty for the first.</param>
+    /// <param name="output">What the last stage returns.</param>
+    /// <returns>
+    /// [TokenCount, hidden] of a stage without head; else [OutputRows, vocabulary] or, of hidden states after the final norm,
+    /// [OutputRows, hidden]. Valid until the next call.
+    /// </returns>
+    /// <exception cref="ArgumentException">A token is not in the vocabulary, a block does not exist, a block table is too short, the step is too large, or the input has another size.</exception>
+    public ReadOnlyMemory<float> Forward(StepBatch batch, ReadOnlyMemory<float> input, StepOutput output)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        lock (_step)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            Check(batch, input.Length);
+            if (batch.TokenCount == 0)
+                return default;
+            _context.Begin(batch);
+            _positions.Fill(_context);
+            if (_embedding is not null)
+                _embedding.Forward(_context);
+            else
+                input.CopyTo(_context.HiddenArray.Memory);
+            foreach (var block in _blocks)
+                block.Forward(_context);
+            return _head is not null
+                ? _head.Forward(_context, output)
+                : _context.HiddenArray.Memory[..(batch.TokenCount * _config.HiddenSize)];
+        }
+    }
+
+    /// <summary>Frees the KV blocks and the scratch memory, after the running step.</summary>
+    public void Dispose()
+    {
+        lock (_step)
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+            _context.Dispose();
+            _cache.Dispose();
+        }
+    }
+
+    /// <summary>What the kernels rely on.</summary>
+    private static void Check(ModelConfig config)
+    {
+        void Require(bool holds, string what)
+        {
+            if (!holds)
+                throw new ModelFormatException($"Model of architecture '{config.Architecture}': {what}.");
+        }
+
+        Require(config.HiddenSize > 0 && config.FeedForwardSize > 0 && config.VocabSize > 0, "hidden, feed-forward and vocabulary sizes must be positive");
+        Require(config.HeadCount > 0 && config.HeadSize > 0, "it has no attention heads");
+        Require(config.KeyValueHeadCount > 0 && config.HeadCount % config.KeyValueHeadCount == 0, $"{config.HeadCount} query heads are not a multiple of {config.KeyValueHeadCount} KV heads");
+        Require(
+            config.Rope.Dimensions >= 0 && config.Rope.Dimensions % 2 == 0 && config.Rope.Dimensions <= config.HeadSize,
+            $"{config.Rope.Dimensions} rotary dimensions do not fit a head of {config.HeadSize}");
+        Require((long)config.HeadCount * config.HeadSize <= 1 << 20 && config.FeedForwardSize <= 1 << 24, "sizes are absurd");
+    }
+
+    private void Check(StepBatch batch, int inputLength)
+    {
+        if (batch.TokenCount > MaxStepTokens)
+            throw new ArgumentException($"The step has {batch.TokenCount} tokens; this stage takes at most {MaxStepTokens}.", nameof(batch));
+        if (_embedding is null && inputLength != batch.TokenCount * _config.HiddenSize)
+            throw new ArgumentException($"The input has {inputLength} values; expected {batch.TokenCount} tokens of {_config.HiddenSize}.", nameof(batch));
+        if (_embedding is not null)
+        {
+            foreach (var token in batch.Tokens)
+            {
+                if ((uint)token >= (uint)_config.VocabSize)
+                    throw new ArgumentException($"Token {token} is not in the vocabulary of {_config.VocabSize}.", nameof(batch));
+            }
+        }
+
+        foreach (ref readonly var item in batch.Items)
+        {
+            if (item.StartPosition + (long)item.Count > (long)item.BlockCount * BlockSize)
+            {
+                throw new ArgumentException(
+                    $"{item.BlockCount} blocks of {BlockSize} do not hold positions {item.StartPosition} to {item.StartPosition + (long)item.Count - 1}.", nameof(batch));
+            }
+
+            foreach (var block in batch.BlocksOf(in item))
+            {
+                if ((uint)block >= (uint)BlockCount)
+                    throw new ArgumentException($"KV block {block} does not exist; there are {BlockCount}.", nameof(batch));
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+using Slm.Engine.Kernels;
+
+namespace Slm.Engine.Execution;
+
+/// <summary>How a stage is set up.</summary>
+public sealed record StageOptions
+{
+    /// <summary>Positions per KV block, a multiple of 32.</summary>
+    public int BlockSize { get; init; } = 32;
+
+    /// <summary>Number of KV blocks. Memory is committed as they are first used.</summary>
+    public required int BlockCount { get; init; }
+
+    /// <summary>Most tokens one step may carry.</summary>
+    public int MaxStepTokens { get; init; } = 512;
+
+    /// <summary>Kernels; the best ones for this processor unless a test says otherwise.</summary>
+    internal KernelSet Kernels { get; init; } = KernelSet.Best;
+}

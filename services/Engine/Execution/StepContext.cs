@@ -1,0 +1,172 @@
+using Slm.Engine.Kernels;
+using Slm.Engine.Models;
+using Slm.Engine.Threading;
+
+namespace Slm.Engine.Execution;
+
+/// <summary>Consecutive new tokens of one sequence that attend together.</summary>
+internal readonly record struct QueryGroup(int Item, int FirstToken, int Count);
+
+/// <summary>What the blocks of a stage share while a step runs: the batch, positions, scratch memory, kernels, threads.</summary>
+internal sealed unsafe class StepContext : IDisposable
+{
+    /// <summary>Most queries of a <see cref="QueryGroup"/>.</summary>
+    public const int GroupQueries = 4;
+
+    private readonly NativeArena _arena = new();
+    private readonly QueryGroup[] _groups;
+    private readonly int[] _positions;
+    private readonly int[] _items;
+    private readonly float* _workerScratch;
+    private readonly long _workerFloats;
+
+    public StepContext(ModelConfig config, int maxTokens, KvCache cache, WorkerPool workers, KernelSet kernels)
+    {
+        Config = config;
+        MaxTokens = maxTokens;
+        Cache = cache;
+        Workers = workers;
+        Kernels = kernels;
+        _groups = new QueryGroup[maxTokens];
+        _positions = new int[maxTokens];
+        _items = new int[maxTokens];
+        long queries = (long)config.HeadCount * config.HeadSize;
+        long keys = (long)config.KeyValueHeadCount * config.HeadSize;
+        var widest = Math.Max(Math.Max(config.HiddenSize, config.FeedForwardSize), queries);
+        var group = config.HeadCount / config.KeyValueHeadCount;
+        _workerFloats = (Math.Max(4 * widest, GroupQueries * group * (cache.Stride + 8L)) + 15) & ~15L;
+        var normed = _arena.Reserve<float>(maxTokens * (long)config.HiddenSize);
+        var query = _arena.Reserve<float>(maxTokens * queries);
+        var key = _arena.Reserve<float>(maxTokens * keys);
+        var value = _arena.Reserve<float>(maxTokens * keys);
+        var attended = _arena.Reserve<float>(maxTokens * queries);
+        var gate = _arena.Reserve<float>(maxTokens * (long)config.FeedForwardSize);
+        var up = _arena.Reserve<float>(maxTokens * (long)config.FeedForwardSize);
+        var int8 = _arena.Reserve<sbyte>(maxTokens * widest);
+        var scales = _arena.Reserve<float>(maxTokens * (widest / 32 + 1));
+        var pairs = config.Rope.Dimensions / 2;
+        var cosines = _arena.Reserve<float>((long)maxTokens * pairs);
+        var sines = _arena.Reserve<float>((long)maxTokens * pairs);
+        var scratch = _arena.Reserve<float>(workers.Threads * _workerFloats);
+        HiddenArray = new PinnedArray(maxTokens * (long)config.HiddenSize);
+        Normed = _arena.Get<float>(normed);
+        Query = _arena.Get<float>(query);
+        Key = _arena.Get<float>(key);
+        Value = _arena.Get<float>(value);
+        Attended = _arena.Get<float>(attended);
+        Gate = _arena.Get<float>(gate);
+        Up = _arena.Get<float>(up);
+        Int8 = _arena.Get<sbyte>(int8);
+        Scales = _arena.Get<float>(scales);
+        Cosines = _arena.Get<float>(cosines);
+        Sines = _arena.Get<float>(sines);
+        _workerScratch = _arena.Get<float>(scratch);
+    }
+
+    public ModelConfig Config { get; }
+
+    public int MaxTokens { get; }
+
+    public KvCache Cache { get; }
+
+    public WorkerPool Workers { get; }
+
+    public KernelSet Kernels { get; }
+
+    /// <summary>The running step.</summary>
+    public StepBatch Batch { get; private set; } = new();
+
+    /// <summary>Tokens of the running step.</summary>
+    public int Tokens => Batch.TokenCount;
+
+    /// <summary>Residual stream [tokens, hidden].</summary>
+    public PinnedArray HiddenArray { get; }
+
+    /// <summary>Residual stream [tokens, hidden].</summary>
+    public float* Hidden => HiddenArray.Pointer;
+
+    /// <summary>Output of a norm [tokens, hidden].</summary>
+    public float* Normed { get; }
+
+    /// <summary>[tokens, heads · headSize].</summary>
+    public float* Query { get; }
+
+    /// <summary>[tokens, KV heads · headSize].</summary>
+    public float* Key { get; }
+
+    /// <summary>[tokens, KV heads · headSize].</summary>
+    public float* Value { get; }
+
+    /// <summary>Output of attention [tokens, heads · headSize].</summary>
+    public float* Attended { get; }
+
+    /// <summary>[tokens, feed-forward].</summary>
+    public float* Gate { get; }
+
+    /// <summary>[tokens, feed-forward].</summary>
+    public float* Up { get; }
+
+    /// <summary>The input of the next product, quantized.</summary>
+    public sbyte* Int8 { get; }
+
+    /// <summary>Scales of <see cref="Int8"/>.</summary>
+    public float* Scales { get; }
+
+    /// <summary>cos of the rotary angles [tokens, pairs].</summary>
+    public float* Cosines { get; }
+
+    /// <summary>sin of the rotary angles [tokens, pairs].</summary>
+    public float* Sines { get; }
+
+    /// <summary>Position of each token in its sequence.</summary>
+    public ReadOnlySpan<int> Positions => _positions.AsSpan(0, Tokens);
+
+    /// <summary>Index of each token's sequence in <see cref="StepBatch.Items"/>.</summary>
+    public ReadOnlySpan<int> Items => _items.AsSpan(0, Tokens);
+
+    /// <summary>All tokens in groups that attend together.</summary>
+    public ReadOnlySpan<QueryGroup> Groups => _groups.AsSpan(0, GroupCount);
+
+    /// <summary>Length of <see cref="Groups"/>.</summary>
+    public int GroupCount { get; private set; }
+
+    /// <summary>Scratch memory of one worker.</summary>
+    public float* Scratch(int worker) => _workerScratch + (worker * _workerFloats);
+
+    /// <summary>Takes a checked batch.</summary>
+    public void Begin(StepBatch batch)
+    {
+        Batch = batch;
+        var groups = 0;
+        for (var i = 0; i < batch.Items.Length; i++)
+        {
+            var item = batch.Items[i];
+            for (var t = 0; t < item.Count; t++)
+            {
+                _positions[item.FirstToken + t] = item.StartPosition + t;
+                _items[item.FirstToken + t] = i;
+            }
+
+            for (var t = 0; t < item.Count; t += GroupQueries)
+                _groups[groups++] = new QueryGroup(i, item.FirstToken + t, Math.Min(GroupQueries, item.Count - t));
+        }
+
+        GroupCount = groups;
+    }
+
+    /// <summary>Runs a part per token, on this thread if there are few.</summary>
+    public void ForEachToken<T>(int tokens, ref T work)
+        where T : struct, IParallelWork
+    {
+        if (tokens > 4)
+        {
+            Workers.Run(tokens, ref work);
+            return;
+        }
+
+        for (var token = 0; token < tokens; token++)
+            work.Execute(token, 0);
+    }
+
+    public void Dispose() => _arena.Dispose();
+}

@@ -1,0 +1,58 @@
+namespace Slm.Engine.Kernels;
+
+/// <summary>
+/// One matrix product: Y[t, r] = Σ_k W[r, k] · X[t, k] (+ bias[r]) (+ Y[t, r]). The caller proves that all pointers cover their shapes.
+/// </summary>
+internal unsafe struct MatMulTask
+{
+    /// <summary>First byte of the stored matrix; rows follow one another.</summary>
+    public byte* Weights;
+
+    /// <summary>Bytes from row to row.</summary>
+    public nint RowBytes;
+
+    /// <summary>Number of rows: outputs per token.</summary>
+    public int Rows;
+
+    /// <summary>Number of columns: inputs per token.</summary>
+    public int Columns;
+
+    /// <summary>Number of tokens.</summary>
+    public int Tokens;
+
+    /// <summary>Activations [tokens, columns].</summary>
+    public float* X;
+
+    /// <summary>The same quantized, [tokens, columns]; null unless the kernel wants it.</summary>
+    public sbyte* XInt8;
+
+    /// <summary>Scales of <see cref="XInt8"/>, [tokens, columns / 32].</summary>
+    public float* XScales;
+
+    /// <summary>Result, [tokens, rows].</summary>
+    public float* Y;
+
+    /// <summary>[rows], or null.</summary>
+    public float* Bias;
+
+    /// <summary>Adds to what <see cref="Y"/> holds.</summary>
+    public bool Accumulate;
+
+    /// <summary>The kernel for the type of the weights.</summary>
+    public delegate*<in MatMulTask, int, int, float*, void> Kernel;
+
+    /// <summary>Computes rows <paramref name="begin"/> to <paramref name="end"/>, exclusive, for all tokens.</summary>
+    /// <param name="begin">First row.</param>
+    /// <param name="end">Row after the last.</param>
+    /// <param name="scratch">Room for 4 · columns floats of this thread alone.</param>
+    public readonly void Run(int begin, int end, float* scratch) => Kernel(in this, begin, end, scratch);
+
+    /// <summary>Writes or adds one element.</summary>
+    public readonly void Put(int token, int row, float value)
+    {
+        var at = Y + ((nint)token * Rows) + row;
+        if (Bias != null)
+            value += Bias[row];
+        *at = Accumulate ? *at + value : value;
+    }
+}

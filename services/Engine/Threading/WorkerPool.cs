@@ -1,0 +1,247 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Slm.Engine.Threading;
+
+/// <summary>
+/// The engine's own threads. A parallel region costs about a microsecond while the threads are hot: they spin for a
+/// short time after each region and park after that, so an idle pool uses no processor time.
+/// </summary>
+/// <remarks>
+/// Parts are claimed from one 64-bit ticket (region number, parts left). The caller works too and waits only for parts
+/// that another thread has begun, so a thread that the operating system has not scheduled delays nobody.
+/// </remarks>
+public sealed unsafe class WorkerPool : IDisposable
+{
+    /// <summary>Most parts in one region.</summary>
+    public const int MaxParts = (1 << PartBits) - 1;
+
+    private const int PartBits = 24;
+    private const long PartMask = MaxParts;
+    private static readonly long SpinTicks = Stopwatch.Frequency / 10_000;
+    private static readonly long EagerTicks = Stopwatch.Frequency / 100_000;
+
+    private readonly Thread[] _threads;
+    private readonly Lock _region = new();
+    private readonly object _gate = new();
+    private Counters _counters;
+    private delegate*<void*, int, int, void> _body;
+    private void* _work;
+    private int _parts;
+    private int _parked;
+    private Exception? _failure;
+    private volatile bool _disposed;
+
+    /// <summary>Starts <paramref name="threads"/> - 1 threads; the caller of a region is the other one.</summary>
+    public WorkerPool(int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, 1024);
+        Threads = threads;
+        _threads = new Thread[threads - 1];
+        for (var i = 0; i < _threads.Length; i++)
+        {
+            var worker = i + 1;
+            _threads[i] = new Thread(() => Loop(worker), maxStackSize: 1 << 20) { IsBackground = true, Name = $"slm-worker-{worker}" };
+            _threads[i].Start();
+        }
+    }
+
+    /// <summary>Number of threads, the caller included.</summary>
+    public int Threads { get; }
+
+    /// <summary>Runs all parts of <paramref name="work"/> and returns when they are done. Concurrent callers take turns.</summary>
+    /// <exception cref="Exception">The first exception that a part threw; the other parts have run all the same.</exception>
+    /// <exception cref="LockRecursionException">A part started a region.</exception>
+    public void Run<T>(int parts, ref T work)
+        where T : struct, IParallelWork
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(parts);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(parts, MaxParts);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (parts <= 1 || Threads == 1)
+        {
+            // Nobody else runs parts, but worker 0's scratch memory must not be shared with another caller's region.
+            if (_region.IsHeldByCurrentThread)
+                throw new LockRecursionException("A parallel part cannot start a parallel region.");
+            lock (_region)
+            {
+                for (var part = 0; part < parts; part++)
+                    work.Execute(part, 0);
+            }
+
+            return;
+        }
+
+        // A copy on this stack: workers reach it through a pointer, and it must not move.
+        var local = work;
+        Dispatch(parts, &Invoke<T>, Unsafe.AsPointer(ref local));
+        work = local;
+    }
+
+    /// <summary>Stops the threads. No region may be running.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        lock (_gate)
+            Monitor.PulseAll(_gate);
+        foreach (var thread in _threads)
+            thread.Join();
+    }
+
+    private static void Invoke<T>(void* work, int part, int worker)
+        where T : struct, IParallelWork => Unsafe.AsRef<T>(work).Execute(part, worker);
+
+    private void Dispatch(int parts, delegate*<void*, int, int, void> body, void* work)
+    {
+        if (_region.IsHeldByCurrentThread)
+            throw new LockRecursionException("A parallel part cannot start a parallel region.");
+        lock (_region)
+        {
+            _body = body;
+            _work = work;
+            _parts = parts;
+            _counters.Done = 0;
+            var region = (_counters.Ticket >> PartBits) + 1;
+            Interlocked.Exchange(ref _counters.Ticket, (region << PartBits) | (long)parts);
+            if (Volatile.Read(ref _parked) > 0)
+            {
+                lock (_gate)
+                    Monitor.PulseAll(_gate);
+            }
+
+            Participate(0);
+            WaitForOthers(parts);
+            if (_failure is { } failure)
+            {
+                _failure = null;
+                ExceptionDispatchInfo.Throw(failure);
+            }
+        }
+    }
+
+    private void Participate(int worker)
+    {
+        var completed = 0;
+        while (true)
+        {
+            var ticket = Volatile.Read(ref _counters.Ticket);
+            var left = ticket & PartMask;
+            if (left == 0)
+                break;
+            if (Interlocked.CompareExchange(ref _counters.Ticket, ticket - 1, ticket) != ticket)
+                continue;
+
+            // The region cannot end before this part is counted, so its fields are stable from here on.
+            try
+            {
+                _body(_work, _parts - (int)left, worker);
+            }
+#pragma warning disable CA1031 // Rethrown by the caller of the region.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                Interlocked.CompareExchange(ref _failure, e, null);
+            }
+
+            completed++;
+        }
+
+        if (completed > 0)
+            Interlocked.Add(ref _counters.Done, completed);
+    }
+
+    private void WaitForOthers(int parts)
+    {
+        if (Volatile.Read(ref _counters.Done) == parts)
+            return;
+        var start = Stopwatch.GetTimestamp();
+        var yielding = false;
+        while (Volatile.Read(ref _counters.Done) != parts)
+        {
+            if (yielding)
+                Thread.Yield();
+            else
+                yielding = SpinSome(ref _counters.Done, parts) && Stopwatch.GetTimestamp() - start > EagerTicks;
+        }
+    }
+
+    private void Loop(int worker)
+    {
+        while (!_disposed)
+        {
+            if (!SpinForWork())
+                Park();
+            Participate(worker);
+        }
+    }
+
+    /// <summary>True as soon as there is a part to claim; false after a tenth of a millisecond without one.</summary>
+    private bool SpinForWork()
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            for (var i = 0; i < 32; i++)
+            {
+                if ((Volatile.Read(ref _counters.Ticket) & PartMask) != 0)
+                    return true;
+                Pause();
+            }
+
+            var elapsed = Stopwatch.GetTimestamp() - start;
+            if (elapsed > SpinTicks || _disposed)
+                return false;
+            if (elapsed > EagerTicks)
+                Thread.Yield();
+        }
+    }
+
+    private void Park()
+    {
+        lock (_gate)
+        {
+            // Counted before the last look at the ticket: a caller either sees the count or its ticket is seen here.
+            Interlocked.Increment(ref _parked);
+            while (!_disposed && (Volatile.Read(ref _counters.Ticket) & PartMask) == 0)
+                Monitor.Wait(_gate);
+            Interlocked.Decrement(ref _parked);
+        }
+    }
+
+    private static bool SpinSome(ref int location, int value)
+    {
+        for (var i = 0; i < 32; i++)
+        {
+            if (Volatile.Read(ref location) == value)
+                return false;
+            Pause();
+        }
+
+        return true;
+    }
+
+    private static void Pause()
+    {
+        if (X86Base.IsSupported)
+            X86Base.Pause();
+        else
+            Thread.SpinWait(1);
+    }
+
+    /// <summary>The two contended words, each on a cache line pair of its own.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 384)]
+    private struct Counters
+    {
+        [FieldOffset(128)]
+        public long Ticket;
+
+        [FieldOffset(256)]
+        public int Done;
+    }
+}

@@ -1,0 +1,44 @@
+using System.Text.Json;
+using Slm.Engine.Models;
+
+namespace Slm.Engine.Tests.Stages;
+
+/// <summary>A file of tests/data/gguf and what other implementations computed from it.</summary>
+internal sealed record ReferenceModel(
+    string Name, int[] Tokens, (int Id, float Logit)[][] Positions, float[] Last, int[] Greedy, float MaxAbs, float? LastRms)
+{
+    public static readonly string[] Names =
+    [
+        "llama-untied-f32", "llama-tied-f16", "llama-rope3-bf16", "llama-q8_0", "llama-q4_0",
+        "llama-linear-rope-f32", "llama-yarn-f32", "qwen2-f32", "qwen3-f32",
+    ];
+
+    /// <summary>Opens the GGUF file of a reference model.</summary>
+    public static ModelFile Open(string name) => ModelFile.Open(ReferenceModels.Path(name));
+
+    /// <summary>Reads its record. Quantized matrices meet int8 activations here, so their tolerance is that of reduced activations.</summary>
+    public static ReferenceModel Read(string name)
+    {
+        using var document = JsonDocument.Parse(File.ReadAllText(ReferenceModels.Record(name)));
+        var root = document.RootElement;
+        var tolerance = root.GetProperty("tolerance");
+        float? rms = null;
+        var maxAbs = tolerance.GetProperty("max_abs").GetSingle();
+        if (root.GetProperty("file_type").GetString() is "Q8_0" or "Q4_0")
+        {
+            var reduced = tolerance.GetProperty("reduced_activations");
+            maxAbs = reduced.GetProperty("max_abs").GetSingle();
+            rms = reduced.GetProperty("last_rms").GetSingle();
+        }
+
+        return new ReferenceModel(
+            name,
+            [.. root.GetProperty("tokens").EnumerateArray().Select(e => e.GetInt32())],
+            [.. root.GetProperty("positions").EnumerateArray().Select(p =>
+                p.GetProperty("top").EnumerateArray().Select(e => (e[0].GetInt32(), e[1].GetSingle())).ToArray())],
+            [.. root.GetProperty("last").EnumerateArray().Select(e => e.GetSingle())],
+            [.. root.GetProperty("greedy").EnumerateArray().Select(e => e.GetInt32())],
+            maxAbs,
+            rms);
+    }
+}

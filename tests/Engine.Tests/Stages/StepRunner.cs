@@ -1,0 +1,57 @@
+using Slm.Engine.Execution;
+using Slm.Engine.Kernels;
+using Slm.Engine.Models;
+
+namespace Slm.Engine.Tests.Stages;
+
+/// <summary>Feeds sequences to a pipeline and collects the logits of every position.</summary>
+internal static class StepRunner
+{
+    public static readonly string[] KernelSets = KernelSet.Avx2 is null ? ["portable"] : ["avx2", "portable"];
+
+    public static KernelSet Kernels(string name) => name == "avx2" ? KernelSet.Avx2! : KernelSet.Portable;
+
+    public static LocalPipeline Load(ModelFile file, string kernels = "avx2", int stages = 1, int threads = 2) =>
+        LocalPipeline.Load(file, new LocalPipelineOptions
+        {
+            Stages = stages,
+            Threads = threads,
+            KvCacheBytes = 32 << 20,
+            Kernels = KernelSet.Avx2 is null ? KernelSet.Portable : Kernels(kernels),
+        });
+
+    /// <summary>Logits [tokens, vocab] of one sequence whose prompt is cut into chunks.</summary>
+    public static float[] Logits(LocalPipeline pipeline, ReadOnlySpan<int> tokens, int[] blocks, int chunk, StepOutput output = StepOutput.Logits)
+    {
+        var batch = new StepBatch();
+        var all = new List<float>();
+        for (var start = 0; start < tokens.Length; start += chunk)
+        {
+            var count = Math.Min(chunk, tokens.Length - start);
+            batch.Clear();
+            batch.Add(tokens.Slice(start, count), start, blocks, count);
+            all.AddRange(Forward(pipeline, batch, output).Span);
+        }
+
+        return [.. all];
+    }
+
+    /// <summary>One step; local pipelines complete at once.</summary>
+    public static ReadOnlyMemory<float> Forward(LocalPipeline pipeline, StepBatch batch, StepOutput output = StepOutput.Logits)
+    {
+        var step = pipeline.ForwardAsync(batch, output, CancellationToken.None);
+        return step.IsCompletedSuccessfully ? step.Result : throw new InvalidOperationException("A local step did not complete at once.");
+    }
+
+    public static int ArgMax(ReadOnlySpan<float> row)
+    {
+        var best = 0;
+        for (var i = 1; i < row.Length; i++)
+        {
+            if (row[i] > row[best])
+                best = i;
+        }
+
+        return best;
+    }
+}
