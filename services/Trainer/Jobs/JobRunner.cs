@@ -11,17 +11,29 @@ namespace Slm.Trainer.Jobs;
 /// Runs queued jobs one after another, each as a process of the training program. A job that was running when this process
 /// ended is run again at the next start and goes on from its last checkpoint.
 /// </summary>
-internal sealed partial class JobRunner(JobStore store, IOptions<TrainerServiceOptions> options, TimeProvider time, ILogger<JobRunner> logger) : BackgroundService
+internal sealed partial class JobRunner : BackgroundService
 {
+    private readonly JobStore _store;
+    private readonly TrainerServiceOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<JobRunner> _logger;
     private readonly Channel<string> _queue = Channel.CreateUnbounded<string>();
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _running = new(StringComparer.Ordinal);
+
+    public JobRunner(JobStore store, IOptions<TrainerServiceOptions> options, TimeProvider time, ILogger<JobRunner> logger)
+    {
+        (_store, _options, _time, _logger) = (store, options.Value, time, logger);
+        // Here and not when it starts: a job submitted in between would be queued twice.
+        foreach (var job in store.All().Where(j => !JobStore.IsEnded(j.State)))
+            Enqueue(job.Id);
+    }
 
     public void Enqueue(string id) => _queue.Writer.TryWrite(id);
 
     /// <summary>Cancels a job that waits or runs.</summary>
     public Job? Cancel(string id)
     {
-        var job = store.Update(id, job =>
+        var job = _store.Update(id, job =>
         {
             if (job.State != JobState.Queued)
                 return false;
@@ -36,8 +48,6 @@ internal sealed partial class JobRunner(JobStore store, IOptions<TrainerServiceO
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        foreach (var job in store.All().Where(j => !JobStore.IsEnded(j.State)))
-            Enqueue(job.Id);
         await foreach (var id in _queue.Reader.ReadAllAsync(stoppingToken))
             await RunAsync(id, stoppingToken);
     }
@@ -48,7 +58,7 @@ internal sealed partial class JobRunner(JobStore store, IOptions<TrainerServiceO
         _running[id] = cancel;
         try
         {
-            var job = store.Update(id, job =>
+            var job = _store.Update(id, job =>
             {
                 if (JobStore.IsEnded(job.State))
                     return false;
@@ -60,7 +70,7 @@ internal sealed partial class JobRunner(JobStore store, IOptions<TrainerServiceO
             });
             if (job is null || JobStore.IsEnded(job.State))
                 return;
-            LogStarted(logger, id, job.Attempts);
+            LogStarted(_logger, id, job.Attempts);
             var outcome = await StartAsync(job, cancel.Token);
             if (stoppingToken.IsCancellationRequested)
                 return; // Stays running in the store, and is continued at the next start.
@@ -70,7 +80,7 @@ internal sealed partial class JobRunner(JobStore store, IOptions<TrainerServiceO
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            LogFailed(logger, id, error);
+            LogFailed(_logger, id, error);
             Conclude(id, new TrainingOutcome(1, null, "INTERNAL", error.Message), cancelled: false);
         }
         finally
@@ -81,16 +91,16 @@ internal sealed partial class JobRunner(JobStore store, IOptions<TrainerServiceO
 
     private Task<TrainingOutcome> StartAsync(Job job, CancellationToken cancellationToken)
     {
-        var folder = store.FolderOf(job.Id);
+        var folder = _store.FolderOf(job.Id);
         var config = Path.Combine(folder, "config.yaml");
         File.WriteAllText(config, job.Config);
-        var start = TrainingCommand.Find(options.Value);
+        var start = TrainingCommand.Find(_options);
         foreach (var argument in (ReadOnlySpan<string>)["pretrain", "--config", config, "--output", folder, "--json"])
             start.ArgumentList.Add(argument);
         if (job.Attempts > 1)
             start.ArgumentList.Add("--resume");
         start.WorkingDirectory = folder;
-        return TrainingProcess.RunAsync(start, line => store.Update(job.Id, record => Read(record, line)), options.Value.StopTimeout, cancellationToken);
+        return TrainingProcess.RunAsync(start, line => _store.Update(job.Id, record => Read(record, line)), _options.StopTimeout, cancellationToken);
     }
 
     private bool Read(Job job, JsonElement line)
@@ -127,7 +137,7 @@ internal sealed partial class JobRunner(JobStore store, IOptions<TrainerServiceO
 
     private void Conclude(string id, TrainingOutcome outcome, bool cancelled)
     {
-        store.Update(id, job =>
+        _store.Update(id, job =>
         {
             job.Ended = Now();
             if (cancelled)
@@ -142,12 +152,12 @@ internal sealed partial class JobRunner(JobStore store, IOptions<TrainerServiceO
 
             if (job.State == JobState.Succeeded && outcome.Result is { } result)
                 job.Result = result;
-            LogEnded(logger, id, job.State);
+            LogEnded(_logger, id, job.State);
             return true;
         });
     }
 
-    private Timestamp Now() => Timestamp.FromDateTimeOffset(time.GetUtcNow());
+    private Timestamp Now() => Timestamp.FromDateTimeOffset(_time.GetUtcNow());
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Training job {Id} starts, attempt {Attempt}")]
     private static partial void LogStarted(ILogger logger, string id, int attempt);
