@@ -10,10 +10,12 @@ namespace Slm.Engine.Architectures;
 /// <summary>Hands an architecture the tensors it names, each checked for shape and type; matrices stay in the mapped file.</summary>
 internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
 {
+    private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
+
     /// <summary>Hyper-parameters.</summary>
     public ModelConfig Config => file.Config;
 
-    /// <summary>Bytes of all tensors taken so far.</summary>
+    /// <summary>Bytes of all tensors taken so far; one that is taken twice counts once.</summary>
     public long Bytes { get; private set; }
 
     /// <summary>True if the file has the tensor.</summary>
@@ -24,7 +26,6 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
     public Linear Linear(string name, int columns, int rows)
     {
         var tensor = Find(name + ".weight", columns, rows);
-        Bytes += tensor.ByteLength;
         return new Linear(file.Gguf.Pointer(tensor), tensor.Type, rows, columns, OptionalVector(name + ".bias", rows), kernels);
     }
 
@@ -33,7 +34,6 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
     public PinnedArray Vector(string name, int count)
     {
         var tensor = Find(name, count, 1);
-        Bytes += tensor.ByteLength;
         var vector = new PinnedArray(count);
         RowDequantizer.Dequantize(tensor.Type, file.Gguf.Pointer(tensor), vector.Pointer, count);
         return vector;
@@ -62,6 +62,8 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
             throw new ModelFormatException($"Tensor '{name}' has type {tensor.Type}; supported are F32, F16, BF16, Q8_0 and Q4_0.");
         if (columns % TensorTypes.BlockElements(tensor.Type) != 0)
             throw new ModelFormatException($"Tensor '{name}' has {columns} columns; type {tensor.Type} needs a multiple of {TensorTypes.BlockElements(tensor.Type)}.");
+        if (_taken.Add(name))
+            Bytes += tensor.ByteLength;
         return tensor;
     }
 }

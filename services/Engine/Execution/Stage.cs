@@ -54,7 +54,7 @@ public sealed class Stage : IDisposable
     /// <summary>True for the last stage: it returns logits.</summary>
     public bool HasHead => _head is not null;
 
-    /// <summary>Bytes of the weights this stage reads; a head tied to the embedding counts again.</summary>
+    /// <summary>Bytes of the tensors this stage reads from the mapped file.</summary>
     public long WeightBytes { get; }
 
     /// <summary>KV bytes of one position over the stage's layers.</summary>

@@ -53,6 +53,9 @@ public sealed unsafe class WorkerPool : IDisposable
     /// <summary>Number of threads, the caller included.</summary>
     public int Threads { get; }
 
+    /// <summary>Threads that wait without using the processor.</summary>
+    internal int Parked => Volatile.Read(ref _parked);
+
     /// <summary>Runs all parts of <paramref name="work"/> and returns when they are done. Concurrent callers take turns.</summary>
     /// <exception cref="Exception">The first exception that a part threw; the other parts have run all the same.</exception>
     /// <exception cref="LockRecursionException">A part started a region.</exception>

@@ -1,0 +1,121 @@
+using Slm.Engine.Execution;
+using Slm.Engine.Kernels;
+using Slm.Engine.Tests.Stages;
+
+namespace Slm.Engine.Tests.Kernels;
+
+public sealed unsafe class VectorKernelTests
+{
+    public static TheoryData<string> Sets => [.. StepRunner.KernelSets];
+
+    [Theory]
+    [MemberData(nameof(Sets))]
+    public void RmsNorm_is_that_of_the_scalar_twin(string kernels)
+    {
+        foreach (var count in new[] { 1, 7, 8, 15, 16, 24, 100, 576 })
+        {
+            var x = Values(count, 3, count);
+            var w = Values(count, 2, count + 1);
+            var y = new float[count];
+            fixed (float* px = x, pw = w, py = y)
+                StepRunner.Kernels(kernels).RmsNorm(px, pw, py, count, 1e-5f);
+            var expected = ScalarTwins.RmsNorm(x, w, 1e-5f);
+            for (var i = 0; i < count; i++)
+                Assert.Equal(expected[i], y[i], 1e-6 * (1 + Math.Abs(expected[i])));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Sets))]
+    public void SwiGlu_is_that_of_the_scalar_twin_and_does_not_depend_on_place(string kernels)
+    {
+        var gate = Values(103, 40, 1);
+        var up = Values(103, 3, 2);
+        (gate[3], gate[50], gate[102]) = (-200f, 200f, 0f);
+        var whole = gate.ToArray();
+        var alone = gate.ToArray();
+        fixed (float* pw = whole, pa = alone, pu = up)
+        {
+            StepRunner.Kernels(kernels).SwiGlu(pw, pu, 103);
+            for (var i = 0; i < 103; i++)
+                StepRunner.Kernels(kernels).SwiGlu(pa + i, pu + i, 1);
+        }
+
+        Assert.Equal(whole, alone);
+        for (var i = 0; i < 103; i++)
+        {
+            var expected = ScalarTwins.SwiGlu(gate[i], up[i]);
+            Assert.Equal(expected, whole[i], 2e-6 * (1e-30 + Math.Abs(expected) + (gate[i] < -80 ? 1 : 0)));
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Rope_turns_the_pairs_of_its_kind_and_leaves_the_rest(bool neoX)
+    {
+        const int HeadSize = 12;
+        const int Pairs = 4;
+        var x = Values(2 * HeadSize, 2, 9);
+        var turned = x.ToArray();
+        var angles = new[] { 0.0, 0.5, 1.5, 3.0 };
+        var cos = angles.Select(a => (float)Math.Cos(a)).ToArray();
+        var sin = angles.Select(a => (float)Math.Sin(a)).ToArray();
+        fixed (float* px = turned, pc = cos, ps = sin)
+            Rope.Rotate(px, 2, HeadSize, pc, ps, Pairs, neoX);
+        for (var head = 0; head < 2; head++)
+        {
+            for (var i = 0; i < Pairs; i++)
+            {
+                var a = (head * HeadSize) + (neoX ? i : 2 * i);
+                var b = (head * HeadSize) + (neoX ? i + Pairs : (2 * i) + 1);
+                var expected = new System.Numerics.Complex(x[a], x[b]) * System.Numerics.Complex.FromPolarCoordinates(1, angles[i]);
+                Assert.Equal(expected.Real, turned[a], 1e-6);
+                Assert.Equal(expected.Imaginary, turned[b], 1e-6);
+            }
+
+            Assert.Equal(x.AsSpan((head * HeadSize) + (2 * Pairs), HeadSize - (2 * Pairs)), turned.AsSpan((head * HeadSize) + (2 * Pairs), HeadSize - (2 * Pairs)));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Sets))]
+    public void Attention_over_the_tiles_of_a_cache_is_that_of_the_scalar_twin(string kernels)
+    {
+        var state = stackalloc float[2];
+        var sums = stackalloc float[128];
+        foreach (var (headSize, count) in new[] { (8, 1), (20, 31), (32, 33), (64, 100), (96, 64), (128, 129), (6, 40) })
+        {
+            using var cache = new KvCache(2, 4, 64, 2, headSize);
+            int[] table = [2, 0, 3];
+            var keys = Values(count * headSize, 2, count);
+            var values = Values(count * headSize, 2, count + 1);
+            var query = Values(headSize, 6, 3);
+            fixed (float* pk = keys, pv = values, pq = query)
+            {
+                for (var p = 0; p < count; p++)
+                    cache.Store(1, table[p / 64], p % 64, 1, pk + (p * headSize), pv + (p * headSize));
+
+                (state[0], state[1]) = (float.NegativeInfinity, 0);
+                new Span<float>(sums, cache.Stride).Clear();
+                var scale = 1 / MathF.Sqrt(headSize);
+                for (var tile = 0; tile < count; tile += 32)
+                {
+                    var tileKeys = cache.Keys(1, table[tile / 64], tile % 64, 1);
+                    StepRunner.Kernels(kernels).AttentionTile(
+                        pq, tileKeys, cache.Values(tileKeys), state, sums, headSize, cache.Stride, Math.Min(32, count - tile), scale);
+                }
+
+                var expected = ScalarTwins.Attention(query, (p, d) => keys[(p * headSize) + d], (p, d) => values[(p * headSize) + d], count, 1 / Math.Sqrt(headSize));
+                for (var d = 0; d < headSize; d++)
+                    Assert.Equal(expected[d], sums[d] / state[1], 2e-6);
+            }
+        }
+    }
+
+    private static float[] Values(int count, float range, int seed)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => ((random.NextSingle() * 2) - 1) * range)];
+    }
+}
