@@ -3,6 +3,12 @@ using Slm.Tokenization.Gguf;
 namespace Slm.Tokenization;
 
 /// <summary>Builds tokenizers from model files. The files are untrusted: whatever is wrong is named in a <see cref="TokenizerFormatException"/>.</summary>
+/// <remarks>
+/// The pipeline is our own. Microsoft.ML.Tokenizers (2.0) reads neither GGUF metadata nor tokenizer.json, gives offsets
+/// in UTF-16 units of the normalized text where we need bytes of the original, and has no byte fallback, ignore_merges,
+/// Unigram from JSON, or decoder chains; so ids and offsets could not be exact on top of it. The tests use it as an
+/// independent reference for byte-level BPE.
+/// </remarks>
 public static class TokenizerLoader
 {
     /// <summary>From the metadata of a GGUF file (keys <c>tokenizer.ggml.*</c>, <c>tokenizer.chat_template</c>), values in their exact .NET types.</summary>
@@ -15,6 +21,9 @@ public static class TokenizerLoader
 
     /// <summary>From a Hugging Face tokenizer.json; reads tokenizer_config.json, generation_config.json and chat_template.jinja beside it.</summary>
     /// <exception cref="TokenizerFormatException">The file is malformed or uses a component that is not known.</exception>
-    public static ITokenizer FromTokenizerJson(string path) =>
-        throw new NotSupportedException($"tokenizer.json cannot be read yet: {path}");
+    public static ITokenizer FromTokenizerJson(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return HuggingFace.TokenizerJsonReader.Read(path);
+    }
 }

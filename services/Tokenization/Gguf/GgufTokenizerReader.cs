@@ -1,6 +1,7 @@
 using Slm.Tokenization.Decoders;
 using Slm.Tokenization.Models;
 using Slm.Tokenization.Normalizers;
+using Slm.Tokenization.Patterns;
 using Slm.Tokenization.PreTokenizers;
 
 namespace Slm.Tokenization.Gguf;
@@ -38,6 +39,8 @@ internal sealed class GgufTokenizerReader
         {
             "gpt2" => ReadByteLevelBpe(),
             "llama" => ReadSentencePiece(),
+            "t5" => ReadUnigram(),
+            "bert" => ReadWordPiece(),
             _ => throw new TokenizerFormatException($"tokenizer.ggml.model = \"{model}\" is not supported: expected gpt2, llama, t5 or bert"),
         };
     }
@@ -75,13 +78,61 @@ internal sealed class GgufTokenizerReader
         return Build("spm", special, new TokenizerParts
         {
             Vocabulary = _vocabulary,
-            Model = new ScoredMergeModel(_vocabulary, scores, special.Unk),
+            Model = new ScoredMergeModel(TextVocabulary(), scores, special.Unk),
             Normalizer = SpaceNormalizer(null, prefix, _keys.Bool("remove_extra_whitespaces") ?? false),
             Decoders = SentencePieceDecoders(prefix),
             Special = special,
             Info = TokenizerInfo.Empty,
         });
     }
+
+    private ModelTokenizer ReadUnigram()
+    {
+        var scores = _keys.Scores("scores", _tokens.Length) ?? throw new TokenizerFormatException("tokenizer.ggml.scores is missing");
+        var special = Special(null, 1, 2, false, true);
+        var prefix = _keys.Bool("add_space_prefix") ?? false;
+        var charsMap = _keys.Bytes("precompiled_charsmap") is { Length: > 0 } bytes ? new CharsMapNormalizer(CharsMap.Parse(bytes), byGrapheme: false) : null;
+        return Build("unigram", special, new TokenizerParts
+        {
+            Vocabulary = _vocabulary,
+            Model = new UnigramModel(_vocabulary, Array.ConvertAll(scores, static s => (double)s), special.Unk, byteFallback: false, id => !IsControl(id)),
+            Normalizer = SpaceNormalizer(charsMap, prefix, _keys.Bool("remove_extra_whitespaces") ?? false),
+            Decoders = SentencePieceDecoders(prefix),
+            Special = special,
+            Info = TokenizerInfo.Empty,
+        });
+    }
+
+    // GGUF writes a word's first part with "▁" before it and the others bare.
+    private ModelTokenizer ReadWordPiece()
+    {
+        var special = Special(101, null, 100, true, false);
+        var unknown = special.Unk ?? throw new TokenizerFormatException("tokenizer.ggml.unknown_token_id is missing");
+        var lowercase = _keys.Bool("normalizer.lowercase") ?? true;
+        int? separator = _keys.Id("seperator_token_id", _tokens.Length) ?? _keys.Id("separator_token_id", _tokens.Length) ?? special.Eos ?? Find("[SEP]");
+        return Build("wordpiece", special, new TokenizerParts
+        {
+            Vocabulary = _vocabulary,
+            Model = new WordPieceModel(TextVocabulary(), unknown, "\u2581", "", int.MaxValue),
+            Normalizer = new BertNormalizer(true, true, _keys.Bool("normalizer.strip_accents") ?? lowercase, lowercase),
+            PreTokenizer = new SequencePreTokenizer(
+            [
+                new SplitPreTokenizer(new CodePointRegex(@"\s"), SplitBehavior.Removed, invert: false),
+                new SplitPreTokenizer(new CodePointRegex(@"[!-/:-@\[-`{-~\p{P}]"), SplitBehavior.Isolated, invert: false),
+            ]),
+            Decoders = [static _ => new ReplaceDecoder(static s => s.Replace('\u2581', ' ')), static start => new StripTextStartDecoder(' ', start ? 1 : 0)],
+            Special = special,
+            After = (_keys.Bool("add_sep_token") ?? true) && separator is { } s ? [s] : [],
+            Info = TokenizerInfo.Empty,
+        });
+    }
+
+    private int? Find(string text) => _vocabulary.TryGetId(text, out var id) ? id : null;
+
+    private bool IsControl(int id) => _types is not null && _types[id] is Control or Unknown;
+
+    // Control tokens cannot be spelled in text: a model that finds tokens by their text must not find them.
+    private Vocabulary TextVocabulary() => new([.. _tokens.Select((t, id) => IsControl(id) ? null : t)]);
 
     private static SequenceNormalizer SpaceNormalizer(ITextNormalizer? first, bool prefix, bool removeExtra)
     {
@@ -132,7 +183,7 @@ internal sealed class GgufTokenizerReader
     {
         AddedTokens = [.. AddedTokens(special)],
         Before = special.AddsBos ? [special.Bos!.Value] : [],
-        After = special.AddsEos ? [special.Eos!.Value] : [],
+        After = parts.After.Length > 0 ? parts.After : special.AddsEos ? [special.Eos!.Value] : [],
         Info = new TokenizerInfo
         {
             Model = kind,

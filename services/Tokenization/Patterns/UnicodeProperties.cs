@@ -1,6 +1,6 @@
 namespace Slm.Tokenization.Patterns;
 
-/// <summary>Code point properties by the names patterns use: general categories and a few derived ones.</summary>
+/// <summary>Code point properties by the names patterns use: general categories, scripts and a few derived ones.</summary>
 internal static class UnicodeProperties
 {
     /// <summary>Membership test of a property, or null when it is not known.</summary>
@@ -25,6 +25,7 @@ internal static class UnicodeProperties
             "Uppercase_Letter" => CharClass.GeneralCategory("Lu"),
             "Lowercase_Letter" => CharClass.GeneralCategory("Ll"),
             "Decimal_Number" or "Digit" => CharClass.GeneralCategory("Nd"),
+            _ when UnicodeScripts.Exists(name) => c => UnicodeScripts.Find(c) == name,
             _ => null,
         };
     }
