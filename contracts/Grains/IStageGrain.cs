@@ -26,7 +26,9 @@ public interface IStageGrain : IGrainWithStringKey
 /// <param name="FileBytes">Size of its file: silos with different files under one name must not be mixed.</param>
 /// <param name="FirstLayer">First layer.</param>
 /// <param name="EndLayer">Behind the last layer.</param>
-/// <param name="KvCacheBytes">Memory for keys and values of the whole model, of which the stage gets its layers' share.</param>
+/// <param name="BlockSize">Positions per KV block.</param>
+/// <param name="BlockCount">KV blocks, the same number in every stage.</param>
+/// <param name="MaxStepTokens">Most tokens per step.</param>
 /// <param name="ContextLength">Longest sequence; null: the model's own.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-spec")]
 public sealed record StageSpec(
@@ -34,8 +36,10 @@ public sealed record StageSpec(
     [property: Id(1)] long FileBytes,
     [property: Id(2)] int FirstLayer,
     [property: Id(3)] int EndLayer,
-    [property: Id(4)] long KvCacheBytes,
-    [property: Id(5)] int? ContextLength);
+    [property: Id(4)] int BlockSize,
+    [property: Id(5)] int BlockCount,
+    [property: Id(6)] int MaxStepTokens,
+    [property: Id(7)] int? ContextLength);
 
 /// <summary>What a stage holds, and where.</summary>
 /// <param name="Silo">Address of its silo.</param>
@@ -45,9 +49,6 @@ public sealed record StageSpec(
 /// <param name="HasHead">It ends with logits.</param>
 /// <param name="WeightBytes">Bytes of its weights.</param>
 /// <param name="KvBytesPerToken">Bytes of keys and values per position.</param>
-/// <param name="BlockSize">Positions per KV block.</param>
-/// <param name="BlockCount">KV blocks.</param>
-/// <param name="MaxStepTokens">Most tokens per step.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-info")]
 public sealed record StageInfo(
     [property: Id(0)] string Silo,
@@ -56,10 +57,7 @@ public sealed record StageInfo(
     [property: Id(3)] bool HasEmbedding,
     [property: Id(4)] bool HasHead,
     [property: Id(5)] long WeightBytes,
-    [property: Id(6)] long KvBytesPerToken,
-    [property: Id(7)] int BlockSize,
-    [property: Id(8)] int BlockCount,
-    [property: Id(9)] int MaxStepTokens);
+    [property: Id(6)] long KvBytesPerToken);
 
 /// <summary>
 /// One ragged step for one stage: per sequence its new tokens, where they stand, and the KV blocks that hold its state.

@@ -1,16 +1,62 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Orleans.Configuration;
+using Slm.Inference.Engines;
+using Slm.Runtime;
+using Slm.ServiceDefaults;
+using Slm.ServiceDefaults.Errors;
+using Slm.Shared;
+using Slm.V1;
 
 namespace Slm.Inference;
 
-/// <summary>Registration of the service.</summary>
+/// <summary>Registration of the service: an Orleans silo with the model grains, and their gRPC faces.</summary>
 public static class InferenceExtensions
 {
+    private const string ClusterName = "slm";
+
     /// <summary>Adds what the service needs.</summary>
+    /// <exception cref="OptionException">A setting is not usable.</exception>
     public static IHostApplicationBuilder AddInferenceService(this IHostApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
+        var options = InferenceOptions.From(builder.Configuration);
+        var models = PlatformOptions.From(builder.Configuration).Models;
+        builder.Services.AddSingleton(options);
+        builder.Services.TryAddSingleton(_ => models is null ? ModelCatalog.Default() : new ModelCatalog(models));
+        builder.Services.AddSingleton<SiloEngine>();
+        builder.Services.Configure<ErrorMap>(RuntimeErrors.AddTo);
+        builder.Services.AddHealthChecks().AddCheck<SiloHealthCheck>("silo");
+        builder.Services.AddGrpcServiceHealth(InferenceService.Descriptor.FullName);
+        builder.Services.AddGrpcServiceHealth(ModelService.Descriptor.FullName);
+        builder.UseOrleans(silo => Configure(silo, builder.Configuration, options));
         return builder;
     }
 
     /// <summary>Maps its endpoints.</summary>
-    public static WebApplication MapInferenceService(this WebApplication app) => app;
+    public static WebApplication MapInferenceService(this WebApplication app)
+    {
+        app.MapGrpcService<InferenceEndpoint>();
+        app.MapGrpcService<ModelEndpoint>();
+        return app;
+    }
+
+    private static void Configure(ISiloBuilder silo, IConfiguration configuration, InferenceOptions options)
+    {
+        // Orleans reads the section itself: clustering, cluster and service id, ports.
+        if (configuration.GetSection("Orleans:Clustering").Exists())
+            return;
+        var port = options.SiloPort == 0 ? FreePort() : options.SiloPort;
+        silo.UseLocalhostClustering(port, options.SiloGatewayPort, serviceId: ClusterName, clusterId: ClusterName);
+        // One process has nobody to probe, and must not give itself up when the machine sleeps.
+        silo.Configure<ClusterMembershipOptions>(o => o.LivenessEnabled = false);
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
 }

@@ -12,7 +12,7 @@ public sealed record PlatformOptions
     /// <summary><c>Slm:Grpc</c>: where gRPC is served, HTTP/2 without TLS.</summary>
     public IReadOnlyList<ListenAddress> Grpc { get; init; } = [ListenAddress.Parse("http://127.0.0.1:8081", "Slm:Grpc")];
 
-    /// <summary><c>Slm:Models</c>: folders with model files, separated by semicolons; null: the shipped ones, then <c>~/.slm/models</c>.</summary>
+    /// <summary><c>Slm:Models</c>: folders with model files, separated by semicolons; null: the shipped ones, then <c>~/.slm/models</c> (Runtime's ModelCatalog).</summary>
     public IReadOnlyList<string>? Models { get; init; }
 
     /// <summary><c>Slm:Data</c>: folder for what the platform writes; default <c>~/.slm</c>.</summary>
@@ -45,12 +45,12 @@ public sealed record PlatformOptions
         string.IsNullOrWhiteSpace(value) ? null
         : [.. value.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(v => ListenAddress.Parse(v, setting))];
 
-    private static List<string>? Folders(IConfigurationSection section)
+    private static string[]? Folders(IConfigurationSection section)
     {
         var values = section.Value is { Length: > 0 } text
             ? text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
             : [.. section.GetChildren().Select(c => c.Value).OfType<string>()];
-        return values.Length == 0 ? null : [.. values.Select(Path.GetFullPath)];
+        return values.Length == 0 ? null : values;
     }
 
     private static int Size(string value) =>

@@ -14,7 +14,6 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
 using Slm.ServiceDefaults.Errors;
 using Slm.ServiceDefaults.Metrics;
-using Slm.ServiceDefaults.Models;
 
 namespace Slm.ServiceDefaults;
 
@@ -31,7 +30,6 @@ public static class ServiceDefaultsExtensions
         builder.AddLogDefaults();
         var options = PlatformOptions.From(builder.Configuration);
         builder.Services.AddSingleton(options);
-        builder.Services.AddSingleton<ModelFolders>();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, options));
         builder.AddTelemetry();

@@ -2,7 +2,6 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Slm.Contracts.Grains;
-using Slm.ServiceDefaults.Models;
 
 namespace Slm.ServiceDefaults.Errors;
 
@@ -23,9 +22,6 @@ public sealed class ErrorMap
         Add<StatusException>(e => e.Status);
         Add<Grpc.Core.RpcException>(FromRpc);
         Add<FieldException>(e => Make(Code.InvalidArgument, e.Message, Field(e.Field, e.Message), Info("INVALID_FIELD")));
-        Add<UnknownModelException>(e => Make(Code.NotFound, e.Message,
-            new ResourceInfo { ResourceType = "model", ResourceName = e.Model, Description = e.Message },
-            Info("MODEL_NOT_FOUND", ("model", e.Model), ("known", string.Join(",", e.Known)))));
         Add<OptionException>(e => Make(Code.FailedPrecondition, e.Message, Info("INVALID_SETTING", ("setting", e.Setting))));
         Add<OperationCanceledException>(_ => Make(Code.Cancelled, "The call was cancelled."));
         Add<TimeoutException>(_ => Make(Code.DeadlineExceeded, "A part of the platform did not answer in time."));

@@ -1,0 +1,93 @@
+using Slm.Contracts.Grains;
+using Slm.Engine.Scheduling;
+using Slm.Runtime;
+using Slm.Tokenization;
+using Slm.Tokenization.Templates;
+
+namespace Slm.Inference.Engines;
+
+/// <summary>A loaded model: its text side and scheduler here, its layers behind stage grains.</summary>
+internal sealed class Deployment : IAsyncDisposable
+{
+    private Deployment(TextModel model, DeploymentSettings settings, IReadOnlyList<StageInfo> stages, StageSpec shape)
+    {
+        Model = model;
+        Settings = settings;
+        Stages = stages;
+        KvCapacityBytes = stages.Sum(s => s.KvBytesPerToken) * shape.BlockCount * shape.BlockSize;
+    }
+
+    public TextModel Model { get; }
+
+    public DeploymentSettings Settings { get; }
+
+    public IReadOnlyList<StageInfo> Stages { get; }
+
+    public long KvCapacityBytes { get; }
+
+    /// <summary>Loads a model over stages that it starts.</summary>
+    /// <param name="lease">The model's file; the deployment disposes it, also when this fails.</param>
+    /// <param name="settings">How to load it.</param>
+    /// <param name="stageOf">The grain of a stage.</param>
+    /// <param name="options">Limits.</param>
+    /// <param name="time">Clock.</param>
+    public static async Task<Deployment> LoadAsync(
+        ModelLease lease, DeploymentSettings settings, Func<int, IStageGrain> stageOf, InferenceOptions options, TimeProvider time)
+    {
+        var stages = new List<IStageGrain>();
+        try
+        {
+            var specs = settings.Plan(lease.Entry, lease.File.Config, options);
+            // The vocabulary is read while the stages read their weights.
+            var tokenizing = Task.Run(() => ReadText(lease));
+            var loading = new List<Task<StageInfo>>();
+            for (var s = 0; s < specs.Length; s++)
+            {
+                stages.Add(stageOf(s));
+                loading.Add(stages[s].LoadAsync(specs[s]));
+            }
+            var infos = await Task.WhenAll(loading);
+            var (tokenizer, template) = await tokenizing;
+            var file = lease.File;
+            var model = new TextModel(
+                new TextModelParts
+                {
+                    Name = lease.Entry.Name,
+                    Tokenizer = tokenizer,
+                    ChatTemplate = template,
+                    Pipeline = new GrainPipeline(file.Config, specs[0], stages),
+                    Fingerprint = () => $"slm-f32-{file.Sha256[..16]}",
+                    Owned = lease,
+                },
+                new TextModelOptions
+                {
+                    ContextLength = settings.ContextLength,
+                    Time = time,
+                    Scheduler = new SchedulerOptions
+                    {
+                        MaxRunning = options.MaxRunning,
+                        MaxWaiting = options.MaxWaiting,
+                        DrainTimeout = TimeSpan.FromSeconds(options.DrainSeconds),
+                    },
+                });
+            return new Deployment(model, settings, infos, specs[0]);
+        }
+        catch
+        {
+            foreach (var stage in stages)
+                await stage.UnloadAsync();
+            lease.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Lets running requests end, then frees stages and file.</summary>
+    public ValueTask DisposeAsync() => Model.DisposeAsync();
+
+    private static (ITokenizer Tokenizer, ChatTemplate? Template) ReadText(ModelLease lease)
+    {
+        var tokenizer = TokenizerLoader.FromGguf(lease.File.Gguf.Metadata);
+        var source = tokenizer.Info.ChatTemplate;
+        return (tokenizer, string.IsNullOrEmpty(source) ? null : ChatTemplate.Parse(source));
+    }
+}

@@ -1,0 +1,51 @@
+using System.Globalization;
+using Slm.Contracts.Grains;
+using Slm.Engine.Models;
+using Slm.Runtime;
+using Slm.ServiceDefaults.Errors;
+using Slm.V1;
+
+namespace Slm.Inference.Engines;
+
+/// <summary>How a model is to be loaded; null leaves the choice to the service.</summary>
+internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long? KvCacheBytes)
+{
+    private const int BlockSize = 32;
+
+    /// <summary>Everything left open.</summary>
+    public static DeploymentSettings Any { get; } = new(null, null, null);
+
+    /// <summary>Reads a request.</summary>
+    public static DeploymentSettings From(LoadModelRequest request) => new(
+        request.Placement is { HasStages: true } placement ? placement.Stages : null,
+        request.HasContextLength ? request.ContextLength : null,
+        request.HasKvCacheBytes ? request.KvCacheBytes : null);
+
+    /// <summary>True if a model loaded with <paramref name="loaded"/> is what this asks for.</summary>
+    public bool IsMetBy(DeploymentSettings loaded) =>
+        (Stages is null || Stages == (loaded.Stages ?? 1))
+        && (ContextLength is null || ContextLength == loaded.ContextLength)
+        && (KvCacheBytes is null || KvCacheBytes == loaded.KvCacheBytes);
+
+    /// <summary>Checks the settings against a model and decides what each stage is to hold.</summary>
+    /// <exception cref="FieldException">A setting does not fit the model.</exception>
+    public StageSpec[] Plan(CatalogEntry entry, ModelConfig config, InferenceOptions options)
+    {
+        if (Stages is { } stages && (stages < 1 || stages > config.LayerCount))
+            throw Refuse("placement.stages", stages, $"from 1 to {config.LayerCount}, the number of layers of '{entry.Name}'");
+        if (ContextLength is { } context && (context < 1 || context > config.ContextLength))
+            throw Refuse("context_length", context, $"from 1 to {config.ContextLength}, what '{entry.Name}' was made for");
+        var longest = ContextLength ?? config.ContextLength;
+        var blockBytes = 2L * config.KeyValueHeadCount * config.HeadSize * sizeof(float) * config.LayerCount * BlockSize;
+        var bytes = KvCacheBytes ?? options.KvCacheBytes;
+        if (bytes < blockBytes)
+            throw Refuse("kv_cache_bytes", bytes, $"at least {blockBytes}, which hold {BlockSize} tokens of '{entry.Name}'");
+        // More than every sequence at its longest would never be used.
+        var blocks = Math.Min(bytes / blockBytes, (long)options.MaxRunning * ((longest + BlockSize - 1) / BlockSize));
+        return [.. Slm.Engine.Execution.LayerRange.Split(config.LayerCount, Stages ?? 1).Select(range => new StageSpec(
+            entry.Name, entry.FileBytes, range.First, range.End, BlockSize, (int)Math.Min(blocks, int.MaxValue), options.MaxStepTokens, ContextLength))];
+    }
+
+    private static FieldException Refuse(string field, long value, string rule) =>
+        new(field, string.Create(CultureInfo.InvariantCulture, $"{field} must be {rule}, but is {value}."));
+}

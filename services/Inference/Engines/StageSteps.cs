@@ -1,0 +1,62 @@
+using Slm.Contracts.Grains;
+using Slm.Engine.Execution;
+
+namespace Slm.Inference.Engines;
+
+/// <summary>A step as it travels, and back.</summary>
+internal static class StageSteps
+{
+    private const int NumbersPerSequence = 4;
+
+    /// <summary>The step for the first stage.</summary>
+    public static StageRequest ToRequest(StepBatch batch, StepOutput output)
+    {
+        var items = batch.Items;
+        var rows = batch.OutputRows;
+        var sequences = new int[items.Length * NumbersPerSequence];
+        var blocks = 0;
+        foreach (ref readonly var item in items)
+            blocks += item.BlockCount;
+        var tables = new int[blocks];
+        blocks = 0;
+        for (int i = 0, row = 0; i < items.Length; i++)
+        {
+            ref readonly var item = ref items[i];
+            var outputs = 0;
+            for (; row < rows.Length && rows[row] < item.FirstToken + item.Count; row++)
+                outputs++;
+            sequences[i * NumbersPerSequence] = item.Count;
+            sequences[(i * NumbersPerSequence) + 1] = item.StartPosition;
+            sequences[(i * NumbersPerSequence) + 2] = item.BlockCount;
+            sequences[(i * NumbersPerSequence) + 3] = outputs;
+            batch.BlocksOf(item).CopyTo(tables.AsSpan(blocks));
+            blocks += item.BlockCount;
+        }
+        return new StageRequest { Tokens = batch.Tokens.ToArray(), Sequences = sequences, Blocks = tables, Hidden = output == StepOutput.Hidden };
+    }
+
+    /// <summary>The same step for a later stage.</summary>
+    public static StageRequest With(this StageRequest request, Activations input) => new()
+    {
+        Tokens = request.Tokens,
+        Sequences = request.Sequences,
+        Blocks = request.Blocks,
+        Hidden = request.Hidden,
+        Input = input,
+    };
+
+    /// <summary>Fills <paramref name="batch"/> with the step.</summary>
+    public static void Fill(this StageRequest request, StepBatch batch)
+    {
+        batch.Clear();
+        var tokens = request.Tokens.AsSpan();
+        var blocks = request.Blocks.AsSpan();
+        for (var i = 0; i < request.Sequences.Length; i += NumbersPerSequence)
+        {
+            var (count, start, table, outputs) = (request.Sequences[i], request.Sequences[i + 1], request.Sequences[i + 2], request.Sequences[i + 3]);
+            batch.Add(tokens[..count], start, blocks[..table], outputs);
+            tokens = tokens[count..];
+            blocks = blocks[table..];
+        }
+    }
+}

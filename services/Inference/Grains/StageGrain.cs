@@ -1,0 +1,90 @@
+using Google.Rpc;
+using Microsoft.Extensions.Options;
+using Orleans.Placement;
+using Slm.Contracts.Grains;
+using Slm.Engine.Execution;
+using Slm.Engine.Threading;
+using Slm.Inference.Engines;
+using Slm.ServiceDefaults.Errors;
+
+namespace Slm.Inference.Grains;
+
+/// <summary>Holds a <see cref="Stage"/> and runs its steps, one at a time, on the silo's compute thread.</summary>
+[KeepAlive, PreferLocalPlacement]
+internal sealed class StageGrain(SiloEngine engine, ILocalSiloDetails silo, IOptions<ErrorMap> errors) : Grain, IStageGrain
+{
+    private readonly StepBatch _batch = new();
+    private ModelLease? _file;
+    private Stage? _stage;
+
+    public async Task<StageInfo> LoadAsync(StageSpec spec)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        Free();
+        try
+        {
+            _file = engine.Open(spec.Model);
+            if (_file.Entry.FileBytes != spec.FileBytes)
+                throw Refuse(Code.FailedPrecondition, $"The file of model '{spec.Model}' has {_file.Entry.FileBytes} bytes on silo {silo.SiloAddress} and {spec.FileBytes} where it is served from.");
+            var range = new LayerRange(spec.FirstLayer, spec.EndLayer);
+            var options = new StageOptions
+            {
+                BlockSize = spec.BlockSize,
+                BlockCount = spec.BlockCount,
+                MaxStepTokens = spec.MaxStepTokens,
+                Threads = engine.Workers.Threads,
+                ContextLength = spec.ContextLength,
+            };
+            // Reading and repacking weights takes long for a large file: not on this thread, and not between other models' steps.
+            var stage = _stage = await Task.Run(() => Stage.Load(_file.File, range, options, engine.Workers));
+            return new StageInfo(silo.SiloAddress.ToString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken);
+        }
+        catch (Exception error)
+        {
+            Free();
+            throw error as StatusException ?? new StatusException(errors.Value.ToStatus(error), error);
+        }
+    }
+
+    public async ValueTask<StageResult> ForwardAsync(StageRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var stage = _stage ?? throw Refuse(Code.Unavailable, $"Stage {this.GetPrimaryKeyString()} holds no layers any more.");
+        try
+        {
+            return await engine.Compute.RunAsync(() =>
+            {
+                request.Fill(_batch);
+                var output = request.Hidden ? StepOutput.Hidden : StepOutput.Logits;
+                return new StageResult(new Activations(stage.Forward(_batch, request.Input.Values, output)));
+            });
+        }
+        catch (Exception error) when (error is not StatusException)
+        {
+            throw Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}", error);
+        }
+    }
+
+    public Task UnloadAsync()
+    {
+        Free();
+        DeactivateOnIdle();
+        return Task.CompletedTask;
+    }
+
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        Free();
+        return Task.CompletedTask;
+    }
+
+    private static StatusException Refuse(Code code, string message, Exception? cause = null) => new(ErrorMap.Make(code, message), cause);
+
+    private void Free()
+    {
+        _stage?.Dispose();
+        _stage = null;
+        _file?.Dispose();
+        _file = null;
+    }
+}

@@ -1,0 +1,62 @@
+using System.Globalization;
+using Slm.ServiceDefaults;
+
+namespace Slm.Inference;
+
+/// <summary>Settings of the inference service, section <c>Slm:Inference</c>.</summary>
+public sealed record InferenceOptions
+{
+    /// <summary>Threads that compute; default one per processor.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>Most memory for keys and values per model, where a load request does not say; default 1 GiB.</summary>
+    public long KvCacheBytes { get; init; } = 1L << 30;
+
+    /// <summary>Sequences a model works on at a time; default 64.</summary>
+    public int MaxRunning { get; init; } = 64;
+
+    /// <summary>Requests that may wait for a model; more are refused with RESOURCE_EXHAUSTED. Default 256.</summary>
+    public int MaxWaiting { get; init; } = 256;
+
+    /// <summary>Most tokens a step may carry; default 512.</summary>
+    public int MaxStepTokens { get; init; } = 512;
+
+    /// <summary>How long unloading lets running requests go on; default 120 s.</summary>
+    public int DrainSeconds { get; init; } = 120;
+
+    /// <summary>Port of the silo for other silos; 0 (default) takes a free one. Ignored where an <c>Orleans</c> section names a clustering.</summary>
+    public int SiloPort { get; init; }
+
+    /// <summary>Port of the silo for Orleans clients; 0 (default): none.</summary>
+    public int SiloGatewayPort { get; init; }
+
+    /// <summary>Reads and checks the section.</summary>
+    /// <exception cref="OptionException">A value is not usable.</exception>
+    public static InferenceOptions From(IConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        var section = configuration.GetSection("Slm:Inference");
+        var defaults = new InferenceOptions();
+        return new InferenceOptions
+        {
+            Threads = (int)Read("Threads", defaults.Threads, 1, 1024),
+            KvCacheBytes = Read("KvCacheBytes", defaults.KvCacheBytes, 1 << 16, 1L << 50),
+            MaxRunning = (int)Read("MaxRunning", defaults.MaxRunning, 1, 4096),
+            MaxWaiting = (int)Read("MaxWaiting", defaults.MaxWaiting, 0, 1_000_000),
+            MaxStepTokens = (int)Read("MaxStepTokens", defaults.MaxStepTokens, 1, 65_536),
+            DrainSeconds = (int)Read("DrainSeconds", defaults.DrainSeconds, 0, 86_400),
+            SiloPort = (int)Read("SiloPort", defaults.SiloPort, 0, 65_535),
+            SiloGatewayPort = (int)Read("SiloGatewayPort", defaults.SiloGatewayPort, 0, 65_535),
+        };
+
+        long Read(string name, long fallback, long least, long most)
+        {
+            var text = section[name];
+            if (string.IsNullOrWhiteSpace(text))
+                return fallback;
+            return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most
+                ? value
+                : throw new OptionException($"Slm:Inference:{name}", text, string.Create(CultureInfo.InvariantCulture, $"be a number in {least} to {most}"));
+        }
+    }
+}

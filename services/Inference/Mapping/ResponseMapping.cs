@@ -1,0 +1,96 @@
+using Google.Protobuf;
+using Slm.Engine.Scheduling;
+using Slm.Runtime;
+using Slm.V1;
+using TokenLogProb = Slm.V1.TokenLogProb;
+
+namespace Slm.Inference.Mapping;
+
+/// <summary>What the runtime answers, as messages of the contract.</summary>
+internal static class ResponseMapping
+{
+    /// <summary>A piece of an answer.</summary>
+    public static GenerateResponse ToResponse(TextChunk chunk)
+    {
+        var response = new GenerateResponse { Text = chunk.Text, IsPrompt = chunk.IsPrompt, FinishReason = ToReason(chunk.Finish) };
+        response.TokenIds.AddRange(chunk.TokenIds);
+        response.Logprobs.AddRange(chunk.LogProbs.Select(ToMessage));
+        if (chunk.StopMatch is not null)
+            response.StopMatch = chunk.StopMatch;
+        if (chunk.Usage is { } usage)
+        {
+            response.Usage = new Usage
+            {
+                PromptTokens = usage.PromptTokens,
+                CompletionTokens = usage.CompletionTokens,
+                CachedPromptTokens = usage.CachedPromptTokens,
+                Seed = usage.Seed,
+                QueueMs = usage.QueueMs,
+                PrefillMs = usage.PrefillMs,
+                DecodeMs = usage.DecodeMs,
+                SystemFingerprint = usage.SystemFingerprint,
+            };
+        }
+        return response;
+    }
+
+    /// <summary>Adds a piece to a whole answer.</summary>
+    public static void Append(this GenerateOnceResponse whole, GenerateResponse piece, System.Text.StringBuilder text)
+    {
+        if (piece.IsPrompt)
+        {
+            whole.PromptText += piece.Text;
+            whole.PromptTokenIds.AddRange(piece.TokenIds);
+            whole.PromptLogprobs.AddRange(piece.Logprobs);
+        }
+        else
+        {
+            text.Append(piece.Text);
+            whole.TokenIds.AddRange(piece.TokenIds);
+            whole.Logprobs.AddRange(piece.Logprobs);
+        }
+        if (piece.FinishReason != FinishReason.Unspecified)
+            whole.FinishReason = piece.FinishReason;
+        if (piece.HasStopMatch)
+            whole.StopMatch = piece.StopMatch;
+        whole.Usage = piece.Usage ?? whole.Usage;
+    }
+
+    /// <summary>A score.</summary>
+    public static ScoreResponse ToResponse(TextScore score)
+    {
+        var response = new ScoreResponse { SumLogprob = score.SumLogProb, IsGreedy = score.IsGreedy, ContextTokens = score.ContextTokens };
+        response.Tokens.AddRange(score.Tokens.Select(ToMessage));
+        return response;
+    }
+
+    /// <summary>Vectors.</summary>
+    public static EmbedResponse ToResponse(TextEmbeddings embeddings)
+    {
+        var response = new EmbedResponse { PromptTokens = embeddings.PromptTokens };
+        foreach (var vector in embeddings.Vectors)
+        {
+            var message = new Embedding();
+            message.Values.AddRange(vector);
+            response.Embeddings.Add(message);
+        }
+        return response;
+    }
+
+    private static TokenLogProb ToMessage(Runtime.TokenLogProb token)
+    {
+        var message = new TokenLogProb { TokenId = token.TokenId, Bytes = UnsafeByteOperations.UnsafeWrap(token.Bytes), Token = token.Piece };
+        if (token.LogProb is { } logProb)
+            message.Logprob = logProb;
+        foreach (var top in token.Top)
+            message.Top.Add(new TopLogProb { TokenId = top.TokenId, Bytes = UnsafeByteOperations.UnsafeWrap(top.Bytes), Token = top.Piece, Logprob = top.LogProb });
+        return message;
+    }
+
+    private static FinishReason ToReason(FinishKind? finish) => finish switch
+    {
+        null => FinishReason.Unspecified,
+        FinishKind.Stop => FinishReason.Stop,
+        _ => FinishReason.Length,
+    };
+}

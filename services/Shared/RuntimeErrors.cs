@@ -1,0 +1,42 @@
+using System.Globalization;
+using Google.Rpc;
+using Slm.Engine.Formats;
+using Slm.Engine.Sampling;
+using Slm.Engine.Scheduling;
+using Slm.Runtime;
+using Slm.ServiceDefaults.Errors;
+using Slm.Tokenization;
+using Slm.Tokenization.Templates;
+
+namespace Slm.Shared;
+
+/// <summary>How the exceptions of engine, tokenizers and runtime look to clients. Compiled into the services that use them.</summary>
+internal static class RuntimeErrors
+{
+    /// <summary>Adds them to the map.</summary>
+    public static void AddTo(ErrorMap map)
+    {
+        map.Add<ModelNotFoundException>(e => ErrorMap.Make(Code.NotFound, e.Message,
+            new ResourceInfo { ResourceType = "model", ResourceName = e.Name, Description = e.Message },
+            ErrorMap.Info("MODEL_NOT_FOUND", ("model", e.Name), ("known", string.Join(",", e.Known)))));
+        map.Add<ModelFormatException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message, ErrorMap.Info("MODEL_FILE_INVALID")));
+        map.Add<TokenizerFormatException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message, ErrorMap.Info("TOKENIZER_INVALID")));
+        map.Add<ChatTemplateMissingException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message,
+            ErrorMap.Field("messages", e.Message), ErrorMap.Info("NO_CHAT_TEMPLATE")));
+        map.Add<TemplateException>(e => ErrorMap.Make(Code.InvalidArgument, e.Message,
+            ErrorMap.Field("messages", e.Message), ErrorMap.Info("CHAT_TEMPLATE_FAILED", ("line", Number(e.Line)))));
+        map.Add<SamplingOptionException>(e => ErrorMap.Make(Code.InvalidArgument, e.Message,
+            ErrorMap.Field(e.Field == "dimensions" ? e.Field : $"sampling.{e.Field}", e.Message), ErrorMap.Info("INVALID_FIELD")));
+        map.Add<ContextLengthExceededException>(e => ErrorMap.Make(Code.InvalidArgument, e.Message,
+            ErrorMap.Field("prompt", e.Message),
+            ErrorMap.Info("CONTEXT_LENGTH_EXCEEDED", ("prompt_tokens", Number(e.PromptTokens)), ("context_length", Number(e.ContextLength)))));
+        map.Add<CapacityExceededException>(e => ErrorMap.Make(Code.ResourceExhausted, e.Message,
+            ErrorMap.Retry(e.RetryAfter), ErrorMap.Info("OVERLOADED")));
+        map.Add<SchedulerStoppedException>(e => ErrorMap.Make(Code.Unavailable, e.Message,
+            ErrorMap.Retry(TimeSpan.FromSeconds(1)), ErrorMap.Info("MODEL_UNLOADING")));
+        // A request that the runtime itself refuses.
+        map.Add<ArgumentException>(e => ErrorMap.Make(Code.InvalidArgument, e.Message, ErrorMap.Info("INVALID_REQUEST")));
+    }
+
+    private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
+}
