@@ -1,5 +1,5 @@
+using Slm.Runtime;
 using Slm.ServiceDefaults;
-using Slm.ServiceDefaults.Models;
 
 namespace Slm.AppHost.Local;
 
@@ -9,20 +9,20 @@ internal static class Welcome
     public static void Print(WebApplication app, TextWriter output)
     {
         var options = app.Services.GetRequiredService<PlatformOptions>();
-        var folders = app.Services.GetRequiredService<ModelFolders>();
+        var catalog = app.Services.GetRequiredService<ModelCatalog>();
         var http = Callable(options.Http[0]);
         var grpc = Callable(options.Grpc[0]);
-        var models = folders.List();
+        var models = catalog.List();
         output.WriteLine();
         output.WriteLine("SlmPlatform is ready.");
         output.WriteLine($"  Web page and OpenAI API   {http}   (also /health, /metrics)");
         output.WriteLine($"  gRPC (h2c, reflection)    {grpc}");
         output.WriteLine(models.Count == 0
-            ? $"  Models                    none yet: put a .gguf file into {folders.Folders[^1]}"
-            : $"  Models                    {string.Join(", ", models.Select(m => $"{m.Key} ({Size(m.Value.Length)})"))}");
+            ? $"  Models                    none yet: put a .gguf file into {catalog.Folders[^1]}"
+            : $"  Models                    {string.Join(", ", models.Select(m => $"{m.Name} ({Size(m.FileBytes)})"))}");
         if (models.Count > 0)
         {
-            var model = models.ContainsKey("stories") ? "stories" : models.Keys.First();
+            var model = models.FirstOrDefault(m => m.Name == "stories")?.Name ?? models[0].Name;
             output.WriteLine();
             output.WriteLine("Try:");
             output.WriteLine($"  curl {http}/v1/completions -H 'Content-Type: application/json' -d '{{\"model\":\"{model}\",\"prompt\":\"Once upon a time\",\"max_tokens\":60}}'");

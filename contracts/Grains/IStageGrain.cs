@@ -29,7 +29,6 @@ public interface IStageGrain : IGrainWithStringKey
 /// <param name="BlockSize">Positions per KV block.</param>
 /// <param name="BlockCount">KV blocks, the same number in every stage.</param>
 /// <param name="MaxStepTokens">Most tokens per step.</param>
-/// <param name="ContextLength">Longest sequence; null: the model's own.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-spec")]
 public sealed record StageSpec(
     [property: Id(0)] string Model,
@@ -38,8 +37,7 @@ public sealed record StageSpec(
     [property: Id(3)] int EndLayer,
     [property: Id(4)] int BlockSize,
     [property: Id(5)] int BlockCount,
-    [property: Id(6)] int MaxStepTokens,
-    [property: Id(7)] int? ContextLength);
+    [property: Id(6)] int MaxStepTokens);
 
 /// <summary>What a stage holds, and where.</summary>
 /// <param name="Silo">Address of its silo.</param>

@@ -1,3 +1,9 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Slm.Runtime;
+using Slm.ServiceDefaults;
+using Slm.ServiceDefaults.Errors;
+using Slm.Shared;
+using Slm.V1;
 
 namespace Slm.Tokenizer;
 
@@ -8,9 +14,18 @@ public static class TokenizerExtensions
     public static IHostApplicationBuilder AddTokenizerService(this IHostApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
+        var models = PlatformOptions.From(builder.Configuration).Models;
+        builder.Services.TryAddSingleton(_ => models is null ? ModelCatalog.Default() : new ModelCatalog(models));
+        builder.Services.AddSingleton<Vocabularies>();
+        builder.Services.Configure<ErrorMap>(RuntimeErrors.AddTo);
+        builder.Services.AddGrpcServiceHealth(TokenizerService.Descriptor.FullName);
         return builder;
     }
 
     /// <summary>Maps its endpoints.</summary>
-    public static WebApplication MapTokenizerService(this WebApplication app) => app;
+    public static WebApplication MapTokenizerService(this WebApplication app)
+    {
+        app.MapGrpcService<TokenizerEndpoint>();
+        return app;
+    }
 }

@@ -1,4 +1,5 @@
 using Slm.Contracts.Grains;
+using Slm.Engine.Execution;
 using Slm.Engine.Scheduling;
 using Slm.Runtime;
 using Slm.Tokenization;
@@ -56,7 +57,7 @@ internal sealed class Deployment : IAsyncDisposable
                     Tokenizer = tokenizer,
                     ChatTemplate = template,
                     Pipeline = new GrainPipeline(file.Config, specs[0], stages),
-                    Fingerprint = () => $"slm-f32-{file.Sha256[..16]}",
+                    Fingerprint = () => $"{file.Sha256[..16]}-{Numerics.Fingerprint}",
                     Owned = lease,
                 },
                 new TextModelOptions

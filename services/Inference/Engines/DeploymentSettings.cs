@@ -1,5 +1,6 @@
 using System.Globalization;
 using Slm.Contracts.Grains;
+using Slm.Engine.Execution;
 using Slm.Engine.Models;
 using Slm.Runtime;
 using Slm.ServiceDefaults.Errors;
@@ -36,14 +37,14 @@ internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long?
         if (ContextLength is { } context && (context < 1 || context > config.ContextLength))
             throw Refuse("context_length", context, $"from 1 to {config.ContextLength}, what '{entry.Name}' was made for");
         var longest = ContextLength ?? config.ContextLength;
-        var blockBytes = 2L * config.KeyValueHeadCount * config.HeadSize * sizeof(float) * config.LayerCount * BlockSize;
+        var blockBytes = Stage.KvBytes(config, config.LayerCount) * BlockSize;
         var bytes = KvCacheBytes ?? options.KvCacheBytes;
         if (bytes < blockBytes)
             throw Refuse("kv_cache_bytes", bytes, $"at least {blockBytes}, which hold {BlockSize} tokens of '{entry.Name}'");
         // More than every sequence at its longest would never be used.
         var blocks = Math.Min(bytes / blockBytes, (long)options.MaxRunning * ((longest + BlockSize - 1) / BlockSize));
-        return [.. Slm.Engine.Execution.LayerRange.Split(config.LayerCount, Stages ?? 1).Select(range => new StageSpec(
-            entry.Name, entry.FileBytes, range.First, range.End, BlockSize, (int)Math.Min(blocks, int.MaxValue), options.MaxStepTokens, ContextLength))];
+        return [.. LayerRange.Split(config.LayerCount, Stages ?? 1).Select(range => new StageSpec(
+            entry.Name, entry.FileBytes, range.First, range.End, BlockSize, (int)Math.Min(blocks, int.MaxValue), options.MaxStepTokens))];
     }
 
     private static FieldException Refuse(string field, long value, string rule) =>
