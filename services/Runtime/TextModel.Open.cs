@@ -35,7 +35,11 @@ public sealed partial class TextModel
     }
 
     /// <summary>Serves a pipeline over a model file; disposing the result disposes both.</summary>
-    public static TextModel Create(ModelFile file, IPipeline pipeline, TextModelOptions options)
+    /// <param name="file">The model.</param>
+    /// <param name="pipeline">Computes it.</param>
+    /// <param name="options">Limits.</param>
+    /// <param name="owned">Disposed instead of the file, where others use the file too.</param>
+    public static TextModel Create(ModelFile file, IPipeline pipeline, TextModelOptions options, IDisposable? owned = null)
     {
         ArgumentNullException.ThrowIfNull(file);
         var tokenizer = TokenizerLoader.FromGguf(file.Gguf.Metadata);
@@ -48,7 +52,7 @@ public sealed partial class TextModel
                 Pipeline = pipeline,
                 Fingerprint = () => FingerprintOf(file.Sha256, file.QuantizationName, Numerics.Fingerprint),
                 Pooling = PoolingOf(file),
-                Owned = file,
+                Owned = owned ?? file,
             },
             options);
     }

@@ -1,9 +1,6 @@
 using Slm.Contracts.Grains;
-using Slm.Engine.Execution;
 using Slm.Engine.Scheduling;
 using Slm.Runtime;
-using Slm.Tokenization;
-using Slm.Tokenization.Templates;
 
 namespace Slm.Inference.Engines;
 
@@ -39,8 +36,6 @@ internal sealed class Deployment : IAsyncDisposable
         try
         {
             var specs = settings.Plan(lease.Entry, lease.File.Config, options);
-            // The vocabulary is read while the stages read their weights.
-            var tokenizing = Task.Run(() => ReadText(lease));
             var loading = new List<Task<StageInfo>>();
             for (var s = 0; s < specs.Length; s++)
             {
@@ -48,20 +43,13 @@ internal sealed class Deployment : IAsyncDisposable
                 loading.Add(stages[s].LoadAsync(specs[s]));
             }
             var infos = await Task.WhenAll(loading);
-            var (tokenizer, template) = await tokenizing;
-            var file = lease.File;
-            var model = new TextModel(
-                new TextModelParts
-                {
-                    Name = lease.Entry.Name,
-                    Tokenizer = tokenizer,
-                    ChatTemplate = template,
-                    Pipeline = new GrainPipeline(file.Config, specs[0], stages),
-                    Fingerprint = () => $"{file.Sha256[..16]}-{Numerics.Fingerprint}",
-                    Owned = lease,
-                },
+            // Reading a large vocabulary takes a while: not on Orleans' thread.
+            var model = await Task.Run(() => TextModel.Create(
+                lease.File,
+                new GrainPipeline(lease.File.Config, specs[0], stages),
                 new TextModelOptions
                 {
+                    Name = lease.Entry.Name,
                     ContextLength = settings.ContextLength,
                     Time = time,
                     Scheduler = new SchedulerOptions
@@ -70,7 +58,8 @@ internal sealed class Deployment : IAsyncDisposable
                         MaxWaiting = options.MaxWaiting,
                         DrainTimeout = TimeSpan.FromSeconds(options.DrainSeconds),
                     },
-                });
+                },
+                lease));
             return new Deployment(model, settings, infos, specs[0]);
         }
         catch
@@ -84,11 +73,4 @@ internal sealed class Deployment : IAsyncDisposable
 
     /// <summary>Lets running requests end, then frees stages and file.</summary>
     public ValueTask DisposeAsync() => Model.DisposeAsync();
-
-    private static (ITokenizer Tokenizer, ChatTemplate? Template) ReadText(ModelLease lease)
-    {
-        var tokenizer = TokenizerLoader.FromGguf(lease.File.Gguf.Metadata);
-        var source = tokenizer.Info.ChatTemplate;
-        return (tokenizer, string.IsNullOrEmpty(source) ? null : ChatTemplate.Parse(source));
-    }
 }

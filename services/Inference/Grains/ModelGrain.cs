@@ -116,7 +116,8 @@ internal sealed partial class ModelGrain(
             var deployment = await Deployment.LoadAsync(
                 lease, settings, s => GrainFactory.GetGrain<IStageGrain>($"{Name}/{s}"), options, time);
             _state = ModelState.Loaded;
-            LogLoaded(logger, Name, deployment.Stages.Count, (long)time.GetElapsedTime(started).TotalMilliseconds);
+            var milliseconds = (long)time.GetElapsedTime(started).TotalMilliseconds;
+            LogLoaded(logger, Name, deployment.Stages.Count, milliseconds);
             return deployment;
         }
         catch (Exception error)
