@@ -3,25 +3,20 @@ using Slm.Engine.Formats;
 namespace Slm.Engine.Architectures;
 
 /// <summary>Architectures by the name in <c>general.architecture</c>.</summary>
-public static class ArchitectureCatalog
+internal static class ArchitectureCatalog
 {
     private static readonly LlamaArchitecture Llama = new();
 
     private static readonly SortedDictionary<string, IArchitecture> Known = new(StringComparer.Ordinal)
     {
         ["llama"] = Llama,
-        ["mistral"] = Llama,
         ["qwen2"] = Llama,
         ["qwen3"] = Llama,
-        ["smollm"] = Llama,
     };
-
-    /// <summary>Names of the architectures that the engine can run.</summary>
-    public static IReadOnlyCollection<string> Names => Known.Keys;
 
     /// <summary>The architecture of a model.</summary>
     /// <exception cref="ModelFormatException">It is not known.</exception>
-    internal static IArchitecture Get(string name) => Known.TryGetValue(name, out var architecture)
+    public static IArchitecture Get(string name) => Known.TryGetValue(name, out var architecture)
         ? architecture
         : throw new ModelFormatException($"Architecture '{name}' is not supported; known are {string.Join(", ", Known.Keys)}.");
 }
