@@ -1,1 +1,3 @@
-return 0;
+using Slm.Cli;
+
+return await CommandLine.RunAsync(args);

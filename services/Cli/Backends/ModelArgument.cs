@@ -1,0 +1,35 @@
+using Slm.Engine.Formats;
+using Slm.Runtime;
+
+namespace Slm.Cli.Backends;
+
+/// <summary>Which file <c>--model</c> means: a path that exists, else a name of the catalog.</summary>
+internal static class ModelArgument
+{
+    /// <summary>The catalog of the folders in <c>Slm__Models</c>, else of the default folders.</summary>
+    public static ModelCatalog Catalog() => Environment.GetEnvironmentVariable("Slm__Models") is { Length: > 0 } folders
+        ? new ModelCatalog(folders.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        : ModelCatalog.Default();
+
+    public static string Resolve(string model)
+    {
+        if (File.Exists(model))
+            return model;
+        var known = Catalog().List();
+        if (known.FirstOrDefault(e => e.Name == model) is { } entry)
+            return entry.Path;
+        if (Directory.Exists(model))
+            throw new CliException($"--model: '{model}' is a folder. Give the path of a .gguf file in it.");
+        var names = known.Count == 0 ? "the model folders are empty" : "there are: " + string.Join(", ", known.Select(e => e.Name));
+        throw new CliException($"--model: '{model}' is neither a file nor the name of a model ({names}). Give a path, or a name that 'slm models' lists.");
+    }
+
+    /// <summary>Resolves a model that is to be run.</summary>
+    public static string ResolveGguf(string model)
+    {
+        var path = Resolve(model);
+        if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
+            throw new ModelFormatException($"--model: '{path}' is JSON, which has no weights. Give a GGUF file.");
+        return path;
+    }
+}

@@ -1,0 +1,80 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace Slm.Cli.Commands;
+
+/// <summary>Options that several commands share. Each command makes its own instances.</summary>
+internal static class CommonOptions
+{
+    public static Option<string> Model() => new("--model", "-m")
+    {
+        Description = "Path of a GGUF file, or the name of a model in the model folders.",
+        HelpName = "FILE|NAME",
+        Required = true,
+    };
+
+    public static Option<Uri?> Endpoint() => new("--endpoint", "-e")
+    {
+        Description = "gRPC address of a running platform, such as http://127.0.0.1:8081; without it the model runs in this process.",
+        HelpName = "URL",
+        CustomParser = ParseEndpoint,
+    };
+
+    public static Option<bool> Json() => new("--json") { Description = "One JSON document on standard output and nothing else." };
+
+    public static Option<int?> Threads() => Positive("--threads", "Threads that compute; default one per processor.", 1024);
+
+    public static Option<int?> Context() => Positive("--context", "Longest prompt and answer, in tokens; default the model's own.", int.MaxValue);
+
+    public static Option<int?> Stages() => Positive("--stages", "Pipeline stages the layers are split into; the answer does not depend on it.", 1024);
+
+    /// <summary>Token ids separated by commas or blanks.</summary>
+    public static Option<int[]?> Tokens(string description) => new("--tokens")
+    {
+        Description = description,
+        HelpName = "1,2,3",
+        CustomParser = ParseTokens,
+    };
+
+    public static Option<int?> Positive(string name, string description, int max)
+    {
+        var option = new Option<int?>(name) { Description = description, HelpName = "N" };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) &&
+                (value < 1 || value > max))
+            {
+                result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} must be in 1 to {max}, but is {value}."));
+            }
+        });
+        return option;
+    }
+
+    private static int[]? ParseTokens(ArgumentResult result)
+    {
+        var ids = new List<int>();
+        foreach (var part in result.Tokens.SelectMany(t => t.Value.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries)))
+        {
+            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
+            {
+                result.AddError($"--tokens: '{part}' is no token id. Give whole numbers separated by commas, such as 1,2,3.");
+                return null;
+            }
+            ids.Add(id);
+        }
+        if (ids.Count > 0)
+            return [.. ids];
+        result.AddError("--tokens: the list is empty. Give at least one token id, such as 1,2,3.");
+        return null;
+    }
+
+    private static Uri? ParseEndpoint(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https")
+            return uri;
+        result.AddError($"--endpoint: '{text}' is no http:// or https:// address. Give one such as http://127.0.0.1:8081.");
+        return null;
+    }
+}

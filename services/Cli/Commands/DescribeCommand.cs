@@ -1,0 +1,155 @@
+using System.CommandLine;
+using System.Globalization;
+using Google.Protobuf;
+using Slm.Cli.Backends;
+using Slm.Cli.Output;
+using Slm.Engine.Execution;
+using Slm.Engine.Models;
+using Slm.Tokenization;
+using Slm.V1;
+using Spectre.Console;
+
+namespace Slm.Cli.Commands;
+
+/// <summary><c>slm describe</c>: architecture, size, memory and where the layers live.</summary>
+internal static class DescribeCommand
+{
+    private const string TokenizerModelKey = "tokenizer.ggml.model";
+
+    public static Command Create()
+    {
+        var model = CommonOptions.Model();
+        var endpoint = CommonOptions.Endpoint();
+        var json = CommonOptions.Json();
+        var stages = CommonOptions.Stages();
+        var command = new Command("describe", "Describes a model: architecture, parameters, quantization, context, memory, placement.") { model, stages, endpoint, json };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            var description = result.GetValue(endpoint) is { } address
+                ? await RemoteAsync(address, result.GetRequiredValue(model), cancellationToken)
+                : Local(result.GetRequiredValue(model), result.GetValue(stages) ?? 1);
+            if (result.GetValue(json))
+                WriteJson(description);
+            else
+                WriteTable(description);
+            return 0;
+        });
+        return command;
+    }
+
+    private static async Task<ModelDescription> RemoteAsync(Uri endpoint, string model, CancellationToken cancellationToken)
+    {
+        using var channel = RemoteBackend.Connect(endpoint);
+        return await new ModelService.ModelServiceClient(channel).DescribeAsync(new DescribeModelRequest { Model = model }, cancellationToken: cancellationToken);
+    }
+
+    /// <summary>From the file alone; weights are not read.</summary>
+    private static ModelDescription Local(string model, int stages)
+    {
+        using var file = ModelFile.Open(ModelArgument.ResolveGguf(model));
+        var config = file.Config;
+        if (stages > config.LayerCount)
+            throw new CliException($"--stages: {stages} is more than the model's {config.LayerCount} layers. Give at most that.");
+        var description = new ModelDescription
+        {
+            Model = new Model
+            {
+                Model_ = file.Name,
+                State = ModelState.Available,
+                Architecture = config.Architecture,
+                Quantization = file.QuantizationName,
+                Parameters = file.ParameterCount,
+                FileBytes = file.Gguf.FileBytes,
+                ContextLength = config.ContextLength,
+            },
+            Layers = config.LayerCount,
+            HiddenSize = config.HiddenSize,
+            AttentionHeads = config.HeadCount,
+            KeyValueHeads = config.KeyValueHeadCount,
+            HeadSize = config.HeadSize,
+            FeedForwardSize = config.FeedForwardSize,
+            VocabSize = config.VocabSize,
+            Tokenizer = file.Gguf.Metadata.GetValueOrDefault(TokenizerModelKey) as string ?? "",
+            HasChatTemplate = HasChatTemplate(file),
+            Memory = new MemoryUse
+            {
+                WeightBytes = file.Gguf.Tensors.Sum(t => t.ByteLength),
+                KvBytesPerToken = Stage.KvBytes(config, config.LayerCount),
+            },
+        };
+        foreach (var (key, value) in file.Gguf.Metadata.Where(m => m.Key.StartsWith("general.", StringComparison.Ordinal) && m.Value is not Array))
+            description.Metadata[key] = Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
+        var ranges = LayerRange.Split(config.LayerCount, stages);
+        for (var s = 0; s < ranges.Length; s++)
+        {
+            description.Stages.Add(new StagePlacement
+            {
+                Stage = s,
+                FirstLayer = ranges[s].First,
+                EndLayer = ranges[s].End,
+                Silo = "this process",
+                WeightBytes = file.Gguf.Tensors.Where(t => IsOf(t.Name, ranges[s], s == 0, s == ranges.Length - 1)).Sum(t => t.ByteLength),
+                HasEmbedding = s == 0,
+                HasHead = s == ranges.Length - 1,
+            });
+        }
+        return description;
+    }
+
+    private static bool HasChatTemplate(ModelFile file)
+    {
+        try
+        {
+            return TokenizerLoader.FromGguf(file.Gguf.Metadata).Info.ChatTemplate is not null;
+        }
+        catch (TokenizerFormatException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Whether a stage reads a tensor: by the layer number in its name, the embedding with the first stage, the rest with the last.</summary>
+    private static bool IsOf(string tensor, LayerRange range, bool first, bool last)
+    {
+        const string Layer = "blk.";
+        if (tensor.StartsWith(Layer, StringComparison.Ordinal))
+        {
+            var number = tensor.AsSpan(Layer.Length);
+            var dot = number.IndexOf('.');
+            return dot > 0 && int.TryParse(number[..dot], NumberStyles.None, CultureInfo.InvariantCulture, out var layer) && layer >= range.First && layer < range.End;
+        }
+        return tensor.StartsWith("token_embd", StringComparison.Ordinal) ? first : last;
+    }
+
+    /// <summary>The contract's message in protobuf's JSON form, with the names of the .proto file.</summary>
+    private static void WriteJson(ModelDescription description)
+    {
+        var formatter = new JsonFormatter(JsonFormatter.Settings.Default.WithFormatDefaultValues(true).WithPreserveProtoFieldNames(true));
+        JsonOutput.Write(writer => writer.WriteRawValue(formatter.Format(description)));
+    }
+
+    private static void WriteTable(ModelDescription d)
+    {
+        var grid = new Grid().AddColumn().AddColumn();
+        void Row(string name, string value) => grid.AddRow(new Text(name, new Style(foreground: Color.Grey)), new Text(value));
+        string N(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+        Row("model", d.Model.Model_);
+        Row("architecture", $"{d.Model.Architecture}, {d.Layers} layers, hidden {N(d.HiddenSize)}, feed-forward {N(d.FeedForwardSize)}");
+        Row("attention", $"{d.AttentionHeads} heads, {d.KeyValueHeads} key/value heads, {d.HeadSize} per head");
+        Row("parameters", $"{Quantity.Count(d.Model.Parameters)}, mostly {d.Model.Quantization}");
+        Row("file", Quantity.Bytes(d.Model.FileBytes));
+        Row("context", $"{N(d.Model.ContextLength)} tokens");
+        Row("vocabulary", $"{N(d.VocabSize)} ({d.Tokenizer}){(d.HasChatTemplate ? ", with a chat template" : "")}");
+        Row("memory", $"{Quantity.Bytes(d.Memory.WeightBytes)} weights, {Quantity.Bytes(d.Memory.KvBytesPerToken)} per token of context");
+        if (d.Memory.KvCapacityBytes > 0)
+            Row("KV cache", $"{Quantity.Bytes(d.Memory.KvUsedBytes)} of {Quantity.Bytes(d.Memory.KvCapacityBytes)} in use");
+        foreach (var s in d.Stages)
+        {
+            var parts = (s.HasEmbedding ? "embedding, " : "") + $"layers {s.FirstLayer} to {s.EndLayer - 1}" + (s.HasHead ? ", head" : "");
+            Row($"stage {s.Stage}", $"{parts}: {Quantity.Bytes(s.WeightBytes)} in {s.Silo}");
+        }
+        foreach (var (key, value) in d.Metadata.OrderBy(m => m.Key, StringComparer.Ordinal))
+            Row(key, value);
+        AnsiConsole.Write(grid);
+    }
+}
