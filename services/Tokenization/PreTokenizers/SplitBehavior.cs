@@ -59,15 +59,18 @@ internal static class MatchSplitter
         parts.RemoveRange(n, parts.Count - n);
     }
 
+    // From the end: a match joins what follows it, unless that is a match (or has just been joined by one).
     private static void MergeWithNext(List<(int Start, int End, bool IsMatch)> parts)
     {
-        for (var i = parts.Count - 1; i > 0; i--)
+        var n = parts.Count;
+        for (var i = parts.Count - 1; i >= 0; i--)
         {
-            if (parts[i - 1].IsMatch && !parts[i].IsMatch)
-            {
-                parts[i - 1] = (parts[i - 1].Start, parts[i].End, false);
-                parts.RemoveAt(i);
-            }
+            if (n < parts.Count && parts[i].IsMatch && !parts[n].IsMatch)
+                parts[n] = (parts[i].Start, parts[n].End, true);
+            else
+                parts[--n] = parts[i];
         }
+
+        parts.RemoveRange(0, n);
     }
 }
