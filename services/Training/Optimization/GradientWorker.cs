@@ -63,6 +63,23 @@ internal sealed unsafe class GradientWorker<T> : IDisposable
         return loss;
     }
 
+    /// <summary>Σ −log p(target) of the batch.</summary>
+    public double Loss(PackedBatch batch, WeightSet<T> weights)
+    {
+        Forward(batch, weights);
+        return CrossEntropyKernel.ForwardBackward<T>(_logits.Data, batch.Targets, _shape.VocabSize, 1);
+    }
+
+    /// <summary>Logits [tokens, vocabulary] of the batch, copied.</summary>
+    public float[] Logits(PackedBatch batch, WeightSet<T> weights)
+    {
+        Forward(batch, weights);
+        var logits = new float[_tokens * _shape.VocabSize];
+        for (var i = 0; i < logits.Length; i++)
+            logits[i] = T.Get(_logits.Data, i);
+        return logits;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
