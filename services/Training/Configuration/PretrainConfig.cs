@@ -37,7 +37,7 @@ public sealed record PretrainConfig
 /// <summary>The corpus: generated stories, or texts of a file.</summary>
 public sealed record DataConfig
 {
-    /// <summary>A text file whose documents are separated by lines of <c>&lt;|endoftext|&gt;</c>; null: generated stories.</summary>
+    /// <summary>A text file, relative to the working folder, whose documents are separated by <c>&lt;|endoftext|&gt;</c>; null: generated stories.</summary>
     public string? Path { get; init; }
 
     /// <summary>Number of generated documents.</summary>
@@ -73,7 +73,7 @@ public enum Precision
 /// <summary>The optimization.</summary>
 public sealed record TrainingConfig
 {
-    /// <summary>Tokens to train on, decay included.</summary>
+    /// <summary>Tokens to compute, decay included: steps are this divided by <see cref="BatchTokens"/>. A few percent are padding.</summary>
     public long Tokens { get; init; } = 20_000_000;
 
     /// <summary>Tokens of one step.</summary>

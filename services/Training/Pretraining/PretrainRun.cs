@@ -1,4 +1,7 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
 using Slm.Training.Configuration;
 using Slm.Training.Data;
 using Slm.Training.Kernels;
@@ -39,7 +42,6 @@ public sealed record StepReport(int Step, int TotalSteps, long Tokens, double Lo
 internal sealed class PretrainRun<T> : IDisposable
     where T : struct, IStorage
 {
-    private readonly PretrainConfig _config;
     private readonly TrainingConfig _training;
     private readonly ParameterLayout _layout;
     private readonly BatchSequence _batches;
@@ -60,7 +62,7 @@ internal sealed class PretrainRun<T> : IDisposable
     /// <param name="folder">Where checkpoints go, or null for none.</param>
     public PretrainRun(PretrainConfig config, TokenStore train, TokenStore validation, string? folder)
     {
-        (_config, _training, _folder) = (config, config.Training, folder);
+        (_training, _folder) = (config.Training, folder);
         _layout = new ParameterLayout(config.Model);
         var micro = _training.MicroBatchTokens;
         _batches = new BatchSequence(train, micro, config.Model.ContextLength, config.Seed);
@@ -72,9 +74,8 @@ internal sealed class PretrainRun<T> : IDisposable
         _workers = [.. Enumerable.Range(0, Math.Min(threads, _slots.Length)).Select(_ => new GradientWorker<T>(_layout, micro))];
         _layout.Initialize(_weights.Values, config.Seed);
         _weights.Refresh();
-        var steps = (int)Math.Max(1, _training.Tokens / _training.BatchTokens);
-        var decay = (int)Math.Round(steps * _training.DecayFraction);
-        State = new RunState { DecayStart = steps - decay, DecaySteps = decay };
+        State = new RunState { ConfigHash = Hash(config) };
+        PlanDecay();
     }
 
     /// <summary>Where the run stands.</summary>
@@ -92,10 +93,19 @@ internal sealed class PretrainRun<T> : IDisposable
     /// <summary>The schedule as known now.</summary>
     public WsdSchedule Schedule => new(_training.PeakLearningRate, _training.WarmupSteps, State.DecayStart, State.DecaySteps, _training.Decay, _training.FinalRatio);
 
-    /// <summary>Takes up the run a checkpoint holds.</summary>
+    /// <summary>
+    /// Takes up the run a checkpoint holds. Tokens and time may have been changed in the configuration: as long as the
+    /// decay has not begun, it is planned anew.
+    /// </summary>
+    /// <exception cref="InvalidDataException">The checkpoint is of another model, corpus or optimization.</exception>
     public void Resume(string path)
     {
+        var hash = State.ConfigHash;
         State = Checkpoint.Load(path, _weights.Values, _optimizer.First, _optimizer.Second);
+        if (State.ConfigHash != hash)
+            throw new InvalidDataException($"{path} is of a run with another seed, data, tokenizer, model or optimization; start a new one in another folder.");
+        if (!State.DecayFixed && State.Step < State.DecayStart)
+            PlanDecay();
         _weights.Refresh();
         _secondsAtStart = State.Seconds;
         _clock = Stopwatch.StartNew();
@@ -192,6 +202,21 @@ internal sealed class PretrainRun<T> : IDisposable
         }
 
         Parallel.For(0, _workers.Length, new ParallelOptions { MaxDegreeOfParallelism = _workers.Length }, Take);
+    }
+
+    private void PlanDecay()
+    {
+        var steps = (int)Math.Max(1, _training.Tokens / _training.BatchTokens);
+        State.DecaySteps = (int)Math.Round(steps * _training.DecayFraction);
+        State.DecayStart = Math.Max(State.Step, steps - State.DecaySteps);
+    }
+
+    /// <summary>Hash of what a resumed run must share with its beginning for the checkpoint to mean the same.</summary>
+    private static string Hash(PretrainConfig config)
+    {
+        var t = config.Training;
+        var json = JsonSerializer.Serialize(new { config.Seed, config.Data, config.Tokenizer, config.Model, t.BatchTokens, t.MicroBatchTokens, t.Precision, t.PeakLearningRate, t.WarmupSteps, t.Decay, t.FinalRatio, t.Optimizer });
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
     }
 
     /// <summary>With a time budget: starts the decay when what is left just suffices for it.</summary>

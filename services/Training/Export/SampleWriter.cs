@@ -1,0 +1,40 @@
+using System.Text;
+using Slm.Engine.Sampling;
+using Slm.Runtime;
+
+namespace Slm.Training.Export;
+
+/// <summary>Lets the engine answer prompts with an exported model.</summary>
+internal static class SampleWriter
+{
+    /// <summary>Prompts of the card: openings and instructions that are not in the corpus.</summary>
+    public static IReadOnlyList<string> CardPrompts { get; } =
+    [
+        "Once upon a time, in a house on a hill, there lived a clever fox named Ruby. She liked to",
+        "One rainy morning, Tom and his grandmother found a small box in the garden.",
+        "Words: boat, climb, shy\nStory:\n",
+        "Features: Dialogue, MoralValue\nSummary: A girl named Mia finds a lost kite and gives it back to her friend.\nStory:\n",
+        "Features: BadEnding\nWords: cake, hide, yellow\nStory:\n",
+    ];
+
+    /// <summary>Answers each prompt once.</summary>
+    public static async Task<IReadOnlyList<CardSample>> WriteAsync(string modelFile, IReadOnlyList<string> prompts, float temperature, ulong seed, CancellationToken cancellationToken)
+    {
+        await using var model = TextModel.Open(modelFile, new TextModelOptions());
+        var samples = new List<CardSample>();
+        for (var i = 0; i < prompts.Count; i++)
+        {
+            var answer = new StringBuilder();
+            var request = new TextRequest
+            {
+                Prompt = new TextPrompt.Text(prompts[i]),
+                Sampling = new SamplingOptions { Temperature = temperature, Seed = seed + (ulong)i },
+            };
+            await foreach (var chunk in model.GenerateAsync(request, cancellationToken))
+                answer.Append(chunk.Text);
+            samples.Add(new CardSample(prompts[i], answer.ToString(), FormattableString.Invariant($"temperature {temperature}, seed {seed + (ulong)i}")));
+        }
+
+        return samples;
+    }
+}
