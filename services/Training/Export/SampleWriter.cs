@@ -17,13 +17,15 @@ internal static class SampleWriter
         "Features: BadEnding\nWords: cake, hide, yellow\nStory:\n",
     ];
 
-    /// <summary>Answers each prompt once.</summary>
+    /// <summary>Answers each prompt once; prompts that would fill more than half of the context are left out.</summary>
     public static async Task<IReadOnlyList<CardSample>> WriteAsync(string modelFile, IReadOnlyList<string> prompts, float temperature, ulong seed, CancellationToken cancellationToken)
     {
         await using var model = TextModel.Open(modelFile, new TextModelOptions());
         var samples = new List<CardSample>();
         for (var i = 0; i < prompts.Count; i++)
         {
+            if (model.Encode(new TextPrompt.Text(prompts[i])).Ids.Length > model.ContextLength / 2)
+                continue;
             var answer = new StringBuilder();
             var request = new TextRequest
             {
