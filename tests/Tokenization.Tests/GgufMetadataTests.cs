@@ -1,3 +1,5 @@
+using CsCheck;
+
 namespace Slm.Tokenization.Tests;
 
 /// <summary>GGUF metadata is untrusted: whatever is wrong is named.</summary>
@@ -86,6 +88,44 @@ public sealed class GgufMetadataTests
         Assert.Equal([256, 'a' - '!', 257], t.Encode("a", addSpecialTokens: true).Ids.Select(i => t.Piece(i) == "a" ? 'a' - '!' : i));
         Assert.Equal([257, 258, 259], t.Special.EndTokens.Order());
         Assert.Equal(("{{ x }}", "{{ y }}", "<s>", "</s>"), (t.Info.ChatTemplate, t.Info.ChatTemplates["tool_use"], t.Info.BosText, t.Info.EosText));
+    }
+
+    [Fact]
+    public void A_turn_end_typed_as_normal_text_still_ends_the_turn()
+    {
+        var metadata = ByteLevelVocabulary.Gguf([], ["<|im_end|>"]);
+        ((int[])metadata["tokenizer.ggml.token_type"])[^1] = 1;
+        var t = TokenizerLoader.FromGguf(metadata);
+        Assert.Equal([256], t.Special.EndTokens);
+        Assert.True(t.IsSpecial(256));
+    }
+
+    [Fact]
+    public void Short_and_long_pieces_merge_alike()
+    {
+        // A piece of 60 characters takes the heap, the same text in pieces of up to 24 the scan; merges never cross a space here.
+        var t = TokenizerLoader.FromGguf(ByteLevelVocabulary.Gguf(["a b", "b a", "ab a", "a a", "ab ab", "ba ba"]));
+        Gen.Char["ab"].Array[25, 60].Select(c => new string(c)).Sample(text =>
+        {
+            var ids = t.Encode(text, false).Ids;
+            Assert.Equal(Naive(text), ids.Select(t.Piece));
+            var few = text[..20];
+            Assert.Equal(Naive(few), t.Encode(few, false).Ids.Select(t.Piece));
+        }, iter: 1000);
+    }
+
+    private static List<string> Naive(string text)
+    {
+        string[] merges = ["a b", "b a", "ab a", "a a", "ab ab", "ba ba"];
+        var parts = text.Select(c => c.ToString()).ToList();
+        for (; ; )
+        {
+            var best = Enumerable.Range(0, parts.Count - 1).Select(i => (Rank: Array.IndexOf(merges, $"{parts[i]} {parts[i + 1]}"), I: i)).Where(x => x.Rank >= 0).DefaultIfEmpty((Rank: -1, I: -1)).Min();
+            if (best.I < 0)
+                return parts;
+            parts[best.I] += parts[best.I + 1];
+            parts.RemoveAt(best.I + 1);
+        }
     }
 
     [Fact]

@@ -175,7 +175,7 @@ internal sealed class GgufTokenizerReader
         };
         return special with
         {
-            EndTokens = EndTokenTexts.Find(_vocabulary, [eosId, Id("eot_token_id", null), Id("eom_token_id", null)], id => _types is null || _types[id] is Control or UserDefined),
+            EndTokens = EndTokenTexts.Find(_vocabulary, [eosId, Id("eot_token_id", null), Id("eom_token_id", null)], static _ => true),
         };
     }
 
@@ -197,13 +197,15 @@ internal sealed class GgufTokenizerReader
 
     private string? Text(int? id) => id is { } i ? _tokens[i] : null;
 
-    // Without types only BOS, EOS and their like are known to be control tokens.
+    // Without types only BOS, EOS and their like are known to be control tokens. What ends a turn is one even where a
+    // file calls it normal text: a converter's mistake that would let a model talk on forever.
     private IEnumerable<AddedToken> AddedTokens(SpecialTokens special)
     {
         for (var id = 0; id < _tokens.Length; id++)
         {
-            var type = _types is not null ? _types[id]
-                : id == special.Bos || id == special.Eos || id == special.Pad || special.EndTokens.Contains(id) ? Control
+            var type = special.EndTokens.Contains(id) ? Control
+                : _types is not null ? _types[id]
+                : id == special.Bos || id == special.Pad ? Control
                 : id == special.Unk ? Unknown : 1;
             if (type is Control or Unknown or UserDefined && _tokens[id].Length > 0)
                 yield return new AddedToken(id, _tokens[id], type != UserDefined);

@@ -31,6 +31,7 @@ internal sealed record BpeOptions
 /// </summary>
 internal sealed class BpeModel : ITokenModel
 {
+    private const int LargePiece = 100_000;
     private readonly Vocabulary _vocabulary;
     private readonly BpeOptions _options;
     private readonly Dictionary<ulong, (int Rank, int Merged)> _merges;
@@ -129,6 +130,9 @@ internal sealed class BpeModel : ITokenModel
         {
             sink.Add(w.Ids[0], w.Ranges[0].Start, w.Ranges[0].End);
         }
+
+        if (piece.Length > LargePiece)
+            Scratch = null; // Not kept for the life of the thread.
     }
 
     private void AddCharacter(TextPiece piece, int i, Workspace w)

@@ -6,6 +6,8 @@ namespace Slm.Tokenization.Models;
 /// </summary>
 internal sealed class MergeQueue
 {
+    // Words are short: for them looking at every pair is faster than a heap.
+    private const int ShortLength = 24;
     private readonly PriorityQueue<Candidate, (long Rank, int Left)> _heap = new();
     private int[] _ids = [];
     private int[] _prev = [];
@@ -21,6 +23,12 @@ internal sealed class MergeQueue
     public void Run(List<int> ids, List<int> heads, PairLookup lookup)
     {
         var n = ids.Count;
+        if (n <= ShortLength)
+        {
+            RunShort(ids, heads, lookup);
+            return;
+        }
+
         Reserve(n);
         for (var i = 0; i < n; i++)
         {
@@ -56,6 +64,56 @@ internal sealed class MergeQueue
             ids.Add(_ids[i]);
             heads.Add(i);
         }
+    }
+
+    private static void RunShort(List<int> ids, List<int> heads, PairLookup lookup)
+    {
+        Span<int> symbols = stackalloc int[ShortLength];
+        Span<int> starts = stackalloc int[ShortLength];
+        Span<long> ranks = stackalloc long[ShortLength];
+        Span<int> results = stackalloc int[ShortLength];
+        var n = ids.Count;
+        for (var i = 0; i < n; i++)
+            (symbols[i], starts[i]) = (ids[i], i);
+        for (var i = 0; i + 1 < n; i++)
+            Rank(i, symbols, starts, ranks, results, lookup);
+        while (n > 1)
+        {
+            var best = 0;
+            for (var i = 1; i + 1 < n; i++)
+            {
+                if (ranks[i] < ranks[best])
+                    best = i;
+            }
+
+            if (ranks[best] == long.MaxValue)
+                break;
+            symbols[best] = results[best];
+            var moved = n - best - 2;
+            symbols.Slice(best + 2, moved).CopyTo(symbols[(best + 1)..]);
+            starts.Slice(best + 2, moved).CopyTo(starts[(best + 1)..]);
+            ranks.Slice(best + 2, moved).CopyTo(ranks[(best + 1)..]);
+            results.Slice(best + 2, moved).CopyTo(results[(best + 1)..]);
+            n--;
+            if (best + 1 < n)
+                Rank(best, symbols, starts, ranks, results, lookup);
+            if (best > 0)
+                Rank(best - 1, symbols, starts, ranks, results, lookup);
+        }
+
+        ids.Clear();
+        heads.Clear();
+        for (var i = 0; i < n; i++)
+        {
+            ids.Add(symbols[i]);
+            heads.Add(starts[i]);
+        }
+    }
+
+    private static void Rank(int i, Span<int> symbols, Span<int> starts, Span<long> ranks, Span<int> results, PairLookup lookup)
+    {
+        var found = lookup(starts[i], symbols[i], symbols[i + 1], out var rank, out var merged);
+        (ranks[i], results[i]) = found ? (rank, merged) : (long.MaxValue, 0);
     }
 
     private void Offer(int left, int right, PairLookup lookup)
