@@ -50,18 +50,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
 
     private TensorInfo Find(string name, int columns, int rows)
     {
-        if (!file.Gguf.TryGetTensor(name, out var tensor))
-            throw new ModelFormatException($"Tensor '{name}' is missing; architecture '{Config.Architecture}' needs it.");
-        var shape = tensor.Shape;
-        var matches = shape.Count >= 1 && shape[0] == columns && (shape.Count > 1 ? shape[1] : 1) == rows;
-        for (var i = 2; i < shape.Count; i++)
-            matches &= shape[i] == 1;
-        if (!matches)
-            throw new ModelFormatException($"Tensor '{name}' has shape [{string.Join(", ", shape)}]; expected [{columns}, {rows}].");
-        if (!RowDequantizer.IsSupported(tensor.Type))
-            throw new ModelFormatException($"Tensor '{name}' has type {tensor.Type}; supported are F32, F16, BF16, Q8_0 and Q4_0.");
-        if (columns % TensorTypes.BlockElements(tensor.Type) != 0)
-            throw new ModelFormatException($"Tensor '{name}' has {columns} columns; type {tensor.Type} needs a multiple of {TensorTypes.BlockElements(tensor.Type)}.");
+        var tensor = file.Require(name, RowDequantizer.Supported, columns, rows);
         if (_taken.Add(name))
             Bytes += tensor.ByteLength;
         return tensor;

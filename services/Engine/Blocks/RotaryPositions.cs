@@ -18,7 +18,7 @@ internal sealed unsafe class RotaryPositions
     {
         _frequencies = new double[rope.Dimensions / 2];
         var yarn = rope.Scaling == RopeScaling.Yarn;
-        _magnitude = rope.AttentionFactor * (yarn ? 1 + (0.1 * Math.Log(rope.Factor)) : 1);
+        _magnitude = rope.AttentionFactor * (yarn && rope.YarnMix > 0 ? 1 + (0.1 * Math.Log(rope.Factor)) : 1);
         var low = yarn ? Math.Max(0, Math.Floor(Boundary(rope, rope.BetaFast))) : 0;
         var high = yarn ? Math.Min(rope.Dimensions - 1, Math.Ceiling(Boundary(rope, rope.BetaSlow))) : 0;
         for (var i = 0; i < _frequencies.Length; i++)
@@ -29,7 +29,7 @@ internal sealed unsafe class RotaryPositions
             _frequencies[i] = rope.Scaling switch
             {
                 RopeScaling.Linear => frequency / rope.Factor,
-                RopeScaling.Yarn => Interpolate(frequency, rope.Factor, Math.Clamp((i - low) / Math.Max(0.001, high - low), 0, 1)),
+                RopeScaling.Yarn => Interpolate(frequency, rope.Factor, 1 - (rope.YarnMix * (1 - Math.Clamp((i - low) / Math.Max(0.001, high - low), 0, 1)))),
                 _ => frequency,
             };
         }

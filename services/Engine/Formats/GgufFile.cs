@@ -7,12 +7,18 @@ namespace Slm.Engine.Formats;
 /// every tensor's bytes are known to lie inside the file and to overlap no other's.
 /// Format: the GGUF specification of the ggml project.
 /// </summary>
+/// <remarks>
+/// The mapping stays valid when the file is replaced or deleted, but not when another process cuts it short in place:
+/// write model files with <see cref="GgufWriter"/> or any other writer that renames.
+/// </remarks>
 public sealed unsafe class GgufFile : IDisposable
 {
     private const uint Magic = 0x46554747; // "GGUF"
     private const uint SwappedMagic = 0x47475546;
     private const int DefaultAlignment = 32;
     private const int MaxDimensions = 4;
+    private const int MaxTensors = 1 << 18;
+    private const int MaxEntries = 1 << 16;
 
     private readonly MemoryMappedFile _mapping;
     private readonly MemoryMappedViewAccessor _view;
@@ -72,6 +78,8 @@ public sealed unsafe class GgufFile : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        if (!BitConverter.IsLittleEndian)
+            throw new PlatformNotSupportedException("Model files are little-endian and are used where they are mapped; this processor is big-endian.");
         if (stream.Length < 24)
             throw new ModelFormatException($"{System.IO.Path.GetFileName(path)}: {stream.Length} bytes are too few for a GGUF file; its header alone has 24.");
         var mapping = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
@@ -104,6 +112,13 @@ public sealed unsafe class GgufFile : IDisposable
     /// <summary>The bytes of a tensor of less than 2 GiB.</summary>
     public ReadOnlySpan<byte> Bytes(TensorInfo tensor) => new(Pointer(tensor), checked((int)tensor.ByteLength));
 
+    /// <summary>The whole file as it was when it was opened, for hashing; valid until the file is disposed.</summary>
+    internal Stream OpenContent()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new UnmanagedMemoryStream(_start, FileBytes);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -115,7 +130,7 @@ public sealed unsafe class GgufFile : IDisposable
         _mapping.Dispose();
     }
 
-    private (long Tensors, long Entries) ReadHeader(GgufCursor cursor)
+    private (int Tensors, int Entries) ReadHeader(GgufCursor cursor)
     {
         var magic = cursor.UInt32("the magic number");
         if (magic != Magic)
@@ -127,16 +142,16 @@ public sealed unsafe class GgufFile : IDisposable
                 : $"the GGUF version is {version}; 2 and 3 are supported.");
         Version = (int)version;
         // The smallest tensor entry: name 8 + 1, dimensions 4 + 8, type 4, offset 8. The smallest pair: key 8 + 1, type 4, value 1.
-        return (cursor.Count("the number of tensors", 33), cursor.Count("the number of metadata entries", 14));
+        return (cursor.Count("the number of tensors", null, 33, MaxTensors), cursor.Count("the number of metadata entries", null, 14, MaxEntries));
     }
 
-    private static Dictionary<string, object> ReadMetadata(GgufCursor cursor, long entries)
+    private static Dictionary<string, object> ReadMetadata(GgufCursor cursor, int entries)
     {
         var metadata = new Dictionary<string, object>(StringComparer.Ordinal);
-        for (var i = 0L; i < entries; i++)
+        for (var i = 0; i < entries; i++)
         {
-            var key = cursor.Name($"metadata key {i}");
-            if (!metadata.TryAdd(key, cursor.Value(cursor.UInt32($"the type of '{key}'"), key)))
+            var key = cursor.Name("metadata key", i);
+            if (!metadata.TryAdd(key, cursor.Value(cursor.UInt32("type of", key), key)))
                 throw cursor.Error($"the metadata key '{key}' occurs twice.");
         }
         return metadata;
@@ -151,12 +166,12 @@ public sealed unsafe class GgufFile : IDisposable
         return (int)alignment;
     }
 
-    private List<TensorInfo> ReadTensorInfos(GgufCursor cursor, long count)
+    private List<TensorInfo> ReadTensorInfos(GgufCursor cursor, int count)
     {
         var tensors = new List<TensorInfo>();
-        for (var i = 0L; i < count; i++)
+        for (var i = 0; i < count; i++)
         {
-            var name = cursor.Name($"the name of tensor {i}");
+            var name = cursor.Name("the name of tensor", i);
             var tensor = ReadTensorInfo(cursor, name);
             if (!_byName.TryAdd(name, tensor))
                 throw cursor.Error($"the tensor '{name}' occurs twice.");
@@ -167,29 +182,31 @@ public sealed unsafe class GgufFile : IDisposable
 
     private TensorInfo ReadTensorInfo(GgufCursor cursor, string name)
     {
-        var dimensions = cursor.UInt32($"the number of dimensions of '{name}'");
+        var dimensions = cursor.UInt32("the number of dimensions of", name);
         if (dimensions is 0 or > MaxDimensions)
             throw cursor.Error($"the tensor '{name}' has {dimensions} dimensions; it must have 1 to {MaxDimensions}.");
         var shape = new long[dimensions];
         var elements = 1UL;
         for (var d = 0; d < shape.Length; d++)
         {
-            var size = cursor.UInt64($"dimension {d} of '{name}'");
+            var size = cursor.UInt64("a dimension of", name);
+            if (size == 0)
+                throw cursor.Error($"dimension {d} of the tensor '{name}' is 0; it must be at least 1.");
             // No element is smaller than 1/8 byte in any type, so this bounds the product well below an overflow.
-            if (size == 0 || size > (ulong)FileBytes * 8 || elements > (ulong)FileBytes * 8 / size)
-                throw cursor.Error($"dimension {d} of the tensor '{name}' is {size}, more than the file of {FileBytes} bytes can hold.");
+            if (size > (ulong)FileBytes * 8 || elements > (ulong)FileBytes * 8 / size)
+                throw cursor.Error($"dimension {d} of the tensor '{name}' is {size}, which makes it larger than the file of {FileBytes} bytes.");
             elements *= size;
             shape[d] = (long)size;
         }
 
-        var number = cursor.UInt32($"the type of '{name}'");
+        var number = cursor.UInt32("the type of", name);
         var type = (TensorType)number;
         if (number > int.MaxValue || !TensorTypes.IsKnown(type))
-            throw cursor.Error($"the tensor '{name}' has the type {number}, which this reader does not know.");
+            throw cursor.Error($"the tensor '{name}' has the type {number}, which {(TensorTypes.IsRemoved(number) ? "the format no longer has: convert the model again" : "this reader does not know")}.");
         if (shape[0] % TensorTypes.BlockElements(type) != 0)
             throw cursor.Error($"the tensor '{name}' has rows of {shape[0]} elements; {type} needs a multiple of {TensorTypes.BlockElements(type)}.");
         var bytes = (long)elements / TensorTypes.BlockElements(type) * TensorTypes.BlockBytes(type);
-        var offset = cursor.UInt64($"the offset of '{name}'");
+        var offset = cursor.UInt64("the offset of", name);
         if (offset > (ulong)FileBytes || bytes > FileBytes)
             throw cursor.Error($"the tensor '{name}' ({bytes} bytes at offset {offset}) lies outside the file of {FileBytes} bytes.");
         if (offset % (ulong)Alignment != 0)

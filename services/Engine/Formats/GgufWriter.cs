@@ -1,48 +1,68 @@
+using System.Diagnostics;
+using System.Numerics;
 using System.Text;
 
 namespace Slm.Engine.Formats;
 
-/// <summary>Writes a GGUF version 3 file: metadata and tensors in the order they were added.</summary>
+/// <summary>
+/// Writes a GGUF version 3 file: metadata and tensors in the order they were added, tensors aligned to
+/// <c>general.alignment</c> where that was added, else to 32 bytes. What is accepted can be read back unchanged.
+/// </summary>
 public sealed class GgufWriter
 {
-    private const int Alignment = 32;
+    private const string AlignmentKey = "general.alignment";
+
+    private static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
 
     private readonly List<(string Key, object Value)> _metadata = [];
-    private readonly List<(TensorInfo Info, ReadOnlyMemory<byte> Data)> _tensors = [];
+    private readonly List<(TensorInfo Info, Action<Stream> Data)> _tensors = [];
+    private readonly HashSet<string> _keys = new(StringComparer.Ordinal);
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
-    private long _offset;
+    private int _alignment = 32;
 
     /// <summary>Adds a pair; the value is a string, bool, number, or an array of these in one type.</summary>
-    /// <exception cref="ArgumentException">The key is there already, or the value's type has no place in the format.</exception>
+    /// <exception cref="ArgumentException">The key is there already, or the value has no place in the format.</exception>
     public void Add(string key, object value)
     {
-        ArgumentException.ThrowIfNullOrEmpty(key);
+        CheckName(key, nameof(key));
         ArgumentNullException.ThrowIfNull(value);
-        _ = TypeOf(value is Array array ? array.GetType().GetElementType()! : value.GetType(), key);
-        if (_metadata.Any(pair => pair.Key == key))
+        CheckValue(key, value);
+        if (key == AlignmentKey)
+            _alignment = value is uint a and >= 8 and <= 1 << 20 && BitOperations.IsPow2(a) ? (int)a
+                : throw new ArgumentException($"{AlignmentKey} is {value} ({value.GetType().Name}); it must be a uint and a power of two between 8 and {1 << 20}.", nameof(value));
+        if (!_keys.Add(key))
             throw new ArgumentException($"The metadata key '{key}' was added before.", nameof(key));
         _metadata.Add((key, value));
     }
 
     /// <summary>Adds a tensor whose data is already in the layout of its type.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="type">Element type.</param>
     /// <param name="shape">Contiguous dimension first.</param>
+    /// <param name="data">All bytes; read when the file is written.</param>
     /// <exception cref="ArgumentException">The name is there already, or the bytes do not fit type and shape.</exception>
     public void AddTensor(string name, TensorType type, IReadOnlyList<long> shape, ReadOnlyMemory<byte> data)
     {
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        ArgumentNullException.ThrowIfNull(shape);
-        if (shape.Count is 0 or > 4 || shape.Any(n => n <= 0) || !TensorTypes.IsKnown(type) || shape[0] % TensorTypes.BlockElements(type) != 0)
-            throw new ArgumentException($"The tensor '{name}' has the shape [{string.Join(", ", shape)}], which {type} cannot have.", nameof(shape));
-        var expected = shape.Skip(1).Aggregate(TensorTypes.RowBytes(type, shape[0]), (product, n) => checked(product * n));
-        if (data.Length != expected)
-            throw new ArgumentException($"The tensor '{name}' has {data.Length} bytes; {type} [{string.Join(", ", shape)}] needs {expected}.", nameof(data));
-        if (!_names.Add(name))
-            throw new ArgumentException($"The tensor '{name}' was added before.", nameof(name));
-        _tensors.Add((new TensorInfo(name, type, [.. shape], _offset, expected), data));
-        _offset = AlignUp(_offset + expected);
+        var info = Describe(name, type, shape);
+        if (data.Length != info.ByteLength)
+            throw new ArgumentException($"The tensor '{name}' has {data.Length} bytes; {type} {info.ShapeText} needs {info.ByteLength}.", nameof(data));
+        Add(info, stream => stream.Write(data.Span));
+    }
+
+    /// <summary>Adds a tensor whose data is produced while the file is written, so that it need not fit into memory.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="type">Element type.</param>
+    /// <param name="shape">Contiguous dimension first.</param>
+    /// <param name="data">Writes exactly the bytes of the tensor to a stream.</param>
+    /// <exception cref="ArgumentException">The name is there already, or the type cannot have the shape.</exception>
+    public void AddTensor(string name, TensorType type, IReadOnlyList<long> shape, Action<Stream> data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        Add(Describe(name, type, shape), data);
     }
 
     /// <summary>Writes the file beside its place and moves it there, so that a reader never sees half of it.</summary>
+    /// <exception cref="InvalidOperationException">A tensor's data had another length than its type and shape need.</exception>
     public void Write(string path)
     {
         var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
@@ -73,6 +93,7 @@ public sealed class GgufWriter
             WriteString(writer, key);
             WriteValue(writer, key, value);
         }
+        var offset = 0L;
         foreach (var (info, _) in _tensors)
         {
             WriteString(writer, info.Name);
@@ -80,14 +101,73 @@ public sealed class GgufWriter
             foreach (var size in info.Shape)
                 writer.Write((ulong)size);
             writer.Write((uint)info.Type);
-            writer.Write((ulong)info.Offset);
+            writer.Write((ulong)offset);
+            offset = AlignUp(offset + info.ByteLength);
         }
         writer.Flush();
         Pad(stream);
-        foreach (var (_, data) in _tensors)
+        foreach (var (info, data) in _tensors)
         {
-            stream.Write(data.Span);
+            var start = stream.Position;
+            data(stream);
+            if (stream.Position - start != info.ByteLength)
+                throw new InvalidOperationException($"The data of the tensor '{info.Name}' came to {stream.Position - start} bytes; {info.Type} {info.ShapeText} needs {info.ByteLength}.");
             Pad(stream);
+        }
+    }
+
+    private static TensorInfo Describe(string name, TensorType type, IReadOnlyList<long> shape)
+    {
+        CheckName(name, nameof(name));
+        ArgumentNullException.ThrowIfNull(shape);
+        if (shape.Count is 0 or > 4 || shape.Any(n => n <= 0) || !TensorTypes.IsKnown(type) || shape[0] % TensorTypes.BlockElements(type) != 0)
+            throw new ArgumentException($"The tensor '{name}' has the shape [{string.Join(", ", shape)}], which {type} cannot have.", nameof(shape));
+        var bytes = shape.Skip(1).Aggregate((Int128)(shape[0] / TensorTypes.BlockElements(type)) * TensorTypes.BlockBytes(type), (product, n) => product > long.MaxValue ? product : product * n);
+        return bytes <= long.MaxValue ? new TensorInfo(name, type, [.. shape], 0, (long)bytes)
+            : throw new ArgumentException($"The tensor '{name}' has the shape [{string.Join(", ", shape)}], which is larger than a file can be.", nameof(shape));
+    }
+
+    private void Add(TensorInfo info, Action<Stream> data)
+    {
+        if (!_names.Add(info.Name))
+            throw new ArgumentException($"The tensor '{info.Name}' was added before.");
+        _tensors.Add((info, data));
+    }
+
+    private static void CheckName(string name, string parameter)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name, parameter);
+        if (ByteCount(name, name) is > GgufCursor.MaxNameBytes and var bytes)
+            throw new ArgumentException($"The name '{name[..40]}…' has {bytes} bytes; at most {GgufCursor.MaxNameBytes} are possible.", parameter);
+    }
+
+    private static void CheckValue(string key, object value)
+    {
+        if (value is not Array array)
+        {
+            _ = TypeOf(value.GetType(), key);
+            if (value is string text)
+                _ = ByteCount(text, key);
+            return;
+        }
+        _ = TypeOf(array.GetType().GetElementType()!, key);
+        if (array.Rank != 1)
+            throw new ArgumentException($"The metadata '{key}' is an array of {array.Rank} dimensions; GGUF has only lists.");
+        if (array is not string[] strings)
+            return;
+        for (var i = 0; i < strings.Length; i++)
+            _ = ByteCount(strings[i] ?? throw new ArgumentException($"Element {i} of the metadata '{key}' is null."), key);
+    }
+
+    private static int ByteCount(string text, string key)
+    {
+        try
+        {
+            return Strict.GetByteCount(text);
+        }
+        catch (EncoderFallbackException error)
+        {
+            throw new ArgumentException($"A string in the metadata '{key}' is not valid Unicode: it has half of a surrogate pair.", error);
         }
     }
 
@@ -122,17 +202,18 @@ public sealed class GgufWriter
             case ulong v: writer.Write(v); break;
             case long v: writer.Write(v); break;
             case double v: writer.Write(v); break;
+            default: throw new UnreachableException();
         }
     }
 
     private static void WriteString(BinaryWriter writer, string value)
     {
-        var bytes = Encoding.UTF8.GetBytes(value);
+        var bytes = Strict.GetBytes(value);
         writer.Write((ulong)bytes.Length);
         writer.Write(bytes);
     }
 
-    private static uint TypeOf(Type type, string key) => Type.GetTypeCode(type) switch
+    private static uint TypeOf(Type type, string key) => (type.IsEnum ? TypeCode.Object : Type.GetTypeCode(type)) switch
     {
         TypeCode.Byte => 0,
         TypeCode.SByte => 1,
@@ -149,12 +230,13 @@ public sealed class GgufWriter
         _ => throw new ArgumentException($"The metadata '{key}' is a {type.Name}, which GGUF has no type for."),
     };
 
-    private static void Pad(FileStream stream)
+    private void Pad(FileStream stream)
     {
-        Span<byte> zeros = stackalloc byte[Alignment];
+        Span<byte> zeros = stackalloc byte[64];
         zeros.Clear();
-        stream.Write(zeros[..(int)(AlignUp(stream.Position) - stream.Position)]);
+        for (var left = AlignUp(stream.Position) - stream.Position; left > 0; left -= Math.Min(left, zeros.Length))
+            stream.Write(zeros[..(int)Math.Min(left, zeros.Length)]);
     }
 
-    private static long AlignUp(long value) => (value + Alignment - 1) & -Alignment;
+    private long AlignUp(long value) => (value + _alignment - 1) & -(long)_alignment;
 }

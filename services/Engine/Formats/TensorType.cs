@@ -98,6 +98,15 @@ public enum TensorType
 
     /// <summary>Blocks of 32 in 4-bit floats with a shared exponent.</summary>
     MXFP4 = 39,
+
+    /// <summary>Blocks of 64 in 4-bit floats, an 8-bit scale for each 16.</summary>
+    NVFP4 = 40,
+
+    /// <summary>Blocks of 128 in 1 bit with a scale.</summary>
+    Q1_0 = 41,
+
+    /// <summary>Blocks of 64 in 2 bits with a scale.</summary>
+    Q2_0 = 42,
 }
 
 /// <summary>Sizes of the element types.</summary>
@@ -107,6 +116,9 @@ public static class TensorTypes
 
     /// <summary>True for a number the format defines.</summary>
     public static bool IsKnown(TensorType type) => (uint)type < (uint)Blocks.Length && Blocks[(int)type].Elements > 0;
+
+    /// <summary>True for a number that earlier versions of the format gave to a type that is gone.</summary>
+    internal static bool IsRemoved(uint number) => number is 4 or 5 or (>= 31 and <= 33) or (>= 36 and <= 38);
 
     /// <summary>Elements of one block; 1 for plain types.</summary>
     public static int BlockElements(TensorType type) => Blocks[(int)type].Elements;
@@ -119,7 +131,7 @@ public static class TensorTypes
 
     private static (int Elements, int Bytes)[] BuildTable()
     {
-        var table = new (int, int)[(int)TensorType.MXFP4 + 1];
+        var table = new (int, int)[(int)TensorType.Q2_0 + 1];
         void Set(TensorType type, int elements, int bytes) => table[(int)type] = (elements, bytes);
         Set(TensorType.F32, 1, 4);
         Set(TensorType.F16, 1, 2);
@@ -153,6 +165,9 @@ public static class TensorTypes
         Set(TensorType.TQ1_0, 256, 54);
         Set(TensorType.TQ2_0, 256, 66);
         Set(TensorType.MXFP4, 32, 17);
+        Set(TensorType.NVFP4, 64, 36);
+        Set(TensorType.Q1_0, 128, 18);
+        Set(TensorType.Q2_0, 64, 18);
         return table;
     }
 }

@@ -86,6 +86,9 @@ public sealed record RopeConfig
     /// <summary>Factor on cos and sin beside YaRN's own.</summary>
     public float AttentionFactor { get; init; } = 1;
 
+    /// <summary>Share of YaRN's interpolation by frequency, 0 to 1; at 0 all frequencies are divided by the factor and YaRN's own factor on cos and sin is 1.</summary>
+    public float YarnMix { get; init; } = 1;
+
     /// <summary>Rotations above which YaRN leaves a frequency as it is.</summary>
     public float BetaFast { get; init; } = 32;
 

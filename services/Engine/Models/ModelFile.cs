@@ -16,7 +16,7 @@ public sealed class ModelFile : IDisposable
         ParameterCount = gguf.Tensors.Sum(t => t.Elements);
         _sha256 = new Lazy<string>(() =>
         {
-            using var stream = File.OpenRead(gguf.Path);
+            using var stream = gguf.OpenContent();
             return Convert.ToHexStringLower(SHA256.HashData(stream));
         });
     }
@@ -36,7 +36,7 @@ public sealed class ModelFile : IDisposable
     /// <summary>Elements of all tensors.</summary>
     public long ParameterCount { get; }
 
-    /// <summary>SHA-256 of the file in lower-case hexadecimal; computed once, on first use.</summary>
+    /// <summary>SHA-256 of the file as it is mapped, in lower-case hexadecimal; computed once, on first use.</summary>
     public string Sha256 => _sha256.Value;
 
     /// <summary>Opens a model.</summary>

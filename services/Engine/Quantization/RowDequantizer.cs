@@ -5,9 +5,9 @@ namespace Slm.Engine.Quantization;
 /// <summary>Stored rows back to F32, exactly as the GGUF layouts define them.</summary>
 internal static unsafe class RowDequantizer
 {
-    /// <summary>True for the types that have kernels.</summary>
-    public static bool IsSupported(TensorType type) =>
-        type is TensorType.F32 or TensorType.F16 or TensorType.BF16 or TensorType.Q8_0 or TensorType.Q4_0;
+    /// <summary>The types that have kernels.</summary>
+    public static IReadOnlyCollection<TensorType> Supported { get; } =
+        [TensorType.F32, TensorType.F16, TensorType.BF16, TensorType.Q8_0, TensorType.Q4_0];
 
     /// <summary>Writes <paramref name="columns"/> values of one row to <paramref name="target"/>.</summary>
     public static void Dequantize(TensorType type, byte* row, float* target, int columns)

@@ -88,12 +88,184 @@ public sealed class GgufFileTests
     }
 
     [Fact]
+    public void Version_2_reads_like_version_3()
+    {
+        var bytes = File.ReadAllBytes(ReferenceModels.Path("llama-q4_0"));
+        Assert.Equal(3, bytes[4]);
+        bytes[4] = 2;
+        using var file = new TemporaryFile();
+        File.WriteAllBytes(file.Path, bytes);
+        using var two = GgufFile.Open(file.Path);
+        using var three = GgufFile.Open(ReferenceModels.Path("llama-q4_0"));
+        Assert.Equal((2, 3), (two.Version, three.Version));
+        Assert.Equal(three.Metadata.Keys, two.Metadata.Keys);
+        foreach (var (a, b) in two.Tensors.Zip(three.Tensors))
+        {
+            Assert.Equal((b.Name, b.Type, b.Offset, b.ShapeText), (a.Name, a.Type, a.Offset, a.ShapeText));
+            Assert.True(two.Bytes(a).SequenceEqual(three.Bytes(b)));
+        }
+    }
+
+    [Theory]
+    [InlineData(8u)]
+    [InlineData(64u)]
+    [InlineData(4096u)]
+    public void Tensors_lie_on_the_alignment_the_file_states(uint alignment)
+    {
+        using var file = new TemporaryFile();
+        var writer = new GgufWriter();
+        writer.AddTensor("first", TensorType.I8, [3], new byte[] { 1, 2, 3 });
+        writer.AddTensor("second", TensorType.I8, [2], stream => stream.Write([4, 5]));
+        writer.Add("general.alignment", alignment);
+        writer.Write(file.Path);
+        using var gguf = GgufFile.Open(file.Path);
+        Assert.Equal((int)alignment, gguf.Alignment);
+        Assert.Equal([1, 2, 3], gguf.Bytes(gguf.Tensors[0]).ToArray());
+        Assert.Equal([4, 5], gguf.Bytes(gguf.Tensors[1]).ToArray());
+        Assert.Equal([0L, alignment], gguf.Tensors.Select(t => t.Offset));
+    }
+
+    [Fact]
+    public void A_tensor_that_writes_too_little_leaves_no_file_and_the_old_one_alone()
+    {
+        using var file = new TemporaryFile();
+        File.WriteAllText(file.Path, "old");
+        var writer = new GgufWriter();
+        writer.AddTensor("t", TensorType.F32, [4], stream => stream.Write(new byte[15]));
+        Assert.Contains("15 bytes", Assert.Throws<InvalidOperationException>(() => writer.Write(file.Path)).Message);
+        Assert.Equal("old", File.ReadAllText(file.Path));
+        Assert.Empty(Directory.EnumerateFiles(Path.GetDirectoryName(file.Path)!, Path.GetFileName(file.Path) + ".*.tmp"));
+    }
+
+    // Bytes of a block by its fields, as ggml's block structures list them: scales, then packed elements.
+    [Theory]
+    [InlineData(TensorType.F32, 0, 1, 4)]
+    [InlineData(TensorType.F16, 1, 1, 2)]
+    [InlineData(TensorType.Q4_0, 2, 32, 2 + 32 / 2)]
+    [InlineData(TensorType.Q4_1, 3, 32, 2 + 2 + 32 / 2)]
+    [InlineData(TensorType.Q5_0, 6, 32, 2 + 32 / 8 + 32 / 2)]
+    [InlineData(TensorType.Q5_1, 7, 32, 2 + 2 + 32 / 8 + 32 / 2)]
+    [InlineData(TensorType.Q8_0, 8, 32, 2 + 32)]
+    [InlineData(TensorType.Q8_1, 9, 32, 2 + 2 + 32)]
+    [InlineData(TensorType.Q2_K, 10, 256, 256 / 16 + 256 / 4 + 2 + 2)]
+    [InlineData(TensorType.Q3_K, 11, 256, 256 / 8 + 256 / 4 + 12 + 2)]
+    [InlineData(TensorType.Q4_K, 12, 256, 2 + 2 + 12 + 256 / 2)]
+    [InlineData(TensorType.Q5_K, 13, 256, 2 + 2 + 12 + 256 / 8 + 256 / 2)]
+    [InlineData(TensorType.Q6_K, 14, 256, 256 / 2 + 256 / 4 + 256 / 16 + 2)]
+    [InlineData(TensorType.Q8_K, 15, 256, 4 + 256 + 256 / 16 * 2)]
+    [InlineData(TensorType.IQ2_XXS, 16, 256, 2 + 256 / 4)]
+    [InlineData(TensorType.IQ2_XS, 17, 256, 2 + 256 / 4 + 256 / 32)]
+    [InlineData(TensorType.IQ3_XXS, 18, 256, 2 + 256 / 4 + 256 / 8)]
+    [InlineData(TensorType.IQ1_S, 19, 256, 2 + 256 / 8 + 256 / 16)]
+    [InlineData(TensorType.IQ4_NL, 20, 32, 2 + 32 / 2)]
+    [InlineData(TensorType.IQ3_S, 21, 256, 2 + 256 / 4 + 256 / 8 + 256 / 32 + 4)]
+    [InlineData(TensorType.IQ2_S, 22, 256, 2 + 256 / 4 + 256 / 16)]
+    [InlineData(TensorType.IQ4_XS, 23, 256, 2 + 2 + 256 / 64 + 256 / 2)]
+    [InlineData(TensorType.I8, 24, 1, 1)]
+    [InlineData(TensorType.I16, 25, 1, 2)]
+    [InlineData(TensorType.I32, 26, 1, 4)]
+    [InlineData(TensorType.I64, 27, 1, 8)]
+    [InlineData(TensorType.F64, 28, 1, 8)]
+    [InlineData(TensorType.IQ1_M, 29, 256, 256 / 8 + 256 / 16 + 256 / 32)]
+    [InlineData(TensorType.BF16, 30, 1, 2)]
+    [InlineData(TensorType.TQ1_0, 34, 256, 2 + 4 * 13)]
+    [InlineData(TensorType.TQ2_0, 35, 256, 2 + 256 / 4)]
+    [InlineData(TensorType.MXFP4, 39, 32, 1 + 32 / 2)]
+    [InlineData(TensorType.NVFP4, 40, 64, 4 + 64 / 2)]
+    [InlineData(TensorType.Q1_0, 41, 128, 2 + 128 / 8)]
+    [InlineData(TensorType.Q2_0, 42, 64, 2 + 64 / 4)]
+    public void Every_type_has_its_number_and_block_and_can_be_read(TensorType type, int number, int elements, int bytes)
+    {
+        Assert.Equal(number, (int)type);
+        Assert.Equal((elements, bytes), (TensorTypes.BlockElements(type), TensorTypes.BlockBytes(type)));
+        using var file = new TemporaryFile();
+        var writer = new GgufWriter();
+        writer.AddTensor("t", type, [2 * elements, 3], new byte[6 * bytes]);
+        writer.Write(file.Path);
+        using var gguf = GgufFile.Open(file.Path);
+        Assert.Equal(6 * bytes, gguf.Bytes(gguf.Tensors[0]).Length);
+    }
+
+    [Fact]
+    public void Every_type_is_tested()
+    {
+        var tested = GetType().GetMethod(nameof(Every_type_has_its_number_and_block_and_can_be_read))!
+            .GetCustomAttributes(typeof(InlineDataAttribute), false).Cast<InlineDataAttribute>().Select(a => (TensorType)a.Data[0]!);
+        Assert.Equal(Enum.GetValues<TensorType>().Order(), tested.Order());
+    }
+
+    [Theory]
+    [InlineData("llama", false)]
+    [InlineData("qwen2", true)]
+    [InlineData("qwen3", true)]
+    public void Each_architecture_pairs_its_rotations_its_own_way(string architecture, bool neoX) =>
+        Assert.Equal(neoX, Configure(architecture, []).Rope.NeoX);
+
+    [Fact]
+    public void A_scaling_factor_without_type_is_linear_and_zero_is_none()
+    {
+        Assert.Equal((RopeScaling.Linear, 4f), Scaling(Configure("llama", new() { ["rope.scaling.factor"] = 4f })));
+        Assert.Equal((RopeScaling.Linear, 2f), Scaling(Configure("llama", new() { ["rope.scale_linear"] = 2f })));
+        Assert.Equal((RopeScaling.None, 1f), Scaling(Configure("llama", new() { ["rope.scaling.type"] = "none", ["rope.scaling.factor"] = 4f })));
+        Assert.Equal((RopeScaling.None, 1f), Scaling(Configure("llama", new() { ["rope.scaling.type"] = "linear", ["rope.scaling.factor"] = 0f })));
+        static (RopeScaling, float) Scaling(ModelConfig c) => (c.Rope.Scaling, c.Rope.Factor);
+    }
+
+    [Fact]
+    public void YaRN_has_its_defaults_and_its_keys()
+    {
+        var plain = Configure("llama", new() { ["rope.scaling.type"] = "yarn", ["rope.scaling.factor"] = 4f }).Rope;
+        Assert.Equal((512, 1f, 1f, 32f, 1f), (plain.OriginalContextLength, plain.AttentionFactor, plain.YarnMix, plain.BetaFast, plain.BetaSlow));
+        var full = Configure("llama", new()
+        {
+            ["rope.scaling.type"] = "yarn",
+            ["rope.scaling.factor"] = 4f,
+            ["rope.scaling.original_context_length"] = 128u,
+            ["rope.scaling.attn_factor"] = 0.5f,
+            ["rope.scaling.yarn_ext_factor"] = 0.25f,
+            ["rope.scaling.yarn_beta_fast"] = 16f,
+            ["rope.scaling.yarn_beta_slow"] = 2f,
+        }).Rope;
+        Assert.Equal((128, 0.5f, 0.25f, 16f, 2f), (full.OriginalContextLength, full.AttentionFactor, full.YarnMix, full.BetaFast, full.BetaSlow));
+        Assert.Contains("at least 1 with YaRN", Assert.Throws<ModelFormatException>(() => Configure("llama", new() { ["rope.scaling.type"] = "yarn", ["rope.scaling.factor"] = 0.5f })).Message);
+        Assert.Contains("'longrope'", Assert.Throws<ModelFormatException>(() => Configure("llama", new() { ["rope.scaling.type"] = "longrope" })).Message);
+    }
+
+    /// <summary>The configuration of a smallest possible model with some more keys.</summary>
+    private static ModelConfig Configure(string architecture, Dictionary<string, object> keys)
+    {
+        using var file = new TemporaryFile();
+        var writer = new GgufWriter();
+        writer.Add("general.architecture", architecture);
+        writer.Add($"{architecture}.context_length", 512u);
+        writer.Add($"{architecture}.embedding_length", 64u);
+        writer.Add($"{architecture}.block_count", 1u);
+        writer.Add($"{architecture}.feed_forward_length", 96u);
+        writer.Add($"{architecture}.attention.head_count", 4u);
+        writer.Add($"{architecture}.attention.layer_norm_rms_epsilon", 1e-5f);
+        foreach (var (key, value) in keys)
+            writer.Add($"{architecture}.{key}", value);
+        writer.AddTensor("token_embd.weight", TensorType.F32, [64, 10], new byte[64 * 10 * 4]);
+        writer.Write(file.Path);
+        using var gguf = GgufFile.Open(file.Path);
+        return ModelConfig.FromGguf(gguf);
+    }
+
+    [Fact]
     public void The_writer_refuses_what_the_format_has_no_place_for()
     {
         var writer = new GgufWriter();
         writer.Add("a", 1);
         Assert.Throws<ArgumentException>(() => writer.Add("a", 2));
         Assert.Throws<ArgumentException>(() => writer.Add("b", DateTime.MinValue));
+        Assert.Throws<ArgumentException>(() => writer.Add("b", DayOfWeek.Friday));
+        Assert.Throws<ArgumentException>(() => writer.Add("b", new string?[] { "x", null }));
+        Assert.Throws<ArgumentException>(() => writer.Add("b", new int[2, 2]));
+        Assert.Throws<ArgumentException>(() => writer.Add("b", new[] { new[] { 1 } }));
+        Assert.Throws<ArgumentException>(() => writer.Add("b", "\uD800"));
+        Assert.Throws<ArgumentException>(() => writer.Add(new string('k', 65536), 1));
+        Assert.Throws<ArgumentException>(() => writer.Add("general.alignment", 48u));
+        Assert.Throws<ArgumentException>(() => writer.AddTensor("t", TensorType.F32, [1L << 62, 1L << 62], new byte[4]));
         Assert.Throws<ArgumentException>(() => writer.AddTensor("t", TensorType.Q8_0, [31], new byte[34]));
         Assert.Throws<ArgumentException>(() => writer.AddTensor("t", TensorType.F32, [2, 2], new byte[15]));
         writer.AddTensor("t", TensorType.F32, [2, 2], new byte[16]);

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text;
 using Slm.Engine.Formats;
 using Slm.Engine.Models;
+using Slm.Engine.Tests.Stages;
 
 namespace Slm.Engine.Tests.Formats;
 
@@ -93,7 +94,12 @@ public sealed class HostileFileTests
         new("dimension of zero", Image(1, 0, Tensor("t", 0, 0, 0), new byte[64]), "dimension 0"),
         new("overflowing shape", Image(1, 0, Text("t"), U32(4), U64(1UL << 32), U64(1UL << 32), U64(1UL << 32), U64(1UL << 32), U32(0), U64(0), new byte[64]), "dimension"),
         new("unknown type", Image(1, 0, Tensor("t", 8, 500, 0), new byte[64]), "type 500"),
-        new("removed type", Image(1, 0, Tensor("t", 8, 4, 0), new byte[64]), "type 4"),
+        new("removed type", Image(1, 0, Tensor("t", 8, 4, 0), new byte[64]), "no longer"),
+        new("offset inside the file, end outside", Image(1, 0, Tensor("t", 32, 0, 64), new byte[160]), "truncated"),
+        new("same offset twice", Image(2, 0, Tensor("a", 8, 0, 0), Tensor("b", 8, 0, 0), new byte[160]), "overlaps"),
+        new("too many metadata entries", Image(0, 70_000, new byte[1 << 20]), "at most 65536"),
+        new("too many tensors", Image(300_000, 0, new byte[300_000 * 33]), "at most 262144"),
+        new("array in the middle of nowhere", Image(0, 1, Text("k"), U32(9), U32(8), U64(4), U64(1), [65], U64(1000), new byte[32]), "'k'"),
         new("rows off the block", Image(1, 0, Tensor("t", 33, 8, 0), new byte[128]), "multiple of 32"),
         new("tensor beyond the end", Image(1, 0, Tensor("t", 8, 0, 1 << 20), new byte[64]), "outside the file"),
         new("offset that overflows", Image(1, 0, Tensor("t", 8, 0, ulong.MaxValue - 31), new byte[64]), "outside the file"),
@@ -111,6 +117,98 @@ public sealed class HostileFileTests
         Assert.True(reason.Split('|').Any(error.Message.Contains), $"{what}: {error.Message}");
     }
 
+    [Fact]
+    public void A_huge_file_with_a_hostile_head_costs_little_memory()
+    {
+        // Sparse: 3 GiB that take no room on the disk. The head claims an array of as many empty strings as would fit.
+        var head = Image(0, 1, Text("k"), U32(9), U32(8), U64((3UL << 30) / 8 - 100));
+        using var file = new TemporaryFile(head);
+        using (var stream = new FileStream(file.Path, FileMode.Open, FileAccess.Write))
+            stream.SetLength(3L << 30);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var error = Assert.Throws<ModelFormatException>(() => GgufFile.Open(file.Path).Dispose());
+        Assert.Contains("'k'", error.Message);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, AllocationFloor);
+    }
+
+    [Theory]
+    [InlineData("llama-q4_0", 8)]
+    [InlineData("qwen3-f32", 9)]
+    [InlineData("llama-yarn-f32", 10)]
+    public async Task A_model_of_mixed_up_parts_is_refused_or_runs(string name, int seed)
+    {
+        // Every tensor and key stays well-formed but no longer fits the others: what the reader accepts, a stage must check.
+        using var original = GgufFile.Open(ReferenceModels.Path(name));
+        var random = new Random(seed);
+        int refused = 0, ran = 0;
+        for (var i = 0; i < 60; i++)
+        {
+            using var file = new TemporaryFile();
+            MixedUp(original, random).Write(file.Path);
+            try
+            {
+                using var model = ModelFile.Open(file.Path);
+                await using var pipeline = StepRunner.Load(model, threads: 1);
+                var logits = StepRunner.Logits(pipeline, [1, 2, 3], [0], 3);
+                Assert.Equal(3 * model.Config.VocabSize, logits.Length);
+                ran++;
+            }
+            catch (ModelFormatException error)
+            {
+                Assert.NotEmpty(error.Message);
+                refused++;
+            }
+        }
+        Assert.True(refused > 5 && ran > 5, $"{refused} were refused and {ran} ran: the test no longer tests both");
+    }
+
+    /// <summary>The same file with one key or tensor changed.</summary>
+    private static GgufWriter MixedUp(GgufFile file, Random random)
+    {
+        object[] values = [0u, 1u, 2u, 3u, 16u, 64u, 128u, uint.MaxValue, -1, 1UL << 40, 0f, 1f, float.NaN, 1e-5f, 1e6f, "yarn", true, new[] { 1u, 2u }];
+        var keys = file.Metadata.Keys.Where(k => k.StartsWith((string)file.Metadata["general.architecture"], StringComparison.Ordinal)).ToArray();
+        var changeKey = random.Next(2) == 0;
+        var key = changeKey ? keys[random.Next(keys.Length)] : null;
+        var victim = changeKey ? null : file.Tensors[random.Next(file.Tensors.Count)];
+        var change = random.Next(5);
+        var writer = new GgufWriter();
+        foreach (var pair in file.Metadata)
+        {
+            if (pair.Key != key)
+                writer.Add(pair.Key, pair.Value);
+            else if (change > 0)
+                writer.Add(key, values[random.Next(values.Length)]);
+        }
+        foreach (var tensor in file.Tensors)
+        {
+            var data = file.Bytes(tensor).ToArray();
+            var (type, shape) = (tensor.Type, tensor.Shape.ToArray());
+            if (tensor == victim)
+            {
+                switch (change)
+                {
+                    case 0:
+                        continue;
+                    case 1:
+                        shape = [.. shape, 1];
+                        break;
+                    case 2:
+                        (type, shape) = (TensorType.I8, [data.Length]);
+                        break;
+                    case 3:
+                        Array.Reverse(shape);
+                        (type, data) = (TensorType.F32, new byte[4 * shape.Aggregate(1L, (a, b) => a * b)]);
+                        break;
+                    default:
+                        (type, data) = (TensorType.F16, new byte[2 * shape.Aggregate(1L, (a, b) => a * b)]);
+                        break;
+                }
+            }
+            writer.AddTensor(tensor.Name, type, shape, data);
+        }
+        return writer;
+    }
+
     [Theory]
     [InlineData("llama.attention.head_count", 0u, "between")]
     [InlineData("llama.attention.head_count", 3u, "multiple")]
@@ -122,6 +220,12 @@ public sealed class HostileFileTests
     [InlineData("llama.rope.dimension_count", 7u, "even")]
     [InlineData("llama.expert_count", 8u, "experts")]
     [InlineData("llama.vocab_size", 5u, "rows")]
+    [InlineData("llama.attention.key_length", 31u, "even")]
+    [InlineData("llama.attention.value_length", 8u, "different sizes")]
+    [InlineData("llama.attention.sliding_window", 16u, "sliding windows")]
+    [InlineData("llama.feed_forward_length", 0u, "between")]
+    [InlineData("llama.rope.scaling.type", 1u, "a string is expected")]
+    [InlineData("llama.rope.freq_base", 1u, "a float is expected")]
     public void Absurd_hyper_parameters_name_their_key(string key, uint value, string reason)
     {
         using var original = GgufFile.Open(ReferenceModels.Path("llama-untied-f32"));
@@ -131,7 +235,7 @@ public sealed class HostileFileTests
         writer.Add(key, value);
         foreach (var tensor in original.Tensors)
             writer.AddTensor(tensor.Name, tensor.Type, tensor.Shape, original.Bytes(tensor).ToArray());
-        using var file = new TemporaryFile([]);
+        using var file = new TemporaryFile();
         writer.Write(file.Path);
         var error = Assert.Throws<ModelFormatException>(() => ModelFile.Open(file.Path).Dispose());
         Assert.Contains(reason, error.Message);
@@ -148,6 +252,7 @@ public sealed class HostileFileTests
         try
         {
             using var model = ModelFile.Open(file.Path);
+            TouchTensors(model.Gguf);
             opened = true;
         }
         catch (ModelFormatException error)
@@ -158,6 +263,15 @@ public sealed class HostileFileTests
         Assert.True(allocated <= AllocationFloor + (long)AllocationPerByte * bytes.Length, $"{allocated} bytes were allocated for a file of {bytes.Length}");
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20), "opening hung");
         return opened;
+    }
+
+    /// <summary>Every tensor's first and last byte can be read.</summary>
+    private static unsafe void TouchTensors(GgufFile file)
+    {
+        var sum = 0;
+        foreach (var tensor in file.Tensors)
+            sum += file.Pointer(tensor)[0] + file.Pointer(tensor)[tensor.ByteLength - 1];
+        Assert.True(sum >= 0);
     }
 
     private static int HeadBytes(string name)
@@ -178,13 +292,4 @@ public sealed class HostileFileTests
     private static byte[] Text(string value) => [.. U64((ulong)value.Length), .. Encoding.ASCII.GetBytes(value)];
 
     private static byte[] Tensor(string name, ulong columns, uint type, ulong offset) => [.. Text(name), .. U32(1), .. U64(columns), .. U32(type), .. U64(offset)];
-
-    private sealed class TemporaryFile : IDisposable
-    {
-        public TemporaryFile(ReadOnlySpan<byte> bytes) => File.WriteAllBytes(Path, bytes);
-
-        public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"{Guid.NewGuid():N}.gguf");
-
-        public void Dispose() => File.Delete(Path);
-    }
 }
