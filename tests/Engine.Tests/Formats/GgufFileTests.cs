@@ -2,6 +2,7 @@ using System.Text;
 using CsCheck;
 using Slm.Engine.Formats;
 using Slm.Engine.Models;
+using Slm.Engine.Tests.Stages;
 
 namespace Slm.Engine.Tests.Formats;
 
@@ -290,6 +291,25 @@ public sealed class GgufFileTests
         Assert.Contains("token_embd.weight", shape.Message);
         var type = Assert.Throws<ModelFormatException>(() => model.Require("token_embd.weight", [TensorType.F64], model.Config.HiddenSize, 384));
         Assert.Contains("F64", type.Message);
+    }
+
+    [Fact]
+    public void A_type_without_kernel_is_named_with_the_supported_ones()
+    {
+        // 256 elements take 144 bytes in Q4_K as in Q4_0, so only the number changes.
+        using var original = GgufFile.Open(ReferenceModels.Path("llama-q4_0"));
+        using var file = new TemporaryFile();
+        var writer = new GgufWriter();
+        foreach (var (key, value) in original.Metadata)
+            writer.Add(key, value);
+        foreach (var tensor in original.Tensors)
+            writer.AddTensor(tensor.Name, tensor.Type == TensorType.Q4_0 ? TensorType.Q4_K : tensor.Type, tensor.Shape, original.Bytes(tensor).ToArray());
+        writer.Write(file.Path);
+        using var model = ModelFile.Open(file.Path);
+        Assert.Equal("Q4_K", model.QuantizationName);
+        var error = Assert.Throws<ModelFormatException>(() => StepRunner.Load(model, threads: 1));
+        Assert.Contains("is Q4_K, which is not supported", error.Message);
+        Assert.Contains("F32, F16, BF16, Q8_0, Q4_0", error.Message);
     }
 
     [Theory]
