@@ -1,0 +1,57 @@
+using CsCheck;
+using Google.Rpc;
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Serialization;
+using Slm.Contracts.Grains;
+using Slm.Engine.Execution;
+using Slm.Inference.Engines;
+using Slm.V1;
+
+namespace Slm.Integration;
+
+/// <summary>What travels between silos arrives as it was sent.</summary>
+public sealed class WireTests
+{
+    private static readonly Serializer Wire = new ServiceCollection().AddSerializer(b => b.AddAssembly(typeof(Activations).Assembly)).BuildServiceProvider().GetRequiredService<Serializer>();
+
+    [Fact]
+    public void A_step_survives_its_way_to_a_stage() =>
+        Gen.Select(
+            Gen.Select(Gen.Int[1, 40], Gen.Int[0, 100], Gen.Int[0, 40], (count, start, outputs) => (count, start, outputs: Math.Min(outputs, count))).Array[1, 8],
+            Gen.Bool,
+            Gen.Float.Array[0, 50]).Sample((items, hidden, values) =>
+        {
+            var batch = new StepBatch();
+            var next = 0;
+            foreach (var (count, start, outputs) in items)
+                batch.Add([.. Enumerable.Range(next, count)], start, [.. Enumerable.Range(next++, (start + count + 31) / 32)], outputs);
+            var request = StageSteps.ToRequest(batch, hidden ? StepOutput.Hidden : StepOutput.Logits).With(new Activations(values));
+            var arrived = Wire.Deserialize<StageRequest>(Wire.SerializeToArray(request))!;
+            var copy = new StepBatch();
+            arrived.Fill(copy);
+            Assert.Equal(batch.Tokens, copy.Tokens);
+            Assert.Equal(batch.Items, copy.Items);
+            Assert.Equal(batch.OutputRows, copy.OutputRows);
+            for (var i = 0; i < batch.Items.Length; i++)
+                Assert.Equal(batch.BlocksOf(batch.Items[i]), copy.BlocksOf(copy.Items[i]));
+            Assert.Equal(hidden, arrived.Hidden);
+            Assert.Equal(values.Select(BitConverter.SingleToInt32Bits), arrived.Input.Values.ToArray().Select(BitConverter.SingleToInt32Bits));
+        });
+
+    [Fact]
+    public void A_message_survives()
+    {
+        var request = GenerationTests.Greedy("m", [1, 2, 3], 7);
+        Assert.Equal(request, Wire.Deserialize<Payload<GenerateRequest>>(Wire.SerializeToArray(new Payload<GenerateRequest>(request))).Message);
+    }
+
+    [Fact]
+    public void An_error_survives_with_its_details()
+    {
+        var status = ServiceDefaults.Errors.ErrorMap.Make(Code.NotFound, "Gone.", new ResourceInfo { ResourceName = "m" });
+        var arrived = Wire.Deserialize<Exception>(Wire.SerializeToArray<Exception>(new StatusException(status, new InvalidOperationException("inner"))));
+        var error = Assert.IsType<StatusException>(arrived);
+        Assert.Equal(status, error.Status);
+        Assert.Equal("Gone.", error.Message);
+    }
+}
