@@ -30,6 +30,8 @@ public static class InferenceExtensions
         builder.Services.AddHealthChecks().AddCheck<SiloHealthCheck>("silo");
         builder.Services.AddGrpcServiceHealth(InferenceService.Descriptor.FullName);
         builder.Services.AddGrpcServiceHealth(ModelService.Descriptor.FullName);
+        if (ClusterSchema.IsUsed(builder.Configuration))
+            builder.Services.AddHostedService<ClusterSchema>();
         builder.UseOrleans(silo => Configure(silo, builder.Configuration, options));
         return builder;
     }
