@@ -13,10 +13,9 @@ public sealed class StatusException : Exception
     private readonly byte[] _status;
 
     /// <summary>Wraps a status.</summary>
-    /// <param name="status">Code, message and details.</param>
-    /// <param name="cause">The exception it was made from; stays in this process.</param>
-    public StatusException(Google.Rpc.Status status, Exception? cause = null)
-        : base(status?.Message, cause) => _status = status.ToByteArray();
+    /// <param name="status">Code, message and details. There is no inner exception: silos could not read its type.</param>
+    public StatusException(Google.Rpc.Status status)
+        : base(status?.Message) => _status = status.ToByteArray();
 
     /// <summary>Code, message and details.</summary>
     public Google.Rpc.Status Status => Google.Rpc.Status.Parser.ParseFrom(_status);

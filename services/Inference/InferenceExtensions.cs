@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Orleans.Configuration;
+using Orleans.Serialization.Configuration;
+using Slm.Contracts.Grains;
 using Slm.Inference.Engines;
 using Slm.Runtime;
 using Slm.ServiceDefaults;
@@ -32,6 +34,8 @@ public static class InferenceExtensions
         builder.Services.AddGrpcServiceHealth(ModelService.Descriptor.FullName);
         if (ClusterSchema.IsUsed(builder.Configuration))
             builder.Services.AddHostedService<ClusterSchema>();
+        // Between silos only types of the contracts are read.
+        builder.Services.Configure<TypeManifestOptions>(types => types.AddAllowedAssembly(typeof(IModelGrain).Assembly));
         builder.UseOrleans(silo => Configure(silo, builder.Configuration, options));
         return builder;
     }

@@ -102,7 +102,8 @@ public static class ServiceDefaultsExtensions
                 ["Logging:LogLevel:Orleans"] = "Warning",
                 // Its first check counts from the machine's start and warns of hours that never passed.
                 ["Logging:LogLevel:Orleans.Runtime.Watchdog"] = "Error",
-                ["Logging:LogLevel:Polly"] = "Warning",
+                // It repeats what its users report.
+                ["Logging:LogLevel:Polly"] = "None",
                 ["Logging:LogLevel:Grpc"] = "Warning",
                 ["Logging:LogLevel:System.Net.Http"] = "Warning",
                 ["Logging:Console:FormatterName"] = ConsoleFormatterNames.Simple,

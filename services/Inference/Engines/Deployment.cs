@@ -7,9 +7,12 @@ namespace Slm.Inference.Engines;
 /// <summary>A loaded model: its text side and scheduler here, its layers behind stage grains.</summary>
 internal sealed class Deployment : IAsyncDisposable
 {
-    private Deployment(TextModel model, DeploymentSettings settings, IReadOnlyList<StageInfo> stages, StageSpec shape)
+    private readonly GrainPipeline _pipeline;
+
+    private Deployment(TextModel model, GrainPipeline pipeline, DeploymentSettings settings, IReadOnlyList<StageInfo> stages, StageSpec shape)
     {
         Model = model;
+        _pipeline = pipeline;
         Settings = settings;
         Stages = stages;
         KvCapacityBytes = stages.Sum(s => s.KvBytesPerToken) * shape.BlockCount * shape.BlockSize;
@@ -43,10 +46,11 @@ internal sealed class Deployment : IAsyncDisposable
                 loading.Add(stages[s].LoadAsync(specs[s]));
             }
             var infos = await Task.WhenAll(loading);
+            var pipeline = new GrainPipeline(lease.File.Config, specs[0], stages);
             // Reading a large vocabulary takes a while: not on Orleans' thread.
             var model = await Task.Run(() => TextModel.Create(
                 lease.File,
-                new GrainPipeline(lease.File.Config, specs[0], stages),
+                pipeline,
                 new TextModelOptions
                 {
                     Name = lease.Entry.Name,
@@ -60,7 +64,7 @@ internal sealed class Deployment : IAsyncDisposable
                     },
                 },
                 lease));
-            return new Deployment(model, settings, infos, specs[0]);
+            return new Deployment(model, pipeline, settings, infos, specs[0]);
         }
         catch
         {
@@ -69,6 +73,13 @@ internal sealed class Deployment : IAsyncDisposable
             lease.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Frees what is here without asking the stages, which go with their silo.</summary>
+    public ValueTask StopWithSiloAsync()
+    {
+        _pipeline.IsSiloStopping = true;
+        return DisposeAsync();
     }
 
     /// <summary>Lets running requests end, then frees stages and file.</summary>

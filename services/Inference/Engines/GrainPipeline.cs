@@ -20,6 +20,9 @@ internal sealed class GrainPipeline(ModelConfig config, StageSpec shape, IReadOn
 
     public int MaxStepTokens => shape.MaxStepTokens;
 
+    /// <summary>Set where the silo stops: its stages go by themselves, and grains cannot be reached any more.</summary>
+    public bool IsSiloStopping { get; set; }
+
     public async ValueTask<ReadOnlyMemory<float>> ForwardAsync(StepBatch batch, StepOutput output, CancellationToken cancellationToken)
     {
         var first = StageSteps.ToRequest(batch, output);
@@ -35,6 +38,8 @@ internal sealed class GrainPipeline(ModelConfig config, StageSpec shape, IReadOn
 
     public async ValueTask DisposeAsync()
     {
+        if (IsSiloStopping)
+            return;
         foreach (var stage in stages)
             await stage.UnloadAsync();
     }

@@ -81,7 +81,13 @@ internal sealed partial class ModelGrain(
         return new Payload<EmbedResponse>(ResponseMapping.ToResponse(vectors));
     });
 
-    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken) => FreeAsync();
+    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        if (reason.ReasonCode == DeactivationReasonCode.ShuttingDown && _deployment is { IsCompletedSuccessfully: true } loaded)
+            await (await loaded).StopWithSiloAsync();
+        else
+            await FreeAsync();
+    }
 
     /// <summary>The model, loaded as wanted; whoever asks while it is being loaded waits for the same load.</summary>
     private async Task<Deployment> EnsureAsync(DeploymentSettings settings)
@@ -236,7 +242,7 @@ internal sealed partial class ModelGrain(
             var status = errors.Value.ToStatus(error);
             if (status.Code == (int)Google.Rpc.Code.Internal)
                 LogFailed(logger, error, Name);
-            throw new StatusException(status, error);
+            throw new StatusException(status);
         }
     }
 

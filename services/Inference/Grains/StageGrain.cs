@@ -11,7 +11,7 @@ namespace Slm.Inference.Grains;
 
 /// <summary>Holds a <see cref="Stage"/> and runs its steps, one at a time, on the silo's compute thread.</summary>
 [KeepAlive, PreferLocalPlacement]
-internal sealed class StageGrain(SiloEngine engine, ILocalSiloDetails silo, IOptions<ErrorMap> errors) : Grain, IStageGrain
+internal sealed partial class StageGrain(SiloEngine engine, ILocalSiloDetails silo, IOptions<ErrorMap> errors, ILogger<StageGrain> logger) : Grain, IStageGrain
 {
     private readonly StepBatch _batch = new();
     private ModelLease? _file;
@@ -35,7 +35,12 @@ internal sealed class StageGrain(SiloEngine engine, ILocalSiloDetails silo, IOpt
         catch (Exception error)
         {
             Free();
-            throw error as StatusException ?? new StatusException(errors.Value.ToStatus(error), error);
+            if (error is StatusException)
+                throw;
+            var status = errors.Value.ToStatus(error);
+            if (status.Code == (int)Code.Internal)
+                LogFailed(logger, error, this.GetPrimaryKeyString());
+            throw new StatusException(status);
         }
     }
 
@@ -54,7 +59,8 @@ internal sealed class StageGrain(SiloEngine engine, ILocalSiloDetails silo, IOpt
         }
         catch (Exception error) when (error is not StatusException)
         {
-            throw Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}", error);
+            LogFailed(logger, error, this.GetPrimaryKeyString());
+            throw Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}");
         }
     }
 
@@ -71,7 +77,10 @@ internal sealed class StageGrain(SiloEngine engine, ILocalSiloDetails silo, IOpt
         return Task.CompletedTask;
     }
 
-    private static StatusException Refuse(Code code, string message, Exception? cause = null) => new(ErrorMap.Make(code, message), cause);
+    private static StatusException Refuse(Code code, string message) => new(ErrorMap.Make(code, message));
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Stage {Stage} failed")]
+    private static partial void LogFailed(ILogger logger, Exception error, string stage);
 
     private void Free()
     {
