@@ -40,7 +40,8 @@ internal static class ExportCommand
         var target = Path.GetDirectoryName(Path.GetFullPath(modelFile))!;
         LossPlot.Write(model.State.Curve, target, config.Name);
         var samples = await SampleWriter.WriteAsync(modelFile, SampleWriter.CardPrompts, SampleTemperature, config.Seed, cancellationToken);
-        var card = ModelCard.Write(model, modelFile, data.Train, model.Evaluate(data.Validation), data.Validation.Count, "", samples);
+        var overlap = await OverlapSection.WriteAsync(modelFile, PreparedData.ValidationTexts(config.Data), PreparedData.TrainingTexts(config.Data), SampleTemperature, config.Seed, cancellationToken);
+        var card = ModelCard.Write(model, modelFile, data.Train, model.Evaluate(data.Validation), data.Validation.Count, overlap, samples);
         await File.WriteAllTextAsync(Path.ChangeExtension(modelFile, ".md"), card, cancellationToken);
     }
 

@@ -23,7 +23,10 @@ public static class LossPlot
         plot.Title($"Loss of {name}");
         plot.XLabel("million tokens");
         plot.YLabel("nats a token");
-        plot.ShowLegend();
+        // The first steps fall so far that nothing else would be seen.
+        var late = curve.Where(p => p.Tokens >= curve[^1].Tokens * 0.05).Max(p => p.Loss ?? p.Validation ?? 0);
+        plot.Axes.SetLimitsY(0, 1.2 * late);
+        plot.ShowLegend(Alignment.UpperRight);
         plot.SaveSvg(Path.Combine(folder, $"{name}.svg"), 800, 480);
         plot.SavePng(Path.Combine(folder, $"{name}.png"), 800, 480);
     }

@@ -42,7 +42,7 @@ public static class ModelCard
         Line($"## Training");
         Line($"");
         var t = c.Training;
-        Line($"AdamW (β {t.Optimizer.Beta1}, {t.Optimizer.Beta2}; weight decay {t.Optimizer.WeightDecay} on matrices), batches of {t.BatchTokens:N0} tokens, gradient norm clipped at {t.Optimizer.MaxGradientNorm}, warm-up of {t.WarmupSteps} steps to a rate of {t.PeakLearningRate}, stable to step {state.DecayStart:N0}, then {t.Decay} decay over {state.DecaySteps:N0} steps to {t.FinalRatio} of it. Products in {t.Precision}, weights and moments in F32. Made again from nothing by `slm train pretrain --config infra/models/{c.Name}.yaml`.");
+        Line($"AdamW (β {t.Optimizer.Beta1}, {t.Optimizer.Beta2}; weight decay {t.Optimizer.WeightDecay} on matrices), batches of {t.BatchTokens:N0} tokens, gradient norm clipped at {t.Optimizer.MaxGradientNorm}, warm-up of {t.WarmupSteps} steps to a rate of {t.PeakLearningRate}, stable to step {state.DecayStart:N0}, then {t.Decay.ToString().ToLowerInvariant()} decay over {state.DecaySteps:N0} steps to {t.FinalRatio} of it. Products in {t.Precision.ToString().ToUpperInvariant()}, weights and moments in F32. Made again from nothing by `slm train pretrain --config infra/models/{c.Name}.yaml`.");
         Line($"");
         Line($"![Loss]({c.Name}.svg)");
         Line($"");

@@ -17,26 +17,25 @@ internal static class SampleWriter
         "Features: BadEnding\nWords: cake, hide, yellow\nStory:\n",
     ];
 
-    /// <summary>Answers each prompt once; prompts that would fill more than half of the context are left out.</summary>
+    /// <summary>Answers each prompt once, all together; prompts that would fill more than half of the context are left out.</summary>
     public static async Task<IReadOnlyList<CardSample>> WriteAsync(string modelFile, IReadOnlyList<string> prompts, float temperature, ulong seed, CancellationToken cancellationToken)
     {
         await using var model = TextModel.Open(modelFile, new TextModelOptions());
-        var samples = new List<CardSample>();
-        for (var i = 0; i < prompts.Count; i++)
+        async Task<CardSample> Answer(string prompt, ulong seed)
         {
-            if (model.Encode(new TextPrompt.Text(prompts[i])).Ids.Length > model.ContextLength / 2)
-                continue;
             var answer = new StringBuilder();
             var request = new TextRequest
             {
-                Prompt = new TextPrompt.Text(prompts[i]),
-                Sampling = new SamplingOptions { Temperature = temperature, Seed = seed + (ulong)i },
+                Prompt = new TextPrompt.Text(prompt),
+                Sampling = new SamplingOptions { Temperature = temperature, Seed = seed },
             };
             await foreach (var chunk in model.GenerateAsync(request, cancellationToken))
                 answer.Append(chunk.Text);
-            samples.Add(new CardSample(prompts[i], answer.ToString(), FormattableString.Invariant($"temperature {temperature}, seed {seed + (ulong)i}")));
+            return new CardSample(prompt, answer.ToString(), FormattableString.Invariant($"temperature {temperature}, seed {seed}"));
         }
 
-        return samples;
+        return await Task.WhenAll(prompts
+            .Where(prompt => model.Encode(new TextPrompt.Text(prompt)).Ids.Length <= model.ContextLength / 2)
+            .Select((prompt, i) => Answer(prompt, seed + (ulong)i)));
     }
 }
