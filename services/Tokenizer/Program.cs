@@ -1,6 +1,6 @@
 // This service on its own; AppHost runs all of them in one process.
-using Slm.Tokenizer;
 using Slm.ServiceDefaults;
+using Slm.Tokenizer;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();

@@ -11,7 +11,10 @@ public sealed class ChatTemplateTests
         var template = ChatTemplate.Parse("{{ bos_token }}{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{{ 'go' if add_generation_prompt }}{{ eos_token }}");
         var text = template.Render(new ChatTemplateInput
         {
-            Messages = [new("user", "hi"), new("assistant", "ho")], AddGenerationPrompt = true, BosToken = "<s>", EosToken = "</s>",
+            Messages = [new("user", "hi"), new("assistant", "ho")],
+            AddGenerationPrompt = true,
+            BosToken = "<s>",
+            EosToken = "</s>",
         });
         Assert.Equal("<s>user:hi;assistant:ho;go</s>", text);
     }
@@ -50,7 +53,8 @@ public sealed class ChatTemplateTests
         var template = ChatTemplate.Parse("{{ enable_thinking }}{{ bos_token }}{{ list[1].k }}");
         var text = template.Render(new ChatTemplateInput
         {
-            Messages = [], BosToken = "<s>",
+            Messages = [],
+            BosToken = "<s>",
             Variables = new Dictionary<string, object?>
             {
                 ["enable_thinking"] = false,
