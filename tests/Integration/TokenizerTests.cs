@@ -41,7 +41,7 @@ public sealed class TokenizerTests(Platform platform)
         var request = new ApplyChatTemplateRequest { Model = "qwen3-f32", Template = Template, Messages = { new ChatMessage { Role = "user", Content = "Hello" } } };
         var rendered = await platform.Tokens.ApplyChatTemplateAsync(request, cancellationToken: Cancelled);
         Assert.Equal("[user] Hello\n[assistant]", rendered.Text);
-        var decoded = await platform.Tokens.DecodeAsync(new DecodeRequest { Model = "qwen3-f32", Ids = { rendered.Ids } , SkipSpecialTokens = true }, cancellationToken: Cancelled);
+        var decoded = await platform.Tokens.DecodeAsync(new DecodeRequest { Model = "qwen3-f32", Ids = { rendered.Ids }, SkipSpecialTokens = true }, cancellationToken: Cancelled);
         Assert.Equal(rendered.Text, decoded.Text);
     }
 
