@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Slm.Tokenization.Text;
 
@@ -32,12 +33,22 @@ internal sealed record BpeOptions
 internal sealed class BpeModel : ITokenModel
 {
     private const int LargePiece = 100_000;
+    private const int CachedLength = 32;
+    private const int CacheSize = 32_768;
     private readonly Vocabulary _vocabulary;
     private readonly BpeOptions _options;
     private readonly Dictionary<ulong, (int Rank, int Merged)> _merges;
     private readonly Dictionary<int, int> _characters = [];
     private readonly int[] _byteTokens;
     private readonly MergeQueue.PairLookup _lookup;
+
+    // Words seen so far: most of a text is a few thousand words. Only pieces whose symbols are their characters.
+    private readonly ConcurrentDictionary<string, Cut> _cache = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Cut>.AlternateLookup<ReadOnlySpan<char>> _cached;
+    private int _cacheCount;
+
+    /// <summary>Tokens of a piece and the index of each one's first character.</summary>
+    private sealed record Cut(int[] Ids, int[] Heads);
 
     [ThreadStatic]
     private static Workspace? Scratch;
@@ -51,6 +62,9 @@ internal sealed class BpeModel : ITokenModel
         public List<int> Heads { get; } = [];
 
         public List<(int Start, int End)> Ranges { get; } = [];
+
+        /// <summary>Every character was a token: symbols and characters are one to one.</summary>
+        public bool Plain { get; set; }
     }
 
     /// <param name="merges">Pairs in order of rank.</param>
@@ -80,6 +94,7 @@ internal sealed class BpeModel : ITokenModel
         }
 
         _lookup = Lookup;
+        _cached = _cache.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
     private int Find(string piece, int rank, string left, string right) =>
@@ -112,11 +127,29 @@ internal sealed class BpeModel : ITokenModel
             return;
         }
 
+        Span<char> key = stackalloc char[CachedLength * 2];
+        if (piece.Length <= CachedLength)
+        {
+            key = key[..CodePointStrings.WriteUtf16(piece.CodePoints, key)];
+            if (_cached.TryGetValue(key, out var cut))
+            {
+                for (var k = 0; k < cut.Ids.Length; k++)
+                {
+                    var last = piece.From + (k + 1 < cut.Heads.Length ? cut.Heads[k + 1] : piece.Length) - 1;
+                    sink.Add(cut.Ids[k], piece.Buffer.Start(piece.From + cut.Heads[k]), Math.Max(piece.Buffer.End(piece.From + cut.Heads[k]), piece.Buffer.End(last)));
+                }
+
+                return;
+            }
+        }
+
         var w = Scratch ??= new Workspace();
         w.Ids.Clear();
         w.Ranges.Clear();
+        w.Plain = true;
         for (var i = piece.From; i < piece.To; i++)
             AddCharacter(piece, i, w);
+        var cacheable = piece.Length is > 1 and <= CachedLength && w.Plain;
         if (w.Ids.Count > 1)
         {
             w.Queue.Run(w.Ids, w.Heads, _lookup);
@@ -131,6 +164,8 @@ internal sealed class BpeModel : ITokenModel
             sink.Add(w.Ids[0], w.Ranges[0].Start, w.Ranges[0].End);
         }
 
+        if (cacheable && _cacheCount < CacheSize && _cache.TryAdd(key.ToString(), new Cut([.. w.Ids], [.. w.Heads])))
+            Interlocked.Increment(ref _cacheCount);
         if (piece.Length > LargePiece)
             Scratch = null; // Not kept for the life of the thread.
     }
@@ -158,6 +193,7 @@ internal sealed class BpeModel : ITokenModel
             return;
         }
 
+        w.Plain = false;
         if (_options.ByteFallback && TryBytes(c, start, end, w))
             return;
         if (_options.UnknownId is not { } unknown)
