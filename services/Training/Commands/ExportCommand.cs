@@ -9,7 +9,7 @@ namespace Slm.Training.Commands;
 /// <summary>What is made from a finished run: model file, card, figures.</summary>
 internal static class ExportCommand
 {
-    private const float SampleTemperature = 0.6f;
+    private const float SampleTemperature = 0.3f;
 
     /// <summary>Writes the model file of a checkpoint; null: the run's newest.</summary>
     public static string Export(RunFolder folder, string? checkpoint, string? output, string? type)

@@ -60,7 +60,7 @@ public static class ModelCard
             text.Append(memorization.TrimEnd()).Append("\n\n");
         Line($"## Use");
         Line($"");
-        Line($"Plain: give the opening of a story. Instruct: lines of `Features: Dialogue, Twist`, `Words: dog, jump, red`, `Summary: …` or `Random sentence: …`, in any order, then a line `Story:`. The chat template makes such a prompt from the last user message: instructions and story openings stay as they are, anything else becomes a summary; system messages and earlier turns are ignored. Temperature 0.5 to 0.8 works best.");
+        Line($"Plain: give the opening of a story. Instruct: lines of `Features: Dialogue, Twist`, `Words: dog, jump, red`, `Summary: …` or `Random sentence: …`, in any order, then a line `Story:`. The chat template makes such a prompt from the last user message: instructions and story openings stay as they are, anything else becomes a summary; system messages and earlier turns are ignored. A temperature of 0.2 to 0.4 keeps names and things straight; higher ones mix them up.");
         Line($"");
         Line($"## Samples");
         Line($"");

@@ -12,6 +12,7 @@ internal static class SampleWriter
     [
         "Once upon a time, in a house on a hill, there lived a clever fox named Ruby. She liked to",
         "One rainy morning, Tom and his grandmother found a small box in the garden.",
+        "Far away, by the sea, there lived a patient girl called Wilma. Every evening, she liked to count the boats. One day,",
         "Words: boat, climb, shy\nStory:\n",
         "Features: Dialogue, MoralValue\nSummary: A girl named Mia finds a lost kite and gives it back to her friend.\nStory:\n",
         "Features: BadEnding\nWords: cake, hide, yellow\nStory:\n",
