@@ -18,7 +18,7 @@ internal sealed class PrometheusText
         ["%"] = "percent",
     };
 
-    private readonly SortedDictionary<string, StringBuilder> _families = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, Family> _families = new(StringComparer.Ordinal);
 
     /// <summary>Adds all points of a metric.</summary>
     public void Add(Metric metric)
@@ -28,12 +28,13 @@ internal sealed class PrometheusText
         if (metric.MetricType is MetricType.ExponentialHistogram)
             return;
         var name = NameOf(metric.Name, metric.Unit, monotonic, metric.MetricType is MetricType.LongGauge or MetricType.DoubleGauge);
-        if (!_families.TryGetValue(name, out var text))
+        if (!_families.TryGetValue(name, out var family))
         {
-            _families.Add(name, text = new StringBuilder());
+            var head = new StringBuilder();
             if (metric.Description.Length > 0)
-                text.Append("# HELP ").Append(name).Append(' ').Append(metric.Description.Replace("\\", @"\\", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal)).Append('\n');
-            text.Append("# TYPE ").Append(name).Append(' ').Append(monotonic ? "counter" : histogram ? "histogram" : "gauge").Append('\n');
+                head.Append("# HELP ").Append(name).Append(' ').Append(metric.Description.Replace("\\", @"\\", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal)).Append('\n');
+            head.Append("# TYPE ").Append(name).Append(' ').Append(monotonic ? "counter" : histogram ? "histogram" : "gauge").Append('\n');
+            _families.Add(name, family = new Family(head.ToString()));
         }
         foreach (ref readonly var point in metric.GetMetricPoints())
         {
@@ -41,19 +42,19 @@ internal sealed class PrometheusText
             switch (metric.MetricType)
             {
                 case MetricType.LongSum or MetricType.LongSumNonMonotonic:
-                    Line(text, name, labels, point.GetSumLong());
+                    family.Add(name, labels, point.GetSumLong(), additive: true);
                     break;
                 case MetricType.DoubleSum or MetricType.DoubleSumNonMonotonic:
-                    Line(text, name, labels, point.GetSumDouble());
+                    family.Add(name, labels, point.GetSumDouble(), additive: true);
                     break;
                 case MetricType.LongGauge:
-                    Line(text, name, labels, point.GetGaugeLastValueLong());
+                    family.Add(name, labels, point.GetGaugeLastValueLong(), additive: false);
                     break;
                 case MetricType.DoubleGauge:
-                    Line(text, name, labels, point.GetGaugeLastValueDouble());
+                    family.Add(name, labels, point.GetGaugeLastValueDouble(), additive: false);
                     break;
                 case MetricType.Histogram:
-                    AddHistogram(text, name, labels, point);
+                    AddHistogram(family, name, labels, point);
                     break;
                 default:
                     break;
@@ -81,17 +82,17 @@ internal sealed class PrometheusText
         return name.ToString();
     }
 
-    private static void AddHistogram(StringBuilder text, string name, string labels, in MetricPoint point)
+    private static void AddHistogram(Family family, string name, string labels, in MetricPoint point)
     {
         long count = 0;
         foreach (var bucket in point.GetHistogramBuckets())
         {
             count += bucket.BucketCount;
             var bound = double.IsPositiveInfinity(bucket.ExplicitBound) ? "+Inf" : Number(bucket.ExplicitBound);
-            Line(text, name + "_bucket", Join(labels, $"le=\"{bound}\""), count);
+            family.Add(name + "_bucket", Join(labels, $"le=\"{bound}\""), count, additive: true);
         }
-        Line(text, name + "_sum", labels, point.GetHistogramSum());
-        Line(text, name + "_count", labels, point.GetHistogramCount());
+        family.Add(name + "_sum", labels, point.GetHistogramSum(), additive: true);
+        family.Add(name + "_count", labels, point.GetHistogramCount(), additive: true);
     }
 
     private static string Labels(in MetricPoint point)
@@ -111,16 +112,31 @@ internal sealed class PrometheusText
 
     private static string Join(string labels, string label) => labels.Length == 0 ? label : $"{labels},{label}";
 
-    private static void Line(StringBuilder text, string name, string labels, double value)
-    {
-        text.Append(name);
-        if (labels.Length > 0)
-            text.Append('{').Append(labels).Append('}');
-        text.Append(' ').Append(Number(value)).Append('\n');
-    }
-
     private static string Number(double value) => double.IsNaN(value) ? "NaN"
         : double.IsPositiveInfinity(value) ? "+Inf"
         : double.IsNegativeInfinity(value) ? "-Inf"
         : value.ToString("R", CultureInfo.InvariantCulture);
+
+    /// <summary>
+    /// One metric's series in the order they came. Meters of the same name, as several hosts in one process have them, give
+    /// the same series more than once, and a document may name it only once: sums are added, of gauges the last one counts.
+    /// </summary>
+    private sealed class Family(string head)
+    {
+        private readonly OrderedDictionary<string, double> _series = new(StringComparer.Ordinal);
+
+        public void Add(string name, string labels, double value, bool additive)
+        {
+            var series = labels.Length > 0 ? $"{name}{{{labels}}}" : name;
+            _series[series] = additive && _series.TryGetValue(series, out var before) ? before + value : value;
+        }
+
+        public override string ToString()
+        {
+            var text = new StringBuilder(head);
+            foreach (var (series, value) in _series)
+                text.Append(series).Append(' ').Append(Number(value)).Append('\n');
+            return text.ToString();
+        }
+    }
 }
