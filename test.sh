@@ -10,6 +10,8 @@ configuration=Release
 results=artifacts/tests
 mkdir -p "$results"
 
+# Debian keeps the server's programs out of the way.
+for folder in /usr/lib/postgresql/*/bin; do [[ -d $folder ]] && PATH=$PATH:$folder; done
 need() { command -v "$1" >/dev/null 2>&1; }
 
 # Real clients and servers the tests drive. Without root, what is missing makes its tests report themselves as skipped.
@@ -17,11 +19,13 @@ missing=()
 need node || missing+=(nodejs)
 need npm || missing+=(npm)
 need chromium || missing+=(chromium)
+need initdb || missing+=(postgresql)
 if ((${#missing[@]})); then
   if [[ $(id -u) == 0 ]] && need apt-get; then
     echo "Installing ${missing[*]}"
     (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}") \
       >"$results/apt.log" 2>&1 || { tail -n 20 "$results/apt.log"; echo "Could not install ${missing[*]}; the tests that need them will be skipped."; }
+    for folder in /usr/lib/postgresql/*/bin; do [[ -d $folder ]] && PATH=$PATH:$folder; done
   else
     echo "Not root, so ${missing[*]} cannot be installed; the tests that need them will be skipped."
   fi
@@ -59,7 +63,7 @@ fi
 for name in "${projects[@]}"; do
   echo "Testing $name"
   log="$results/$name.log"
-  "tests/$name/bin/$configuration/net10.0/Slm.$name" -noColor -noLogo -xml "$results/$name.xml" >"$log" 2>&1
+  "tests/$name/bin/$configuration/net10.0/Slm.$name" -noColor -noLogo -result-xml "$results/$name.xml" >"$log" 2>&1
   code=$?
   summary=$(grep -Eo 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$log" | tail -n 1)
   if [[ -z $summary ]]; then

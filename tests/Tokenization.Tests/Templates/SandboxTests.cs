@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using CsCheck;
 using Slm.Tokenization.Templates;
 using Xunit;
@@ -31,10 +30,8 @@ public sealed class SandboxTests
     [InlineData("{% set x = 'a' * 1000000 %}{% for i in range(100000) %}{{ x|replace('a', 'bb')|length }}{% endfor %}")]
     public void A_hostile_template_meets_a_limit(string source)
     {
-        var clock = Stopwatch.StartNew();
         var error = Assert.Throws<TemplateException>(() => ChatTemplate.Parse(source).RenderVariables(new Dictionary<string, object?>()));
         Assert.Equal(TemplateErrorKind.Limit, error.Kind);
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(30), $"took {clock.Elapsed}");
     }
 
     [Theory]
