@@ -24,10 +24,18 @@ internal static class Beats
         t.Tell($"[{{h}} had a [best friend|good friend|friend] named {f}.n}}, {kind}.|{{h.s}} [best|good] friend was {f}.n}}, {kind}.|{{h}} had a friend who was {kind}. ^{{h.s}} friend's name was {f}.n}}.|{{h}} and {f}.n}}, {kind}, did everything together.|Next door lived {f}.n}}, {kind} and a good friend.]");
     }
 
+    // Words that would be odd to meet by day on a path.
+    private static readonly string[] NotAround =
+    [
+        "sunset", "star", "moon", "shooting star", "sun", "snow", "rain", "storm", "fog", "wave", "wind", "shadow", "river", "rock pool", "icicle",
+        "submarine", "ship", "boat", "sleigh", "raft", "canoe", "rocket", "whale", "dolphin", "seal", "crab", "elephant", "kangaroo", "lion cub", "penguin", "goldfish", "monkey", "otter",
+        "pool", "road", "path", "snowman", "roof", "chimney", "garage", "stairs", "wall", "sandcastle", "lighthouse", "tunnel", "slide", "firefly", "moth", "cactus", "moss", "bamboo", "baby bird",
+    ];
+
     /// <summary>Something small is seen, for the joy of seeing.</summary>
     public static void See(Tale t, char slot, string where)
     {
-        t.Some(slot, NounKind.Animal, NounKind.Bug, NounKind.Plant, NounKind.Vehicle, NounKind.Sky, NounKind.Building);
+        t.Some(slot, n => Array.IndexOf(NotAround, n.Word) < 0, NounKind.Animal, NounKind.Bug, NounKind.Plant, NounKind.Vehicle, NounKind.Sky, NounKind.Building);
         var kind = t.Thing(slot).Noun.Kind;
         string n = "{a " + slot + "}";
         string the = "{the " + slot + "}";

@@ -32,6 +32,8 @@ internal static class SchemasEffort
         t.Para();
         t.Tell("{day}, {h} went {B.to} to try. ^{h.he} tried once. ^{h.he} tried twice. [It did not work.|It was much too hard.|Each time, something went wrong.]");
         t.Go('h', 'B');
+        if (t.Chance(0.3))
+            Interludes.Tell(t, 'B');
         t.Problem("it was hard to {s}");
         t.Tell("[Some others laughed|Everybody else could do it], and {h} felt {7}.".Replace("{7}", t.Random.Pick(["sad", "angry", "ashamed", "embarrassed", "upset"])));
         t.Feel('h', "sad");
@@ -84,7 +86,9 @@ internal static class SchemasEffort
     private static void Rescue(Tale t)
     {
         t.Hero(t.Chance(0.6));
-        t.Some('n', NounKind.Animal);
+        t.Needy = true;
+        t.Some('n', n => n.Word is not ("whale" or "dolphin" or "elephant" or "goldfish" or "seal" or "swan" or "penguin" or "kangaroo" or "calf" or "pony" or "foal" or "crab"), NounKind.Animal);
+        t.Needy = false;
         t.SomePlace('B', p => p.Outdoor);
         t.OneOf('o', NounKind.Tool, false, ["rope", "ladder", "long stick", "net", "basket", "blanket", "shovel", "bucket", "scarf"]);
         Beats.Open(t);
@@ -162,12 +166,16 @@ internal static class SchemasEffort
         t.Hero();
         t.Elder('m');
         t.OneOf('o', NounKind.Food, false, ["cake", "pie", "pizza", "bread", "soup", "pudding", "chocolate cake", "apple pie", "carrot cake", "stew"]);
-        string missing = t.Random.Pick(["sugar", "milk", "flour", "salt", "butter", "honey", "cheese"]);
+        string missing = t.Random.Pick<string>(t.Thing('o').Noun.Word switch
+        {
+            "soup" or "stew" => ["salt", "butter", "cream", "pepper"],
+            "bread" or "pizza" => ["flour", "salt", "oil", "butter"],
+            _ => ["sugar", "milk", "flour", "butter", "honey", "cream"],
+        });
         t.Some('p', new Noun(missing, NounKind.Food, false, true));
         Beats.Open(t, VerbKind.Calm, VerbKind.Chore);
         t.Start('m', 'A');
         t.Para();
-        t.Activity('w', VerbKind.Chore);
         t.Tell("{day}, {h} and {m.n} wanted to make {o.a} [for a friend|for dinner|for a party|just for fun].");
         t.Want('h', "make {o.a}");
         t.Tell("[They put on aprons and washed their hands.|They put a big bowl on the table.|{m} read the recipe, and {h} got the spoons.] But when they looked for {p}, there was none left.");
@@ -191,7 +199,7 @@ internal static class SchemasEffort
         t.Ev(Give, 'x', 'p', 'h');
         t.Go('h', 'A');
         t.Para();
-        t.Tell("Back home, they [mixed and stirred|worked side by side] and {w.ed}. Soon the whole house smelled good.");
+        t.Tell("Back home, they [mixed and stirred|worked side by side|mixed, stirred and tasted|measured and mixed] [for a long time|with great care|and hummed a song|with big spoons]. Soon the whole house smelled good.");
         t.Ev(Use, 'h', 'p');
         t.Ev(Make, 'h', 'o');
         if (t.Do(Foreshadowing))
@@ -298,7 +306,7 @@ internal static class SchemasEffort
         bool race = name.Contains("race", StringComparison.Ordinal);
         t.Word('z', name);
         t.Word('y', doing);
-        t.OneOf('o', NounKind.Treasure, false, ["medal", "cup", "trophy", "ribbon", "crown", "basket of apples", "bag of candy", "star"]);
+        t.OneOf('o', NounKind.Treasure, false, ["medal", "cup", "trophy", "ribbon", "crown", "basket of apples", "bag of candy", "golden star", "big cake", "blue cup", "gold medal"]);
         string where = doing switch
         {
             "sail" or "swim" => "the lake the river the pond the beach",
@@ -313,7 +321,9 @@ internal static class SchemasEffort
         t.Tell("{day}, there was {z} {B.in}. The winner would get {o.a}. {h} wanted to win more than anything. ^{h.he} had practiced all week.");
         t.Go('h', 'B');
         t.Want('h', "win {z}");
-        t.Tell("Next to {h.o} stood {f.d}. ^{f} wanted to win, too.");
+        if (t.Chance(0.4))
+            Interludes.Tell(t, 'B');
+        t.Tell("Next to {h.n} stood {f.d}. ^{f} wanted to win, too.");
         t.Problem("{f} was just as good");
         if (t.Do(Conflict))
         {
@@ -332,7 +342,7 @@ internal static class SchemasEffort
         t.Tell(race ? "[Ready, set, go!|One, two, three, go!] Off they went. [{h} was fast, but {f.n} was fast, too.|At first {f.n} was in front, and then {h.n} was.]" : "One after the other, they showed what they could do. [Everybody clapped for {f.n}.|{f.n} did very well.] Then it was {h.n}'s turn.");
         if (t.Bad)
         {
-            t.Tell(race ? "{h} looked back to laugh at the others. So {h.he} did not see the stone. Bump! {h} fell down and hurt {h.his} leg. One after the other, all the others came past." : "{h} was so sure of winning that {h.he} had stopped practicing. Right in the middle, {h.he} forgot what to do. It was very quiet, and {h.his} face turned red.");
+            t.Tell(race ? "{h} looked back to laugh at the others. So {h.he} did not see the stone. Bump! {h} fell down and hurt {h.his} leg. One after the other, all the others came past." : "{h} was so sure of winning that {h.he} waved at everybody and did not pay attention. Right in the middle, {h.he} forgot what to do. It was very quiet, and {h.his} face turned red.");
             t.Ev(Take, 'f', 'o');
             t.Fail('h', "{h} was too proud, and {f} won");
             t.Tell("{f.n} won {the o}. {h} got nothing at all.");

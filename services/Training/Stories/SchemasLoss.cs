@@ -32,6 +32,8 @@ internal static class SchemasLoss
         t.Para();
         t.Tell("[{day}, {h} went {B.to} with {the o}.|{day}, {h} took {the o} {B.to}.]");
         t.Go('h', 'B');
+        if (t.Chance(0.4))
+            Interludes.Tell(t, 'B');
         t.Activity('w', VerbKind.Play);
         t.Tell("[{h} wanted to {w} there.|There {h.he} began to {w}.|{h} {w.ed} until {h.he} was tired.]");
         if (t.Chance(0.4))
@@ -85,8 +87,8 @@ internal static class SchemasLoss
             switch (t.Random.Next(3))
             {
                 case 0:
-                    t.Some('p', NounKind.Animal);
-                    t.Tell("Then {z} heard a soft sound. [In a little nest|Behind a tree|Under a bush] lay {p.a}, fast asleep. And on top of {p.it} lay {the o}! {the p} had used {o.it} as a [blanket|pillow|little bed].");
+                    t.Some('p', n => n.Word is not ("whale" or "dolphin" or "elephant" or "goldfish" or "seal" or "kangaroo" or "penguin" or "goat" or "pony" or "swan"), NounKind.Animal);
+                    t.Tell("Then {z} heard a soft sound. [Near a rock|Behind a tree|Under a bush] lay {p.a}, fast asleep. And on top of {p.it} lay {the o}! {the p} had used {o.it} as a [blanket|pillow|little bed].");
                     t.Tell("{h} laughed. ^{h.he} waited until {the p} woke up, and then took {the o} back [very gently|softly].");
                     break;
                 case 1:
@@ -111,7 +113,7 @@ internal static class SchemasLoss
                 t.Say('f', "[I am happy that you are happy.|You are welcome. Let us play!|That was fun!]", 'h');
         }
 
-        if (!t.Moral("[you should take care of the things you love|with help, nothing is too hard|it is good not to give up]"))
+        if (!t.Moral(friend ? "[you should take care of the things you love|with help, nothing is too hard|it is good not to give up]" : "[you should take care of the things you love|it is good not to give up]"))
             t.Tell("[{h} held {the o} tight and promised to be more careful.|{h} put {the o} in a safe place.|This time, {h} held {o.it} with both hands.]");
         Beats.Happy(t, friend ? 'f' : '\0');
         t.Sum("{h} loses {o.a} {B.in}. " + (friend ? "[A friend named {f.n} helps|{f.n} helps {h.o} search], and {the o} {o.is} found." : "{h} does not give up and finds {o.it}."));
@@ -121,7 +123,7 @@ internal static class SchemasLoss
     {
         t.Hero();
         t.Elder('m');
-        t.Some('o', NounKind.Dish, NounKind.Dish, NounKind.Instrument, NounKind.Box, NounKind.Treasure);
+        t.OneOf('o', NounKind.Dish, false, ["cup", "bowl", "plate", "mug", "teapot", "glass", "pitcher", "saucer", "vase", "music box", "statue", "snow globe", "piggy bank", "mirror", "lamp", "clock", "flute", "guitar", "violin", "jar", "chair", "stool", "birdhouse", "picture frame", "flowerpot", "candy jar", "cookie jar", "globe"]);
         Beats.Open(t);
         t.Start('m', 'A');
         t.Lie('o', 'A');
@@ -145,7 +147,7 @@ internal static class SchemasLoss
             if (t.Dialogue)
             {
                 t.Say('m', "[Have you seen my {o}?|Where is my {o}? It was right here.]", 'h');
-                t.Say('h', t.Bad ? "[No, I have not.|Maybe the cat took it.|I do not know.]" : "[I... I have to tell you something.|Please do not be angry.|It is my fault.]", 'm');
+                t.Say('h', t.Bad ? "[No, I have not.|Maybe the cat took it.|I do not know.]" : "[I... I do not know.|Maybe it is in the other room.|Me? I have not seen it.]", 'm');
             }
             else
             {
@@ -184,7 +186,7 @@ internal static class SchemasLoss
         t.Own('m', 'p');
         t.Ev(Use, 'm', 'p');
         t.Ev(Fix, 'h', 'o');
-        t.Tell("Together they took {p} and [put the pieces back|fixed {the o}], one by one. [Now {the o} had lines like a map, but it was still pretty.|It did not look new, but they liked it even more.|In the end, it looked almost like before.]");
+        t.Tell("Together they took {p} and [put the pieces back together, one by one|fixed {the o}, piece by piece]. [Now {the o} had lines like a map, but it was still pretty.|It did not look new, but they liked it even more.|In the end, it looked almost like before.]");
         t.Succeed('h', "{h} told the truth and they fixed {the o}");
         if (!t.Moral("[it is always best to tell the truth|being honest is brave|we can fix many things when we tell the truth]"))
             t.Tell("[After that, {h} only {w.ed} outside.|After that, {h} was careful in the house.]");
@@ -205,6 +207,8 @@ internal static class SchemasLoss
         t.Para();
         t.Tell("{day}, {h.n} and {f.n} went {B.to} with {the o}.");
         t.Go('h', 'f', 'B');
+        if (t.Chance(0.4))
+            Interludes.Tell(t, 'B', 'f');
         if (t.Do(Foreshadowing))
         {
             t.Tell("[Far away, one small dark cloud sat over the hills.|The birds flew low and were very quiet.|The wind began to whisper in the trees.]");
@@ -280,6 +284,8 @@ internal static class SchemasLoss
         t.Para();
         t.Tell("{day}, {h} went {B.to}. There {h.he} saw {f.d}. ^{f.n} had {o.a}[.| and was very proud of {o.it}.]");
         t.Go('h', 'B');
+        if (t.Chance(0.4))
+            Interludes.Tell(t, 'B');
         t.Want('h', "be happy with {the o} of {f}");
         t.Problem("{the o} belonged to {f}");
         t.Tell("[{h} wanted {o.it} so much.|{h} looked at {the o} and felt jealous.|{h} had never seen such {o.adj} {o.s}.]".Replace("such {o.adj} {o.s}", "anything so nice", StringComparison.Ordinal));
@@ -398,7 +404,7 @@ internal static class SchemasLoss
     private static void FixIt(Tale t)
     {
         t.Hero();
-        t.GrownUp('m');
+        t.GrownUp('m', "carpenter", "toymaker", "tailor", "watchmaker", "painter", "shopkeeper");
         t.Some('o', NounKind.Toy, NounKind.Toy, NounKind.Instrument);
         t.SomePlace('B', p => p.Word is "the market" or "the village" or "the farm" or "the barn" or "the old mill" or "the harbor" or "the town square" or "the castle");
         Beats.Open(t);

@@ -119,8 +119,11 @@ internal static class SchemasSocial
         Beats.Meet(t, 'A');
         t.Lie('o', 'B');
         t.Para();
-        t.Tell("{day}, {h.n} and {f.n} went {B.to}. There they found {o.a}.");
+        t.Tell("{day}, {h.n} and {f.n} went {B.to}.");
         t.Go('h', 'f', 'B');
+        if (t.Chance(0.4))
+            Interludes.Tell(t, 'B', 'f');
+        t.Tell("[There they found {o.a}.|There {o.was} {o.a} on the ground, and it belonged to nobody.|Then they found {o.a} that nobody seemed to want.]");
         t.Want('h', "play with {the o}");
         t.Problem("both wanted {the o} at the same time");
         bool fight = t.Wanted.Contains(Conflict) || t.Chance(0.6) || t.Bad;
@@ -219,6 +222,8 @@ internal static class SchemasSocial
         t.Para();
         t.Tell("{h.n} went {B.to} to look for pretty things. There {h.he} found {p.a}. ^{h.he} took {p.it} home and worked all day. [^{h.he} cut and glued and painted.|^{h.his} hands got sticky, but {h.he} did not stop.|It took a long time, but {h.he} was patient.]");
         t.Go('h', 'B');
+        if (t.Chance(0.4))
+            Interludes.Tell(t, 'B');
         t.Ev(Take, 'h', 'p');
         t.Go('h', 'A');
         t.OneOf('q', NounKind.Toy, false, ["card", "picture", "crown", "necklace", "puppet", "frame", "birdhouse", "bracelet", "little boat", "mask", "lamp"]);
@@ -365,7 +370,7 @@ internal static class SchemasSocial
         t.Hero();
         t.Friend();
         t.Some('o', NounKind.Food);
-        t.Some('p', NounKind.Paper, NounKind.Toy, NounKind.Nature);
+        t.Some('p', NounKind.Paper, NounKind.Toy);
         Beats.Open(t, VerbKind.Play);
         t.SomePlace('B', p => p.Outdoor);
         t.Tell("Every day, {h.he} met {h.his} friend {f.n}, {f.dk}, {B.in}.");

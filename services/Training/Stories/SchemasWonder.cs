@@ -53,7 +53,7 @@ internal static class SchemasWonder
         t.Tell("They took {the p} and walked very slowly. {h.n} took a deep breath and [looked|opened one eye, and then the other].");
         if (t.Do(Twist))
         {
-            t.Some('n', NounKind.Animal);
+            t.OneOf('n', NounKind.Animal, false, ["kitten", "puppy", "mouse", "hedgehog", "squirrel", "frog", "bunny", "owl", "hamster", "duckling", "chipmunk", "bird"]);
             t.Lie('n', 'A');
             t.Ev(Notice, 'h', 'n');
             t.Tell("There sat {n.a}! It was cold and had come in to get warm. The big, scary monster was so small that it could sit in {h.s} hands. {h} had to laugh. They gave it some milk, and it fell asleep on a pillow.");
@@ -83,7 +83,9 @@ internal static class SchemasWonder
         t.Go('h', 'm', 'B');
         if (t.Do(Foreshadowing) || t.Dialogue)
             t.Say('m', "[Stay close to me. And if you get lost, stay where you are.|Do not run off. If you cannot see me, stand still and call.]", 'h');
-        t.Some('n', NounKind.Bug, NounKind.Animal);
+        if (t.Chance(0.4))
+            Interludes.Tell(t, 'B');
+        t.Some('n', n => n.Word is not ("whale" or "dolphin" or "elephant" or "goldfish" or "seal" or "spider" or "snail" or "worm" or "kangaroo" or "penguin" or "ant" or "baby bird" or "crab"), NounKind.Bug, NounKind.Animal);
         t.Tell("But then {h} saw {n.a}. [It was so pretty!|It looked so funny!] {h} ran after it, [farther and farther|around one corner and then another]. When it was gone, {h.he} looked around. {m.n} was gone, too!");
         t.Put('C', new Place("a strange spot", "in a strange spot", "to a strange spot", true, true));
         t.Go('h', 'C');
@@ -292,6 +294,8 @@ internal static class SchemasWonder
             t.Tell("[A crow on the roof called three times, as if it knew something.|{m} watched {h.n} go and had a bad feeling.|{h} did not see the worried look on {m.s} face.]");
         t.Go('h', 'B');
         t.Want('h', "have fun {B.in} without rules");
+        if (t.Chance(0.4))
+            Interludes.Tell(t, 'B');
         t.Tell("{B.in}, {h} forgot the warning. [Or maybe {h.he} did not want to remember it.|\"It will be fine,\" {h.he} thought.|\"Nobody can see me,\" {h.he} thought.] {h} " + act + ".");
         t.Problem("{h} did not listen to the warning");
         t.Para();
@@ -339,8 +343,7 @@ internal static class SchemasWonder
         t.Go('h', 'f', 'B');
         t.Want('h', "find {f}");
         t.Ev(Hide, 'f');
-        t.Some('n', NounKind.Plant, NounKind.Building, NounKind.Vehicle);
-        t.Some('p', NounKind.Box, NounKind.Furniture);
+        t.OneOf('n', NounKind.Building, false, ["car", "truck", "wagon", "cart", "wall", "fence", "shed", "gate", "well", "hut", "bush", "tree", "hedge", "oak", "willow", "rosebush", "barrel", "crate", "rock", "tent"]);
         t.Tell("{h} looked behind {n.a}. No {f.n}. ^{h.he} looked [under a bench|behind a big stone|in the tall grass]. No {f.n}. ^{h.he} looked everywhere, but {f.n} was nowhere to be found.");
         t.Problem("{f} could not be found");
         t.Para();
@@ -437,6 +440,8 @@ internal static class SchemasWonder
         t.Para();
         t.Tell("{day}, {h} met {f.d} {B.in}. ^{f.n} had {p.a}, and {h} thought that {p.it} looked much better.".Replace("that {p.it} looked", "that {p.its} looked"));
         t.Go('h', 'B');
+        if (t.Chance(0.3))
+            Interludes.Tell(t, 'B');
         t.Want('h', "have {the p}");
         if (t.Dialogue)
         {

@@ -114,6 +114,18 @@ public sealed partial class Tale
         }
     }
 
+    /// <summary>A thing of one of the kinds that the story has no objection to.</summary>
+    public Item Some(char slot, Func<Noun, bool> fits, params NounKind[] kinds)
+    {
+        while (true)
+        {
+            var noun = Random.Pick(NounList.Of(Random.Pick(kinds)));
+            if (!fits(noun) || !_taken.Add("noun " + noun.Word))
+                continue;
+            return Some(slot, noun);
+        }
+    }
+
     /// <summary>A thing named by one of the words that the story does not have yet.</summary>
     public Item OneOf(char slot, NounKind kind, bool mass, string[] words)
     {
@@ -128,18 +140,23 @@ public sealed partial class Tale
     public Item Some(char slot, Noun noun)
     {
         _taken.Add("noun " + noun.Word);
-        AdjectiveKind kind = noun.Kind switch
+        string adjective;
+        do
+            adjective = Random.Pick(AdjectiveList.Of(AdjectiveFor(noun))).Word;
+        while (noun.Word.Contains(adjective, StringComparison.Ordinal) || Clash(noun, adjective) || (!Needy && Array.IndexOf(NeedyWords, adjective) >= 0));
+        return _items[slot] = new Item(noun, adjective);
+    }
+
+    private AdjectiveKind AdjectiveFor(Noun noun)
+    {
+        return noun.Kind switch
         {
             NounKind.Food => AdjectiveKind.Taste,
             NounKind.Animal => AdjectiveKind.Fur,
+            NounKind.Bug => Chance(0.6) ? AdjectiveKind.Colour : AdjectiveKind.Fur,
             NounKind.Plant or NounKind.Sky or NounKind.Building or NounKind.Furniture => AdjectiveKind.Look,
             _ => Chance(0.5) ? AdjectiveKind.Colour : AdjectiveKind.Look,
         };
-        string adjective;
-        do
-            adjective = Random.Pick(AdjectiveList.Of(kind)).Word;
-        while (noun.Word.Contains(adjective, StringComparison.Ordinal) || Clash(noun, adjective));
-        return _items[slot] = new Item(noun, adjective);
     }
 
     /// <summary>A small thing that can be held, lost and found.</summary>
@@ -162,7 +179,13 @@ public sealed partial class Tale
     // Complements that need a place of their own, so they do not fit wherever the plot happens to be.
     private static readonly string[] Fixed = ["bed", "table", "house", "yard", "dog", "ice", "lake", "pond", "stream", "water", "creek", "river", "hill", "snow", "bike", "bus", "cave", "wall", "baby", "cat", "lawn", "woods", "camp", "street", "rope", "swing", "mud", "path"];
 
-    private static bool Clash(Noun noun, string adjective) => adjective switch
+    private static readonly HashSet<string> IsColour = [.. AdjectiveList.Of(AdjectiveKind.Colour).Select(a => a.Word)];
+    private static readonly string[] NeedyWords = ["hungry", "thirsty", "scared", "lost", "cold", "wet", "sleepy", "skinny", "weak", "lonely", "hurt", "injured", "muddy"];
+
+    /// <summary>True when animals may be in need (a rescue); otherwise they are only pretty.</summary>
+    public bool Needy { get; set; }
+
+    private static bool Clash(Noun noun, string adjective) => (noun.Word.StartsWith("gold", StringComparison.Ordinal) || noun.Word.StartsWith("silver", StringComparison.Ordinal) || noun.Word.StartsWith("blue", StringComparison.Ordinal)) && IsColour.Contains(adjective) || adjective switch
     {
         "heavy" or "strong" => noun.Kind is NounKind.Clothes or NounKind.Paper or NounKind.Nature or NounKind.Toy || noun.Word is "bead" or "button" or "balloon",
         "enormous" or "huge" or "giant" => noun.Kind is not (NounKind.Building or NounKind.Plant or NounKind.Furniture or NounKind.Vehicle or NounKind.Toy),
@@ -171,6 +194,8 @@ public sealed partial class Tale
         "rusty" => noun.Kind is not (NounKind.Tool or NounKind.Vehicle or NounKind.Dish),
         "ancient" or "famous" => noun.Kind is NounKind.Clothes or NounKind.Dish or NounKind.Toy,
         "dirty" or "clean" or "dusty" or "fancy" or "stripy" or "spotted" => noun.Kind is NounKind.Sky or NounKind.Treasure or NounKind.Plant,
+        "wooden" => noun.Kind is not (NounKind.Toy or NounKind.Box or NounKind.Furniture or NounKind.Building) || noun.Word is "balloon" or "kite" or "teddy bear" or "beach ball" or "jump rope" or "stuffed bunny" or "rag doll" or "sandcastle" or "snowman" or "paper plane" or "bag" or "bottle",
+        "polished" or "well-made" or "glossy" or "elegant" => noun.Kind is NounKind.Plant or NounKind.Sky or NounKind.Nature or NounKind.Bug,
         "handy" or "useful" => noun.Kind is not (NounKind.Tool or NounKind.Box or NounKind.Dish),
         "creamy" => noun.Word is not ("cake" or "soup" or "yogurt" or "pudding"),
         "homemade" => noun.Word is not ("cake" or "soup" or "pie" or "bread" or "jam" or "cookie" or "pizza" or "muffin" or "cupcake"),
@@ -178,6 +203,8 @@ public sealed partial class Tale
         "warm" => noun.Word is not ("soup" or "bread" or "pie" or "tea" or "milk" or "pizza" or "muffin" or "stew" or "toast" or "pancake" or "waffle"),
         "sweet" => noun.Word is "soup" or "pizza" or "salad" or "rice" or "egg" or "meatball" or "sausage" or "fish stick" or "butter" or "potato" or "stew" or "spaghetti" or "noodles",
         "baby" or "lost" => noun.Word.Contains("baby", StringComparison.Ordinal) || noun.Word.Contains("cub", StringComparison.Ordinal),
+        "fluffy" or "furry" or "shaggy" or "soft" or "spotted" or "baby" when noun.Kind == NounKind.Bug => true,
+        "silver" or "golden" or "bright" or "dark" or "rainbow-colored" or "light-blue" or "dark-green" or "purple" or "pink" or "pale" => noun.Kind == NounKind.Bug,
         "fluffy" or "furry" or "shaggy" => noun.Word is "turtle" or "frog" or "goldfish" or "lizard" or "crab" or "whale" or "dolphin" or "elephant" or "bird" or "owl",
         "tiny" or "skinny" or "little" => noun.Word is "elephant" or "whale",
         "favorite" or "secret" or "real" => noun.Kind is not (NounKind.Toy or NounKind.Paper or NounKind.Treasure or NounKind.Box),

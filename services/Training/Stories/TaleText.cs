@@ -38,7 +38,7 @@ public sealed partial class Tale
             _text.Append(' ');
         _capital = true;
         _quote = false;
-        Render(Expand(template), _text);
+        Render(Paraphrase.Apply(Expand(template), Random), _text);
         _sentence++;
     }
 
@@ -58,7 +58,7 @@ public sealed partial class Tale
             '!' => Random.Pick(["said", "cried", "shouted", "called", "said", "exclaimed"]),
             _ => Random.Pick(["said", "said", "said", "answered", "replied", "told"]),
         };
-        if (verb is "told" && to == '\0' || verb is "told" && this[to].LastSentence >= _sentence)
+        if (verb is "told" && (to == '\0' || words.Contains('?')) || verb is "told" && this[to].LastSentence >= _sentence)
             verb = "said";
         if (verb is "answered" or "replied" && (_lastSpeaker is null || _lastSpeaker == this[speaker]))
             verb = "said";
@@ -79,6 +79,8 @@ public sealed partial class Tale
         }
 
         string s = "{" + speaker;
+        if (verb == "said" && !tag.Contains('{') && Chance(0.1))
+            tag += " " + Random.Pick(Manners);
         switch (form)
         {
             case 0 when verb is "said" or "cried" or "asked" or "shouted" or "replied" or "answered" or "called":
@@ -109,6 +111,9 @@ public sealed partial class Tale
         _text.Append("\n\n");
         _paragraphStart = _sentence;
     }
+
+    // Manners of speech that fit any mood.
+    private static readonly string[] Manners = ["quietly", "softly", "slowly", "at once", "in a clear voice", "after a moment", "right away", "gently", "in a low voice", "quickly", "firmly", "in a serious voice"];
 
     private static int FirstEnd(string words)
     {
