@@ -5,6 +5,16 @@ namespace Slm.Training.Stories;
 /// <summary>Small sub-plots that fit between the beats of any story: each has its own cause and effect.</summary>
 internal static class Interludes
 {
+    /// <summary>Something the hero wears or carries that day.</summary>
+    public static void Keepsake(Tale t)
+    {
+        t.Some('3', NounKind.Clothes, NounKind.Treasure, NounKind.Paper, NounKind.Nature, NounKind.Toy);
+        t.Own('h', '3');
+        t.Tell(t.Thing('3').Noun.Kind == NounKind.Clothes
+            ? "[{h.n} wore {3.a} nearly every day.|Everybody knew {h.n} by {3.a} that {h.he} liked to wear.|That day {h.n} put on {3.a}.]"
+            : "[{h.n} had {3.a} that {h.he} took everywhere.|The most precious thing that {h.n} had was {3.a}.|In a little bag, {h.n} carried {3.a} for good luck.|Wherever {h.n} went, {h.he} took {3.a} along.]");
+    }
+
     /// <summary>Tells one sub-plot where the hero is. Alone: the hero; with a friend: both.</summary>
     public static void Tell(Tale t, char place, char friend = '\0')
     {

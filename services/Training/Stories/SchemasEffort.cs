@@ -20,13 +20,19 @@ internal static class SchemasEffort
     {
         t.Hero();
         var s = t.Activity('s', VerbKind.Skill);
+        bool water = s.Verb is "swim" or "dive" or "float" or "surf" or "sail" or "row" or "fish";
+        bool inside = s.Verb is "read" or "write" or "cook" or "sew" or "knit" or "bake" or "play" or "spell" or "weave" or "paint" or "draw";
         if (t.Chance(0.5))
             t.Elder('m');
         else
             t.Friend('m');
-        t.SomePlace('B', p => p.Outdoor);
+        t.SomePlace('B', p => water ? p.Word is "the lake" or "the river" or "the pond" or "the beach" : inside ? p.Word is "the library" or "the school" or "the barn" or "the treehouse" or "the garden" or "the big oak tree" or "the old mill" : p.Outdoor);
         Beats.Open(t);
         t.Start('m', 'B');
+        if (t.Chance(0.6))
+            Interludes.Tell(t, 'A');
+        else
+            Interludes.Keepsake(t);
         t.Tell("But there was one thing {h} could not do. ^{h.he} could not {s}.");
         t.Want('h', "learn to {s}");
         t.Para();

@@ -322,6 +322,7 @@ internal static class SchemasSocial
         t.Word('z', danger);
         Beats.Open(t);
         t.Start('m', 'B');
+        Interludes.Keepsake(t);
         t.Tell("But {h} also liked to play tricks on others.");
         t.Para();
         t.Tell("{day}, {h} was bored. ^{h.he} went {B.to} and began to shout.");

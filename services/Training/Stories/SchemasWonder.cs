@@ -269,9 +269,6 @@ internal static class SchemasWonder
     {
         t.Hero(false, AdjectiveKind.Fault);
         t.Elder('m');
-        t.SomePlace('B', p => p.Outdoor);
-        Beats.Open(t);
-        t.Start('m', 'A');
         var (rule, act, result) = t.Random.Pick<(string, string, string)>(
         [
             ("Do not go on the ice. It is too thin", "walked out on the ice", "The ice cracked, and {h.n} fell into the cold water up to the knees"),
@@ -285,8 +282,15 @@ internal static class SchemasWonder
             ("Do not eat too much cake", "ate nine pieces of cake", "Soon {h.n} had a terrible tummy ache and could not move"),
             ("Come home before dark", "stayed out to play some more", "It got so dark that {h.n} could not see the way home"),
         ]);
+        bool ice = rule.Contains("ice", StringComparison.Ordinal);
+        string near = ice || rule.Contains("swim", StringComparison.Ordinal) ? "the lake the river the pond"
+            : rule.Contains("berries", StringComparison.Ordinal) || rule.Contains("tree", StringComparison.Ordinal) || rule.Contains("path", StringComparison.Ordinal) ? "the forest the woods the garden the orchard the meadow the valley" : "";
+        t.SomePlace('B', p => p.Outdoor && (near.Length == 0 || near.Contains(p.Word, StringComparison.Ordinal)));
+        Beats.Open(t);
+        t.Start('m', 'A');
         t.Para();
-        t.Tell("{day}, {h} wanted to go {B.to}.");
+        t.Tell((ice ? "[One frosty morning|One cold winter day|One icy afternoon]" : "{day}") + ", {h} wanted to go {B.to}.");
+        Interludes.Keepsake(t);
         t.Say('m', rule + ".", 'h');
         if (t.Dialogue)
             t.Say('h', "[Yes, yes. I know.|All right. I will be careful.|I am not a baby!]", 'm', "said");
@@ -294,12 +298,12 @@ internal static class SchemasWonder
             t.Tell("[A crow on the roof called three times, as if it knew something.|{m} watched {h.n} go and had a bad feeling.|{h} did not see the worried look on {m.s} face.]");
         t.Go('h', 'B');
         t.Want('h', "have fun {B.in} without rules");
-        if (t.Chance(0.4))
+        if (!ice && t.Chance(0.4))
             Interludes.Tell(t, 'B');
         t.Tell("{B.in}, {h} forgot the warning. [Or maybe {h.he} did not want to remember it.|\"It will be fine,\" {h.he} thought.|\"Nobody can see me,\" {h.he} thought.] {h} " + act + ".");
         t.Problem("{h} did not listen to the warning");
         t.Para();
-        t.Tell("[And then it happened.|It was fun at first.|But not for long.] " + result + ". [\"Help!\" {h.he} cried.|Now {h} was very sorry.|{h} was scared and wanted to go home.]");
+        t.Tell("[And then it happened.|It was fun at first, but only for a short time.|It did not go well.] " + result + ". [\"Help!\" {h.he} cried.|Now {h} was very sorry.|{h} was scared and wanted to go home.]");
         t.Feel('h', "scared");
         if (t.Bad)
         {
@@ -385,6 +389,7 @@ internal static class SchemasWonder
         Beats.Open(t);
         t.Start('m', 'B');
         t.Para();
+        Interludes.Keepsake(t);
         t.Tell("Soon there would be a big show {B.in}. {m.n}, {m.dk}, asked {h.n} to {z}. [{h} was good at it, but only when {h.he} was alone.|At home, {h} could do it very well.]");
         t.Go('h', 'B');
         t.Want('h', "{z} in the show");

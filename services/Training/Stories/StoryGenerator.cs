@@ -7,7 +7,7 @@ namespace Slm.Training.Stories;
 public sealed class StoryGenerator(ulong seed)
 {
     /// <summary>Changes whenever the same seed and index give another story; a training run's record should name it.</summary>
-    public const int Edition = 1;
+    public const int Edition = 2;
 
     /// <summary>The seed of all streams.</summary>
     public ulong Seed { get; } = seed;

@@ -8,9 +8,6 @@ internal static class StoryCorpus
     public const ulong Seed = 20_26;
     public const int Count = 20_000;
 
-    /// <summary>Edition 1 rejects these plots: none of their things is in the noun list, so they have no required noun.</summary>
-    public static readonly string[] NeverTold = ["false-alarm", "learn-skill", "stage-fright", "warning"];
-
     private static readonly Lazy<Story[]> Made = new(() =>
     {
         var generator = new StoryGenerator(Seed);

@@ -12,12 +12,12 @@ public sealed class StoryDiversityTests
         Assert.Equal(StoryCorpus.Count, report.Stories);
         Assert.True(report.DistinctStories >= 0.999 * report.Stories, report.ToText());
         Assert.True(report.NearDuplicateShare < 0.01, report.ToText());
-        Assert.True(report.Vocabulary >= 2_100, report.ToText());
+        Assert.True(report.Vocabulary >= 2_500, report.ToText());
         Assert.InRange(report.MeanWords, 130, 220);
         Assert.True(report.DistinctNGrams[3] > 0.15, report.ToText());
         Assert.True(report.RequiredWordTypes.Sum() > 800, report.ToText());
-        Assert.Equal(StoryTeller.Schemas.Select(s => s.Name).Except(StoryCorpus.NeverTold).Order(), report.BySchema.Keys);
-        Assert.All(report.BySchema.Values, n => Assert.True(n > 0.02 * report.Stories));
+        Assert.Equal(StoryTeller.Schemas.Select(s => s.Name).Order(StringComparer.Ordinal), report.BySchema.Keys);
+        Assert.All(report.BySchema.Values, n => Assert.True(n > 0.015 * report.Stories));
         Assert.Equal(6, report.ByFeature.Count);
         Assert.All(report.ByFeature.Values, n => Assert.True(n > 0.05 * report.Stories));
         Assert.True(report.ByPlace.Count >= 30);

@@ -63,7 +63,7 @@ public sealed class StoryGrammarTests
     [Fact]
     public void One_consonant_after_one_vowel_is_doubled_in_every_listed_verb()
     {
-        foreach (var verb in VerbList.All.Where(v => v.Verb.Length is 3 or 4 && v.Past.EndsWith("ed", StringComparison.Ordinal)))
+        foreach (var verb in VerbList.All.Where(v => v.Verb.Length >= 3 && v.Past.EndsWith("ed", StringComparison.Ordinal)))
         {
             string v = verb.Verb;
             bool short1 = v.Count(IsVowel) == 1 && !IsVowel(v[^1]) && v[^1] is not ('w' or 'x' or 'y') && IsVowel(v[^2]) && !IsVowel(v[^3]);
