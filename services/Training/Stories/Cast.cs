@@ -79,6 +79,17 @@ public static class Cast
 
     public static readonly Place Home = new("home", "at home", "home", false, true);
 
+    // Names from lists can be told from memory; a name never seen before can only be told by looking back at where it stood.
+    private const double InventedNames = 0.08;
+    private static readonly string[] Onsets = "B Br C Ch D Dr F Fl G Gr H J K Kr L M N P Pr R S Sh St T Tr V W Y Z".Split(' ');
+    private static readonly string[] Vowels = "a e i o u ai ea ee o a e i".Split(' ');
+    private static readonly string[] Middles = "b d f g l ll m n nd nn r rr s t v z lm rn sk".Split(' ');
+    private static readonly string[] MaleEnds = "o us in on er ick am is ert an".Split(' ');
+    private static readonly string[] FemaleEnds = "a ia ie y ina ella is ette".Split(' ');
+
+    private static string Invented(StoryRandom random, bool male) =>
+        random.Pick(Onsets) + random.Pick(Vowels) + random.Pick(Middles) + random.Pick(male ? MaleEnds : FemaleEnds);
+
     internal static Actor Child(StoryRandom random, HashSet<string> taken)
     {
         bool male = random.Chance(0.5);
@@ -130,7 +141,7 @@ public static class Cast
     {
         while (true)
         {
-            string name = random.Pick(names);
+            string name = random.Chance(InventedNames) ? Invented(random, names == Boys || names == AnimalMale) : random.Pick(names);
             if (!taken.Contains(name) && taken.Add("initial " + name[0]))
             {
                 taken.Add(name);
