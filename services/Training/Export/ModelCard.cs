@@ -15,9 +15,9 @@ public static class ModelCard
     /// <param name="train">Training documents.</param>
     /// <param name="loss">Held-out loss.</param>
     /// <param name="validationDocuments">How many documents that is of.</param>
-    /// <param name="memorization">Section on overlap with the training stories, or empty.</param>
+    /// <param name="measurements">Sections on what its texts are like; empty ones are left out.</param>
     /// <param name="samples">Samples to show.</param>
-    public static string Write(TrainedModel model, string modelFile, TokenStore train, EvaluatedLoss loss, int validationDocuments, string memorization, IReadOnlyList<CardSample> samples)
+    public static string Write(TrainedModel model, string modelFile, TokenStore train, EvaluatedLoss loss, int validationDocuments, IReadOnlyList<string> measurements, IReadOnlyList<CardSample> samples)
     {
         var (c, s, state) = (model.Config, model.Config.Model, model.State);
         var text = new StringBuilder();
@@ -56,11 +56,11 @@ public static class ModelCard
         Line($"");
         Line($"The corpus comes from a grammar, so this is far below what natural text would give; it says how well the grammar was learned, not how good the stories are.");
         Line($"");
-        if (memorization.Length > 0)
-            text.Append(memorization.TrimEnd()).Append("\n\n");
+        foreach (var section in measurements.Where(s => s.Length > 0))
+            text.Append(section.TrimEnd()).Append("\n\n");
         Line($"## Use");
         Line($"");
-        Line($"Plain: give the opening of a story. Instruct: lines of `Features: Dialogue, Twist`, `Words: dog, jump, red`, `Summary: …` or `Random sentence: …`, in any order, then a line `Story:`. The chat template makes such a prompt from the last user message: instructions and story openings stay as they are, anything else becomes a summary; system messages and earlier turns are ignored. A temperature of 0.2 to 0.4 keeps names and things straight; higher ones mix them up.");
+        Line($"Plain: give the opening of a story. Instruct: lines of `Features: Dialogue, Twist`, `Words: dog, jump, red`, `Summary: …` or `Random sentence: …`, in any order, then a line `Story:`. The chat template makes such a prompt from the last user message: instructions and story openings stay as they are, anything else becomes a summary; system messages and earlier turns are ignored. Low temperatures (0.2 to 0.5) mix up fewer names and things than high ones.");
         Line($"");
         Line($"## Samples");
         Line($"");
