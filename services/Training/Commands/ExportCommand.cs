@@ -41,8 +41,9 @@ internal static class ExportCommand
         LossPlot.Write(model.State.Curve, target, config.Name);
         var samples = await SampleWriter.WriteAsync(modelFile, SampleWriter.CardPrompts, SampleTemperature, config.Seed, cancellationToken);
         var overlap = await OverlapSection.WriteAsync(modelFile, PreparedData.ValidationTexts(config.Data), PreparedData.TrainingTexts(config.Data), SampleTemperature, config.Seed, cancellationToken);
+        var agreement = await LogitAgreement.MeasureAsync(model, data.Validation, cancellationToken);
         var instructions = config.Data.Path is null ? await InstructionSection.WriteAsync(modelFile, config.Data.Seed, SampleTemperature, cancellationToken) : "";
-        var card = ModelCard.Write(model, modelFile, data.Train, model.Evaluate(data.Validation), data.Validation.Count, [instructions, overlap], samples);
+        var card = ModelCard.Write(model, modelFile, data.Train, model.Evaluate(data.Validation), data.Validation.Count, agreement, [instructions, overlap], samples);
         await File.WriteAllTextAsync(Path.ChangeExtension(modelFile, ".md"), card, cancellationToken);
     }
 

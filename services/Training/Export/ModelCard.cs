@@ -15,9 +15,10 @@ public static class ModelCard
     /// <param name="train">Training documents.</param>
     /// <param name="loss">Held-out loss.</param>
     /// <param name="validationDocuments">How many documents that is of.</param>
+    /// <param name="agreement">How far the engine's logits are from the trainer's.</param>
     /// <param name="measurements">Sections on what its texts are like; empty ones are left out.</param>
     /// <param name="samples">Samples to show.</param>
-    public static string Write(TrainedModel model, string modelFile, TokenStore train, EvaluatedLoss loss, int validationDocuments, IReadOnlyList<string> measurements, IReadOnlyList<CardSample> samples)
+    public static string Write(TrainedModel model, string modelFile, TokenStore train, EvaluatedLoss loss, int validationDocuments, LogitAgreement agreement, IReadOnlyList<string> measurements, IReadOnlyList<CardSample> samples)
     {
         var (c, s, state) = (model.Config, model.Config.Model, model.State);
         var text = new StringBuilder();
@@ -55,6 +56,8 @@ public static class ModelCard
         Line($"| {loss.Total / loss.Tokens:F4} | {loss.TokenPerplexity:F3} | {loss.BytePerplexity:F4} | {loss.BitsPerByte:F4} |");
         Line($"");
         Line($"The corpus comes from a grammar, so this is far below what natural text would give; it says how well the grammar was learned, not how good the stories are.");
+        Line($"");
+        Line($"Over {agreement.Tokens:N0} of these tokens, the largest difference between a logit of the engine and of the trainer is {agreement.F32:0.0E-0} for an export in F32, and {agreement.Shipped:0.0E-0} for this file.");
         Line($"");
         foreach (var section in measurements.Where(s => s.Length > 0))
             text.Append(section.TrimEnd()).Append("\n\n");
