@@ -40,6 +40,7 @@ public sealed class TrainingJobTests : IAsyncLifetime
         var (service, store, _) = await StartAsync("""
             echo 'a line of a build, not JSON'
             echo '{"event":"progress","phase":"train","step":5,"total_steps":10,"loss":2.5}'
+            echo '{"event":"progress","phase":"export","message":"the model file"}'
             echo '{"event":"result","model":"tiny.gguf"}'
             """);
         var job = await Submit(service, "a: 1");
@@ -48,7 +49,7 @@ public sealed class TrainingJobTests : IAsyncLifetime
         var end = states[^1];
         Assert.Equal(JobState.Succeeded, end.State);
         Assert.Equal("tiny.gguf", end.Result);
-        Assert.Equal((5L, 10L, 0.5, 2.5, "train"), (end.Progress.Step, end.Progress.TotalSteps, end.Progress.Fraction, end.Progress.Metrics["loss"], end.Progress.Phase));
+        Assert.Equal((5L, 10L, 0.5, 2.5, "export"), (end.Progress.Step, end.Progress.TotalSteps, end.Progress.Fraction, end.Progress.Metrics["loss"], end.Progress.Phase));
         Assert.True(end.Started.ToDateTimeOffset() <= end.Ended.ToDateTimeOffset());
     }
 

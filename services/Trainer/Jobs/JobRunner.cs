@@ -105,7 +105,12 @@ internal sealed partial class JobRunner : BackgroundService
 
     private bool Read(Job job, JsonElement line)
     {
-        var progress = new JobProgress { At = Now(), Phase = TrainingProcess.Text(line, "phase") ?? "" };
+        // What an event does not say, such as the export's that counts no steps, stays as it was.
+        var progress = job.Progress?.Clone() ?? new JobProgress();
+        progress.At = Now();
+        progress.Phase = TrainingProcess.Text(line, "phase") ?? "";
+        progress.ClearMessage();
+        var fraction = false;
         if (TrainingProcess.Text(line, "message") is { } message)
             progress.Message = message;
         foreach (var property in line.EnumerateObject())
@@ -122,6 +127,7 @@ internal sealed partial class JobRunner : BackgroundService
                     break;
                 case "fraction":
                     progress.Fraction = property.Value.GetDouble();
+                    fraction = true;
                     break;
                 default:
                     progress.Metrics[property.Name] = property.Value.GetDouble();
@@ -129,7 +135,7 @@ internal sealed partial class JobRunner : BackgroundService
             }
         }
 
-        if (progress.Fraction == 0 && progress.TotalSteps > 0)
+        if (!fraction && progress.TotalSteps > 0)
             progress.Fraction = Math.Clamp((double)progress.Step / progress.TotalSteps, 0, 1);
         job.Progress = progress;
         return true;
