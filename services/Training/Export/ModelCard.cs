@@ -83,7 +83,7 @@ public static class ModelCard
         Line($"");
         Line($"## Limits");
         Line($"");
-        Line($"It knows only the small worlds of its corpus: a few dozen kinds of plot, simple English, names and things from lists. It is no assistant, knows no facts and no other language. Prompts outside that world are bent into it; long required sentences and unusual words are often missed; who has what can get mixed up in long stories. Texts beyond {s.ContextLength} tokens are not possible.");
+        Line($"It knows only the small worlds of its corpus: a few dozen kinds of plot, simple English, names and things from lists. It is no assistant, knows no facts and no other language. Prompts outside that world are bent into it; a required sentence is mostly missed, required words and a bad ending often; who has what can get mixed up in long stories. Texts beyond {s.ContextLength} tokens are not possible.");
         return text.ToString();
     }
 
