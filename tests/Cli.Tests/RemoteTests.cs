@@ -85,6 +85,14 @@ public sealed class RemoteTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_model_that_is_not_loaded_is_described_without_memory()
+    {
+        var result = await SlmCommand.RunAsync("describe", "--model", "idle", "--endpoint", _endpoint);
+        Assert.Equal(0, result.ExitCode);
+        Assert.Contains("not loaded", result.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Tokenize_asks_the_platform()
     {
         var json = (await SlmCommand.RunAsync("tokenize", "--model", "m", "--text", "ab", "--endpoint", _endpoint, "--json")).Json();
@@ -121,8 +129,9 @@ public sealed class RemoteTests : IAsyncLifetime
         public override Task<ListModelsResponse> List(ListModelsRequest request, ServerCallContext context) =>
             Task.FromResult(new ListModelsResponse { Models = { new Model { Model_ = "m", State = ModelState.Loaded, Architecture = "llama" } } });
 
-        public override Task<ModelDescription> Describe(DescribeModelRequest request, ServerCallContext context) => Task.FromResult(
-            new ModelDescription { Model = new Model { Model_ = request.Model }, Memory = new MemoryUse(), Stages = { new StagePlacement { Silo = "silo-1", EndLayer = 2 } } });
+        public override Task<ModelDescription> Describe(DescribeModelRequest request, ServerCallContext context) => Task.FromResult(request.Model == "idle"
+            ? new ModelDescription { Model = new Model { Model_ = request.Model, State = ModelState.Available } }
+            : new ModelDescription { Model = new Model { Model_ = request.Model }, Memory = new MemoryUse(), Stages = { new StagePlacement { Silo = "silo-1", EndLayer = 2 } } });
     }
 
     private sealed class FakeTokenizer(Recorder recorder) : TokenizerService.TokenizerServiceBase

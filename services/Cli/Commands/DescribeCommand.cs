@@ -140,9 +140,10 @@ internal static class DescribeCommand
         Row("file", Quantity.Bytes(d.Model.FileBytes));
         Row("context", $"{N(d.Model.ContextLength)} tokens");
         Row("vocabulary", $"{N(d.VocabSize)} ({d.Tokenizer}){(d.HasChatTemplate ? ", with a chat template" : "")}");
-        Row("memory", $"{Quantity.Bytes(d.Memory.WeightBytes)} weights, {Quantity.Bytes(d.Memory.KvBytesPerToken)} per token of context");
-        if (d.Memory.KvCapacityBytes > 0)
-            Row("KV cache", $"{Quantity.Bytes(d.Memory.KvUsedBytes)} of {Quantity.Bytes(d.Memory.KvCapacityBytes)} in use");
+        // A platform holds no memory for a model it has not loaded, and says nothing of it.
+        Row("memory", d.Memory is null ? "none, not loaded" : $"{Quantity.Bytes(d.Memory.WeightBytes)} weights, {Quantity.Bytes(d.Memory.KvBytesPerToken)} per token of context");
+        if (d.Memory is { KvCapacityBytes: > 0 } memory)
+            Row("KV cache", $"{Quantity.Bytes(memory.KvUsedBytes)} of {Quantity.Bytes(memory.KvCapacityBytes)} in use");
         foreach (var s in d.Stages)
         {
             var parts = (s.HasEmbedding ? "embedding, " : "") + $"layers {s.FirstLayer} to {s.EndLayer - 1}" + (s.HasHead ? ", head" : "");
