@@ -75,6 +75,10 @@ public sealed class StageRequest
     [Id(2)]
     public required int[] Blocks { get; init; }
 
+    /// <summary>KV blocks to copy before the step: source and target in turn.</summary>
+    [Id(5)]
+    public int[] Copies { get; init; } = [];
+
     /// <summary>True: final hidden states instead of logits.</summary>
     [Id(3)]
     public bool Hidden { get; init; }

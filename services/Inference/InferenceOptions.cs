@@ -21,6 +21,9 @@ public sealed record InferenceOptions
     /// <summary>Most tokens a step may carry; default 512.</summary>
     public int MaxStepTokens { get; init; } = 512;
 
+    /// <summary>Use what has been computed for requests that begin alike, while there is memory; default true.</summary>
+    public bool PrefixSharing { get; init; } = true;
+
     /// <summary>How long unloading lets running requests go on; default 120 s.</summary>
     public int DrainSeconds { get; init; } = 120;
 
@@ -44,10 +47,19 @@ public sealed record InferenceOptions
             MaxRunning = (int)Read("MaxRunning", defaults.MaxRunning, 1, 4096),
             MaxWaiting = (int)Read("MaxWaiting", defaults.MaxWaiting, 0, 1_000_000),
             MaxStepTokens = (int)Read("MaxStepTokens", defaults.MaxStepTokens, 1, 65_536),
+            PrefixSharing = ReadSwitch("PrefixSharing", defaults.PrefixSharing),
             DrainSeconds = (int)Read("DrainSeconds", defaults.DrainSeconds, 0, 86_400),
             SiloPort = (int)Read("SiloPort", defaults.SiloPort, 0, 65_535),
             SiloGatewayPort = (int)Read("SiloGatewayPort", defaults.SiloGatewayPort, 0, 65_535),
         };
+
+        bool ReadSwitch(string name, bool fallback)
+        {
+            var text = section[name];
+            if (string.IsNullOrWhiteSpace(text))
+                return fallback;
+            return bool.TryParse(text, out var value) ? value : throw new OptionException($"Slm:Inference:{name}", text, "be true or false");
+        }
 
         long Read(string name, long fallback, long least, long most)
         {

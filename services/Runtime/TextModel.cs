@@ -210,7 +210,7 @@ public sealed partial class TextModel : IAsyncDisposable
     }
 
     private static TextUsage Usage(int prompt, int completion, GenerationTimings timings, string fingerprint) => new(
-        prompt, completion, 0, timings.Seed,
+        prompt, completion, timings.ReusedPromptTokens, timings.Seed,
         timings.Queue.TotalMilliseconds, timings.Prefill.TotalMilliseconds, timings.Decode.TotalMilliseconds, fingerprint);
 
     private string Render(TextPrompt.Chat chat)

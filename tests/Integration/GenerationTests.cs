@@ -48,6 +48,22 @@ public sealed class GenerationTests(Platform platform)
     }
 
     [Fact]
+    public async Task A_prompt_sent_again_is_taken_from_the_cache_and_gives_the_same_bits()
+    {
+        var request = Greedy("llama-tied-f16", [.. Enumerable.Range(0, 100).Select(i => i * 7 % 100)], 12);
+        request.Sampling.Temperature = 1;
+        request.Sampling.Seed = 3;
+        request.Sampling.Logprobs = true;
+        var first = await platform.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled);
+        var second = await platform.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled);
+        Assert.Equal((0, 99), (first.Usage.CachedPromptTokens, second.Usage.CachedPromptTokens));
+        first.Usage = second.Usage = null;
+        Assert.Equal(first, second);
+        var description = await platform.Models.DescribeAsync(new DescribeModelRequest { Model = request.Model }, cancellationToken: Cancelled);
+        Assert.InRange(description.Load.PrefixHitRate, 0.3, 1);
+    }
+
+    [Fact]
     public async Task Every_number_of_stages_gives_the_same_bits()
     {
         var request = Greedy(ReferenceModel.Tall, ReferenceModel.Read("qwen3-f32").Tokens, 24);

@@ -43,6 +43,7 @@ public sealed class OptionTests
     [InlineData("KvCacheBytes", "-1")]
     [InlineData("MaxRunning", "x")]
     [InlineData("SiloPort", "65536")]
+    [InlineData("PrefixSharing", "often")]
     public void A_wrong_inference_setting_is_named(string setting, string value)
     {
         var error = Assert.Throws<OptionException>(() => InferenceOptions.From(With(($"Slm:Inference:{setting}", value))));

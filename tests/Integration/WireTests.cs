@@ -25,6 +25,8 @@ public sealed class WireTests
             var next = 0;
             foreach (var (count, start, outputs) in items)
                 batch.Add([.. Enumerable.Range(next, count)], start, [.. Enumerable.Range(next++, (start + count + 31) / 32)], outputs);
+            batch.AddCopy(next, 3);
+            batch.AddCopy(0, next + 1);
             var request = StageSteps.ToRequest(batch, hidden ? StepOutput.Hidden : StepOutput.Logits).With(new Activations(values));
             var arrived = Wire.Deserialize<StageRequest>(Wire.SerializeToArray(request))!;
             var copy = new StepBatch();
@@ -32,6 +34,7 @@ public sealed class WireTests
             Assert.Equal(batch.Tokens, copy.Tokens);
             Assert.Equal(batch.Items, copy.Items);
             Assert.Equal(batch.OutputRows, copy.OutputRows);
+            Assert.Equal(batch.Copies, copy.Copies);
             for (var i = 0; i < batch.Items.Length; i++)
                 Assert.Equal(batch.BlocksOf(batch.Items[i]), copy.BlocksOf(copy.Items[i]));
             Assert.Equal(hidden, arrived.Hidden);

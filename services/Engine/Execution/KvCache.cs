@@ -71,5 +71,17 @@ internal sealed unsafe class KvCache : IDisposable
             target[d] = 0;
     }
 
+    /// <summary>Copies the keys and values of a block in every layer.</summary>
+    public void CopyBlock(int from, int to)
+    {
+        var layers = Bytes / sizeof(float) / _layerFloats;
+        for (nint layer = 0; layer < layers; layer++)
+        {
+            var pool = (float*)_buffer.Pointer + (layer * _layerFloats);
+            var bytes = (long)_blockFloats * sizeof(float);
+            Buffer.MemoryCopy(pool + (from * _blockFloats), pool + (to * _blockFloats), bytes, bytes);
+        }
+    }
+
     public void Dispose() => _buffer.Dispose();
 }

@@ -109,6 +109,8 @@ public sealed class Stage : IDisposable
             Check(batch, input.Length);
             if (batch.TokenCount == 0)
                 return default;
+            foreach (ref readonly var copy in batch.Copies)
+                _cache.CopyBlock(copy.From, copy.To);
             _context.Begin(batch);
             _positions.Fill(_context);
             if (_embedding is not null)
@@ -167,6 +169,12 @@ public sealed class Stage : IDisposable
                 if ((uint)token >= (uint)_config.VocabSize)
                     throw new ArgumentException($"Token {token} is not in the vocabulary of {_config.VocabSize}.", nameof(batch));
             }
+        }
+
+        foreach (ref readonly var copy in batch.Copies)
+        {
+            if ((uint)copy.From >= (uint)BlockCount || (uint)copy.To >= (uint)BlockCount)
+                throw new ArgumentException($"KV block {copy.From} cannot be copied to {copy.To}; there are {BlockCount}.", nameof(batch));
         }
 
         foreach (ref readonly var item in batch.Items)

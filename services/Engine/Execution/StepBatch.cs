@@ -14,7 +14,8 @@ public sealed class StepBatch
     private StepItem[] _items = new StepItem[8];
     private int[] _blocks = new int[64];
     private int[] _outputs = new int[8];
-    private int _tokenCount, _itemCount, _blockCount, _outputCount;
+    private BlockCopy[] _copies = new BlockCopy[8];
+    private int _tokenCount, _itemCount, _blockCount, _outputCount, _copyCount;
 
     /// <summary>All new tokens, item after item.</summary>
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, _tokenCount);
@@ -25,6 +26,9 @@ public sealed class StepBatch
     /// <summary>Indices into <see cref="Tokens"/>, ascending, whose logits (or final hidden states) are wanted.</summary>
     public ReadOnlySpan<int> OutputRows => _outputs.AsSpan(0, _outputCount);
 
+    /// <summary>Blocks to copy, in this order, before anything is computed.</summary>
+    public ReadOnlySpan<BlockCopy> Copies => _copies.AsSpan(0, _copyCount);
+
     /// <summary>Number of new tokens in the step.</summary>
     public int TokenCount => _tokenCount;
 
@@ -32,7 +36,14 @@ public sealed class StepBatch
     public ReadOnlySpan<int> BlocksOf(in StepItem item) => _blocks.AsSpan(item.FirstBlock, item.BlockCount);
 
     /// <summary>Empties the batch and keeps its memory.</summary>
-    public void Clear() => _tokenCount = _itemCount = _blockCount = _outputCount = 0;
+    public void Clear() => _tokenCount = _itemCount = _blockCount = _outputCount = _copyCount = 0;
+
+    /// <summary>Has every stage copy a block's contents before the step: a sequence that leaves a shared one goes on in its own.</summary>
+    public void AddCopy(int from, int to)
+    {
+        Grow(ref _copies, _copyCount + 1);
+        _copies[_copyCount++] = new BlockCopy(from, to);
+    }
 
     /// <summary>Adds a sequence's new tokens.</summary>
     /// <param name="tokens">Token ids at positions <paramref name="startPosition"/> and following.</param>
@@ -64,6 +75,11 @@ public sealed class StepBatch
             Array.Resize(ref array, Math.Max(needed, array.Length * 2));
     }
 }
+
+/// <summary>A KV block whose contents another one is to get.</summary>
+/// <param name="From">The source.</param>
+/// <param name="To">The target.</param>
+public readonly record struct BlockCopy(int From, int To);
 
 /// <summary>One sequence of a <see cref="StepBatch"/>.</summary>
 /// <param name="FirstToken">Index of its first new token in <see cref="StepBatch.Tokens"/>.</param>

@@ -33,6 +33,15 @@ public static class EngineMetrics
     /// <summary>Prompt tokens computed.</summary>
     public const string PromptTokens = "slm.engine.tokens.prompt";
 
+    /// <summary>Tokens of prompts that were looked up in the prefix cache.</summary>
+    public const string PrefixLookups = "slm.engine.prefix.lookups";
+
+    /// <summary>Prompt tokens that the prefix cache had.</summary>
+    public const string PrefixHits = "slm.engine.prefix.hits";
+
+    /// <summary>Share of the KV blocks that nobody holds but that are kept for requests that begin alike.</summary>
+    public const string KvIdle = "slm.engine.kv.idle";
+
     /// <summary>Requests their client gave up.</summary>
     public const string Cancelled = "slm.engine.requests.cancelled";
 
@@ -55,6 +64,8 @@ public static class EngineMetrics
     internal static readonly Histogram<int> StepSequenceCounts = Meter.CreateHistogram<int>(StepSequences, "{sequence}", "Sequences per step.");
     internal static readonly Counter<long> GeneratedTokenCount = Meter.CreateCounter<long>(GeneratedTokens, "{token}", "Tokens generated.");
     internal static readonly Counter<long> PromptTokenCount = Meter.CreateCounter<long>(PromptTokens, "{token}", "Prompt tokens computed.");
+    internal static readonly Counter<long> PrefixLookupCount = Meter.CreateCounter<long>(PrefixLookups, "{token}", "Tokens of prompts that were looked up in the prefix cache.");
+    internal static readonly Counter<long> PrefixHitCount = Meter.CreateCounter<long>(PrefixHits, "{token}", "Prompt tokens that the prefix cache had.");
     internal static readonly Counter<long> CancelledCount = Meter.CreateCounter<long>(Cancelled, "{request}", "Requests their client gave up.");
     internal static readonly Counter<long> FailedCount = Meter.CreateCounter<long>(Failed, "{request}", "Requests that ended with an error.");
     internal static readonly Counter<long> PreemptionCount = Meter.CreateCounter<long>(Preemptions, "{preemption}", "Times a sequence lost its KV blocks to another.");
@@ -66,6 +77,8 @@ public static class EngineMetrics
         Meter.CreateObservableGauge(Running, () => Observe(static s => s.Running), "{sequence}", "Sequences in the batch.");
         Meter.CreateObservableGauge(Waiting, () => Observe(static s => s.Waiting), "{request}", "Requests without KV blocks.");
         Meter.CreateObservableGauge(KvOccupancy, () => Observe(static s => s.KvOccupancy), "1", "Share of the KV blocks in use.");
+        Meter.CreateObservableGauge(
+            KvIdle, () => Observe(static s => s.KvBlocksTotal == 0 ? 0.0 : (double)s.KvBlocksIdle / s.KvBlocksTotal), "1", "Share of the KV blocks kept for requests that begin alike.");
     }
 
     internal static KeyValuePair<string, object?> Register(Scheduler scheduler, string model) =>

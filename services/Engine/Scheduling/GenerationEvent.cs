@@ -43,7 +43,8 @@ public sealed record GenerationEvent
 /// <param name="Decode">From the first token to the newest.</param>
 /// <param name="Seed">Seed of the draws: with it the same request gives the same tokens.</param>
 /// <param name="Preemptions">How often the sequence lost its KV blocks and was computed again.</param>
-public sealed record GenerationTimings(TimeSpan Queue, TimeSpan Prefill, TimeSpan Decode, ulong Seed, int Preemptions);
+/// <param name="ReusedPromptTokens">Prompt tokens that did not have to be computed.</param>
+public sealed record GenerationTimings(TimeSpan Queue, TimeSpan Prefill, TimeSpan Decode, ulong Seed, int Preemptions, int ReusedPromptTokens);
 
 /// <summary>Log-probabilities of a given continuation.</summary>
 /// <param name="Tokens">One entry per token of the continuation.</param>

@@ -148,6 +148,6 @@ internal sealed class GenerationSequence : Sequence
         var started = Started ?? now;
         var first = _firstToken ?? now;
         return new GenerationTimings(
-            _time.GetElapsedTime(Submitted, started), _time.GetElapsedTime(started, first), _time.GetElapsedTime(first, now), _seed, Preemptions);
+            _time.GetElapsedTime(Submitted, started), _time.GetElapsedTime(started, first), _time.GetElapsedTime(first, now), _seed, Preemptions, Reused);
     }
 }

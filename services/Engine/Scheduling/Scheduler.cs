@@ -64,8 +64,8 @@ public sealed class Scheduler : IAsyncDisposable
             lock (_gate)
                 inbox = _inbox.Count;
             return new SchedulerStats(
-                _plan.RunningCount, inbox + _plan.WaitingCount, _blocks.Used, _blocks.Total,
-                Interlocked.Read(ref _generated), Interlocked.Read(ref _prompt), Interlocked.Read(ref _steps), Interlocked.Read(ref _completed),
+                _plan.RunningCount, inbox + _plan.WaitingCount, _blocks.Used, _blocks.Idle, _blocks.Total,
+                Interlocked.Read(ref _generated), Interlocked.Read(ref _prompt), _plan.PromptTokens, _plan.ReusedTokens, Interlocked.Read(ref _steps), Interlocked.Read(ref _completed),
                 Interlocked.Read(ref _cancelled), Interlocked.Read(ref _failed), _plan.Preemptions);
         }
     }
@@ -144,7 +144,7 @@ public sealed class Scheduler : IAsyncDisposable
     {
         // Below 2^53, so that the reported seed survives JSON numbers.
         var seed = request.Sampling.Seed ?? (ulong)Random.Shared.NextInt64(1L << 53);
-        var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time);
+        var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time) { Scope = request.Scope };
         cancellationToken.ThrowIfCancellationRequested();
         Submit(sequence);
         using var registration = cancellationToken.UnsafeRegister(_ => Cancel(sequence), null);
@@ -246,7 +246,12 @@ public sealed class Scheduler : IAsyncDisposable
         try
         {
             var preemptions = _plan.Preemptions;
+            var (looked, reused) = (_plan.PromptTokens, _plan.ReusedTokens);
             _plan.Build(_time.GetTimestamp());
+            if (_plan.PromptTokens > looked)
+                EngineMetrics.PrefixLookupCount.Add(_plan.PromptTokens - looked, _tag);
+            if (_plan.ReusedTokens > reused)
+                EngineMetrics.PrefixHitCount.Add(_plan.ReusedTokens - reused, _tag);
             if (_plan.Preemptions > preemptions)
                 EngineMetrics.PreemptionCount.Add(_plan.Preemptions - preemptions, _tag);
 
@@ -285,6 +290,7 @@ public sealed class Scheduler : IAsyncDisposable
         catch (Exception error)
 #pragma warning restore CA1031
         {
+            _plan.ForgetPrefixes();
             foreach (var item in part.Items)
                 Fail(item.Sequence, new PipelineFailedException($"A step of the model failed: {error.Message}", error));
             return true;
@@ -313,6 +319,7 @@ public sealed class Scheduler : IAsyncDisposable
                     sequence.Accept(start + count - outputs + r, mine.Slice(r * width, width), _sampler, now);
                 if (!sequence.Finished && sequence.Computed == sequence.FeedEnd)
                     sequence.Complete(now);
+                _plan.Share(sequence);
             }
 #pragma warning disable CA1031 // One sequence's error is that sequence's.
             catch (Exception error)
@@ -362,6 +369,7 @@ public sealed class Scheduler : IAsyncDisposable
 
     private void Fail(Sequence sequence, Exception error)
     {
+        sequence.Doubtful = true;
         Leave(sequence, ref _failed, EngineMetrics.FailedCount);
         sequence.Fail(error);
     }

@@ -21,6 +21,12 @@ public sealed record SchedulerOptions
     /// <summary>Most rows of logits per step, which bounds that buffer; null: about 64 MiB of them.</summary>
     public int? MaxLogitRows { get; init; }
 
+    /// <summary>
+    /// Keep the keys and values of what has been computed, while there is room, and use them for requests that begin alike.
+    /// Answers are the same bits either way.
+    /// </summary>
+    public bool PrefixSharing { get; init; } = true;
+
     /// <summary>Events kept for a consumer that is slower than the model, before its sequence pauses.</summary>
     public int EventBuffer { get; init; } = 64;
 
@@ -45,9 +51,12 @@ public sealed record SchedulerOptions
 /// <param name="Running">Sequences in the batch.</param>
 /// <param name="Waiting">Requests that hold no KV blocks yet, or no more.</param>
 /// <param name="KvBlocksUsed">KV blocks that sequences hold.</param>
+/// <param name="KvBlocksIdle">KV blocks that nobody holds, kept for requests that begin alike.</param>
 /// <param name="KvBlocksTotal">KV blocks of the pipeline.</param>
 /// <param name="GeneratedTokens">Tokens generated since the start.</param>
 /// <param name="PromptTokens">Prompt tokens computed since the start, again after a preemption.</param>
+/// <param name="AdmittedPromptTokens">Tokens of the prompts that were looked up among those computed before.</param>
+/// <param name="ReusedPromptTokens">How many of them did not have to be computed.</param>
 /// <param name="Steps">Steps run.</param>
 /// <param name="Completed">Requests that came to their end, or whose client had enough.</param>
 /// <param name="Cancelled">Requests cancelled by their token.</param>
@@ -57,9 +66,12 @@ public readonly record struct SchedulerStats(
     int Running,
     int Waiting,
     int KvBlocksUsed,
+    int KvBlocksIdle,
     int KvBlocksTotal,
     long GeneratedTokens,
     long PromptTokens,
+    long AdmittedPromptTokens,
+    long ReusedPromptTokens,
     long Steps,
     long Completed,
     long Cancelled,
@@ -68,4 +80,7 @@ public readonly record struct SchedulerStats(
 {
     /// <summary>Share of the KV blocks in use, 0 to 1.</summary>
     public double KvOccupancy => KvBlocksTotal == 0 ? 0 : (double)KvBlocksUsed / KvBlocksTotal;
+
+    /// <summary>Share of prompt tokens that did not have to be computed, 0 to 1.</summary>
+    public double PrefixHitRate => AdmittedPromptTokens == 0 ? 0 : (double)ReusedPromptTokens / AdmittedPromptTokens;
 }

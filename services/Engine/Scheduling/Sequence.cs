@@ -36,6 +36,23 @@ internal abstract class Sequence(int[] tokens, int promptLength)
     /// <summary>KV blocks in order of position.</summary>
     public List<int> Blocks { get; } = [];
 
+    /// <summary>Sequences of one scope may share KV blocks.</summary>
+    public string Scope { get; init; } = "";
+
+    /// <summary>The last of its blocks that is in the prefix tree, and the number of blocks up to it.</summary>
+    public PrefixNode? Node { get; set; }
+
+    public int NodeBlocks { get; set; }
+
+    /// <summary>What its blocks hold is not certain: nobody else is to use them.</summary>
+    public bool Doubtful { get; set; }
+
+    /// <summary>A block held until its contents are copied to the block behind <see cref="Node"/>.</summary>
+    public int? CopySource { get; set; }
+
+    /// <summary>Prompt tokens that did not have to be computed when it was first admitted.</summary>
+    public int Reused { get; set; }
+
     /// <summary>True while it holds a place in the batch.</summary>
     public bool Running { get; set; }
 

@@ -36,6 +36,7 @@ internal sealed class StepPart
 internal sealed class StepPlan
 {
     private readonly BlockManager _blocks;
+    private readonly PrefixTree? _tree;
     private readonly List<Sequence> _running = [];
     private readonly List<Sequence> _waiting = [];
     private readonly List<Sequence> _scratch = [];
@@ -44,6 +45,8 @@ internal sealed class StepPlan
     private volatile int _runningCount;
     private volatile int _waitingCount;
     private long _preemptions;
+    private long _promptTokens;
+    private long _reusedTokens;
     private int _tokensLeft;
     private int _rowsLeft;
     private long _now;
@@ -51,6 +54,7 @@ internal sealed class StepPlan
     public StepPlan(IPipeline pipeline, SchedulerOptions options, BlockManager blocks)
     {
         _blocks = blocks;
+        _tree = options.PrefixSharing ? new PrefixTree(blocks) : null;
         _maxTokens = Math.Min(options.MaxStepTokens ?? pipeline.MaxStepTokens, pipeline.MaxStepTokens);
         _maxRows = Math.Min(_maxTokens, options.MaxLogitRows ?? Math.Max(16, (1 << 24) / pipeline.Config.VocabSize));
 
@@ -66,6 +70,11 @@ internal sealed class StepPlan
 
     public long Preemptions => Interlocked.Read(ref _preemptions);
 
+    /// <summary>Tokens of all prompts that were looked up in the prefix tree, and how many of them it had.</summary>
+    public long PromptTokens => Interlocked.Read(ref _promptTokens);
+
+    public long ReusedTokens => Interlocked.Read(ref _reusedTokens);
+
     public bool IsEmpty => _running.Count == 0 && _waiting.Count == 0;
 
     /// <summary>What needs logits.</summary>
@@ -79,10 +88,48 @@ internal sealed class StepPlan
     /// <summary>Takes a sequence out and frees its blocks.</summary>
     public void Remove(Sequence sequence)
     {
-        _blocks.Release(sequence.Blocks);
+        Release(sequence);
         (sequence.Running ? _running : _waiting).Remove(sequence);
         sequence.Running = false;
         Count();
+    }
+
+    /// <summary>A step has computed more of a sequence: its full blocks are for others to use.</summary>
+    public void Share(Sequence sequence)
+    {
+        if (sequence.CopySource is { } source)
+        {
+            _blocks.Release(source);
+            sequence.CopySource = null;
+        }
+
+        if (_tree is null || sequence.Doubtful)
+            return;
+        var size = _blocks.BlockSize;
+        for (var next = sequence.NodeBlocks; (next + 1) * size <= sequence.Computed; next++)
+        {
+            var own = sequence.Blocks[next];
+            if (_tree.Add(sequence.Scope, sequence.Node, sequence.Tokens.Slice(next * size, size), own) is not { } node)
+                return;
+            if (node.Block != own)
+            {
+                // Another sequence has computed the same meanwhile.
+                _blocks.Retain(node.Block);
+                _blocks.Release(own);
+                sequence.Blocks[next] = node.Block;
+            }
+
+            sequence.Node = node;
+            sequence.NodeBlocks = next + 1;
+        }
+    }
+
+    /// <summary>Forgets all shared blocks, because a stage may have lost them.</summary>
+    public void ForgetPrefixes()
+    {
+        _tree?.Clear();
+        foreach (var sequence in _running)
+            sequence.Doubtful = true;
     }
 
     /// <summary>The sequences for which <paramref name="condition"/> holds, for the caller to remove; valid until the next call.</summary>
@@ -143,7 +190,7 @@ internal sealed class StepPlan
 
             // Room for the next token too, lest it be preempted at once.
             var wanted = Math.Min(sequence.Count + 1, _blocks.Total * _blocks.BlockSize);
-            if (_running.Count >= MaxRunning || _blocks.BlocksFor(wanted) > _blocks.Free)
+            if (_running.Count >= MaxRunning || !TryHold(sequence, wanted))
             {
                 // First come, first served: nobody overtakes; but paused sequences make room.
                 if (NewestPaused() is not { } paused)
@@ -153,7 +200,6 @@ internal sealed class StepPlan
                 continue;
             }
 
-            _blocks.TryCover(sequence.Blocks, sequence.Count);
             _waiting.RemoveAt(i);
             sequence.Running = true;
             Insert(_running, sequence);
@@ -176,6 +222,8 @@ internal sealed class StepPlan
         var part = logits ? Logits : Hidden;
         part.Batch.Add(sequence.Tokens[start..end], start, sequence.BlockSpan(_blocks.BlocksFor(end)), rows);
         part.Items.Add(new PlannedItem(sequence, start, end - start, rows));
+        if (sequence.CopySource is { } source)
+            part.Batch.AddCopy(source, sequence.Blocks[sequence.NodeBlocks]);
         sequence.Started ??= _now;
         _tokensLeft -= end - start;
         if (logits)
@@ -196,10 +244,61 @@ internal sealed class StepPlan
         return true;
     }
 
+    /// <summary>Gets a waiting sequence its blocks, known ones first, if there is room for <paramref name="wanted"/> tokens.</summary>
+    private bool TryHold(Sequence sequence, int wanted)
+    {
+        // Rows that are still needed must be computed, and so the last token always.
+        var known = _tree?.Match(sequence.Scope, sequence.Tokens[..Math.Max(0, Math.Min(sequence.FirstRow, sequence.FeedEnd - 1))]) ?? default;
+        PrefixTree.Collect(known.Node, sequence.Blocks);
+        foreach (var block in sequence.Blocks)
+            _blocks.Retain(block);
+        sequence.Node = known.Node;
+        sequence.NodeBlocks = sequence.Blocks.Count;
+        sequence.Computed = sequence.Blocks.Count * _blocks.BlockSize;
+        if (_blocks.BlocksFor(wanted) - sequence.Blocks.Count > _blocks.Available)
+        {
+            Release(sequence);
+            return false;
+        }
+
+        // The block to copy from may be the very one that is missing.
+        if (known.Tail is { } tail && _blocks.BlocksFor(wanted) - sequence.Blocks.Count < _blocks.Available)
+        {
+            _blocks.Retain(tail.Block);
+            sequence.CopySource = tail.Block;
+            sequence.Computed += known.TailTokens;
+        }
+
+        _blocks.TryCover(sequence.Blocks, sequence.Count);
+        if (sequence.Started is null && _tree is not null)
+        {
+            sequence.Reused = sequence.Computed;
+            Interlocked.Add(ref _promptTokens, sequence.PromptLength);
+            Interlocked.Add(ref _reusedTokens, sequence.Computed);
+        }
+
+        return true;
+    }
+
+    /// <summary>Gives up a sequence's blocks; what they hold is kept while there is room.</summary>
+    private void Release(Sequence sequence)
+    {
+        var tail = sequence.Computed - (sequence.NodeBlocks * _blocks.BlockSize);
+        if (_tree is not null && !sequence.Doubtful && sequence.CopySource is null && tail > 0 && tail < _blocks.BlockSize && sequence.Blocks.Count > sequence.NodeBlocks)
+            _tree.AddTail(sequence.Scope, sequence.Node, sequence.Tokens.Slice(sequence.Computed - tail, tail), sequence.Blocks[sequence.NodeBlocks]);
+        if (sequence.CopySource is { } source)
+            _blocks.Release(source);
+        sequence.CopySource = null;
+        _blocks.Release(sequence.Blocks);
+        sequence.Node = null;
+        sequence.NodeBlocks = 0;
+        sequence.Computed = 0;
+        sequence.Doubtful = false;
+    }
+
     private void Preempt(Sequence sequence)
     {
-        _blocks.Release(sequence.Blocks);
-        sequence.Computed = 0;
+        Release(sequence);
         sequence.Preemptions++;
         sequence.Running = false;
         _running.Remove(sequence);

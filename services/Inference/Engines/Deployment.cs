@@ -60,6 +60,7 @@ internal sealed class Deployment : IAsyncDisposable
                     {
                         MaxRunning = options.MaxRunning,
                         MaxWaiting = options.MaxWaiting,
+                        PrefixSharing = options.PrefixSharing,
                         DrainTimeout = TimeSpan.FromSeconds(options.DrainSeconds),
                     },
                 },

@@ -32,7 +32,10 @@ internal static class StageSteps
             batch.BlocksOf(item).CopyTo(tables.AsSpan(blocks));
             blocks += item.BlockCount;
         }
-        return new StageRequest { Tokens = batch.Tokens.ToArray(), Sequences = sequences, Blocks = tables, Hidden = output == StepOutput.Hidden };
+        var copies = new int[batch.Copies.Length * 2];
+        for (var i = 0; i < batch.Copies.Length; i++)
+            (copies[2 * i], copies[(2 * i) + 1]) = (batch.Copies[i].From, batch.Copies[i].To);
+        return new StageRequest { Tokens = batch.Tokens.ToArray(), Sequences = sequences, Blocks = tables, Copies = copies, Hidden = output == StepOutput.Hidden };
     }
 
     /// <summary>The same step for a later stage.</summary>
@@ -41,6 +44,7 @@ internal static class StageSteps
         Tokens = request.Tokens,
         Sequences = request.Sequences,
         Blocks = request.Blocks,
+        Copies = request.Copies,
         Hidden = request.Hidden,
         Input = input,
     };
@@ -49,6 +53,8 @@ internal static class StageSteps
     public static void Fill(this StageRequest request, StepBatch batch)
     {
         batch.Clear();
+        for (var i = 0; i < request.Copies.Length; i += 2)
+            batch.AddCopy(request.Copies[i], request.Copies[i + 1]);
         var tokens = request.Tokens.AsSpan();
         var blocks = request.Blocks.AsSpan();
         for (var i = 0; i < request.Sequences.Length; i += NumbersPerSequence)

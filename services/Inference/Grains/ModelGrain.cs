@@ -213,6 +213,7 @@ internal sealed partial class ModelGrain(
             KvOccupancy = stats.KvOccupancy,
             GeneratedTokens = stats.GeneratedTokens,
             PromptTokens = stats.PromptTokens,
+            PrefixHitRate = stats.PrefixHitRate,
         };
         for (var s = 0; s < deployment.Stages.Count; s++)
         {

@@ -30,9 +30,13 @@ public sealed class EngineMetricsTests
 
         Assert.Equal(3, sums[EngineMetrics.PromptTokens]);
         Assert.Equal(5, sums[EngineMetrics.GeneratedTokens]);
-        Assert.Equal(3 + 4, sums[EngineMetrics.StepTokens]);
-        Assert.Equal(5, sums[EngineMetrics.StepSequences]);
-        Assert.Equal(5, sums[EngineMetrics.Running]);
+        Assert.Equal(3, sums[EngineMetrics.PrefixLookups]);
+        await ReferenceGeneration.Collect(scheduler.GenerateAsync(
+            new GenerationRequest { Prompt = [1, 2, 3], Sampling = new SamplingOptions { MaxTokens = 1 } }, TestContext.Current.CancellationToken));
+        Assert.Equal((6, 2), (sums[EngineMetrics.PrefixLookups], sums[EngineMetrics.PrefixHits]));
+        Assert.Equal(3 + 4 + 1, sums[EngineMetrics.StepTokens]);
+        Assert.Equal(5 + 1, sums[EngineMetrics.StepSequences]);
+        Assert.Equal(5 + 1, sums[EngineMetrics.Running]);
         Assert.Equal(0, sums[EngineMetrics.Waiting]);
         Assert.True(sums[EngineMetrics.KvOccupancy] > 0);
         Assert.True(sums.ContainsKey(EngineMetrics.TimeToFirstToken) && sums.ContainsKey(EngineMetrics.TimePerOutputToken));

@@ -79,6 +79,8 @@ internal sealed class HashPipeline : IPipeline
         var width = output == StepOutput.Logits ? Config.VocabSize : Config.HiddenSize;
         if (_rows.Length < batch.OutputRows.Length * width)
             _rows = new float[batch.OutputRows.Length * width];
+        foreach (ref readonly var copy in batch.Copies)
+            _cache.AsSpan(copy.From * BlockSize, BlockSize).CopyTo(_cache.AsSpan(copy.To * BlockSize));
         foreach (ref readonly var item in batch.Items)
         {
             var blocks = batch.BlocksOf(item);
