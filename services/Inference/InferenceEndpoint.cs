@@ -14,6 +14,7 @@ internal sealed class InferenceEndpoint(IGrainFactory grains, ModelCatalog catal
     public override async Task Generate(GenerateRequest request, IServerStreamWriter<GenerateResponse> responseStream, ServerCallContext context)
     {
         var cancelled = context.CancellationToken;
+        request.Scheduling = CallTerms.Of(request.Scheduling, context);
         await foreach (var piece in Grain(request.Model).GenerateAsync(new(request), cancelled).WithCancellation(cancelled))
             await responseStream.WriteAsync(piece.Message, cancelled);
     }
@@ -22,6 +23,7 @@ internal sealed class InferenceEndpoint(IGrainFactory grains, ModelCatalog catal
     public override async Task<GenerateOnceResponse> GenerateOnce(GenerateRequest request, ServerCallContext context)
     {
         var cancelled = context.CancellationToken;
+        request.Scheduling = CallTerms.Of(request.Scheduling, context);
         var whole = new GenerateOnceResponse();
         var text = new StringBuilder();
         await foreach (var piece in Grain(request.Model).GenerateAsync(new(request), cancelled).WithCancellation(cancelled))
@@ -31,12 +33,18 @@ internal sealed class InferenceEndpoint(IGrainFactory grains, ModelCatalog catal
     }
 
     /// <inheritdoc/>
-    public override async Task<ScoreResponse> Score(ScoreRequest request, ServerCallContext context) =>
-        (await Grain(request.Model).ScoreAsync(new(request), context.CancellationToken)).Message;
+    public override async Task<ScoreResponse> Score(ScoreRequest request, ServerCallContext context)
+    {
+        request.Scheduling = CallTerms.Of(request.Scheduling, context);
+        return (await Grain(request.Model).ScoreAsync(new(request), context.CancellationToken)).Message;
+    }
 
     /// <inheritdoc/>
-    public override async Task<EmbedResponse> Embed(EmbedRequest request, ServerCallContext context) =>
-        (await Grain(request.Model).EmbedAsync(new(request), context.CancellationToken)).Message;
+    public override async Task<EmbedResponse> Embed(EmbedRequest request, ServerCallContext context)
+    {
+        request.Scheduling = CallTerms.Of(request.Scheduling, context);
+        return (await Grain(request.Model).EmbedAsync(new(request), context.CancellationToken)).Message;
+    }
 
     private IModelGrain Grain(string model) => grains.GetGrain<IModelGrain>(catalog.Find(model).Name);
 }

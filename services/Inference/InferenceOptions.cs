@@ -21,6 +21,9 @@ public sealed record InferenceOptions
     /// <summary>Most tokens a step may carry; default 512.</summary>
     public int MaxStepTokens { get; init; } = 512;
 
+    /// <summary>Most prompt tokens per step while answers are being generated, so that they go on evenly; default 128.</summary>
+    public int ChunkTokens { get; init; } = 128;
+
     /// <summary>Use what has been computed for requests that begin alike, while there is memory; default true.</summary>
     public bool PrefixSharing { get; init; } = true;
 
@@ -47,6 +50,7 @@ public sealed record InferenceOptions
             MaxRunning = (int)Read("MaxRunning", defaults.MaxRunning, 1, 4096),
             MaxWaiting = (int)Read("MaxWaiting", defaults.MaxWaiting, 0, 1_000_000),
             MaxStepTokens = (int)Read("MaxStepTokens", defaults.MaxStepTokens, 1, 65_536),
+            ChunkTokens = (int)Read("ChunkTokens", defaults.ChunkTokens, 1, 65_536),
             PrefixSharing = ReadSwitch("PrefixSharing", defaults.PrefixSharing),
             DrainSeconds = (int)Read("DrainSeconds", defaults.DrainSeconds, 0, 86_400),
             SiloPort = (int)Read("SiloPort", defaults.SiloPort, 0, 65_535),

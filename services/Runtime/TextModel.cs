@@ -105,6 +105,7 @@ public sealed partial class TextModel : IAsyncDisposable
                 Sampling = request.Sampling,
                 EndTokens = Tokenizer.Special.EndTokens,
                 EchoPromptLogProbs = request.Echo,
+                Terms = request.Terms,
             },
             cancellationToken);
         return StreamAsync(request, prompt, events, cancellationToken);
@@ -120,13 +121,19 @@ public sealed partial class TextModel : IAsyncDisposable
     /// tokens end. Where the context's tokens do not begin the whole's (a token would span the boundary), context and
     /// continuation are encoded apart, so that exactly the continuation is scored.
     /// </remarks>
+    public Task<TextScore> ScoreAsync(
+        TextPrompt context, TextPrompt continuation, int topLogProbs = 0, CancellationToken cancellationToken = default) =>
+        ScoreAsync(context, continuation, topLogProbs, RequestTerms.Default, cancellationToken);
+
+    /// <inheritdoc cref="ScoreAsync(TextPrompt, TextPrompt, int, CancellationToken)"/>
+    /// <param name="terms">How it shares the model with other requests.</param>
     public async Task<TextScore> ScoreAsync(
-        TextPrompt context, TextPrompt continuation, int topLogProbs = 0, CancellationToken cancellationToken = default)
+        TextPrompt context, TextPrompt continuation, int topLogProbs, RequestTerms terms, CancellationToken cancellationToken)
     {
         var (first, second) = Split(context, continuation);
         if (first.Length == 0)
             first = [StartToken()];
-        var score = await _scheduler.ScoreAsync(first, second, topLogProbs, cancellationToken);
+        var score = await _scheduler.ScoreAsync(first, second, topLogProbs, terms, cancellationToken);
         return new TextScore(Tokenizer.Describe(score.Tokens), score.SumLogProb, score.IsGreedy, first.Length);
     }
 
@@ -136,8 +143,14 @@ public sealed partial class TextModel : IAsyncDisposable
     /// <param name="normalize">Scale each vector to unit length.</param>
     /// <param name="dimensions">Keep only the first dimensions, before normalizing.</param>
     /// <param name="cancellationToken">Ends the computation.</param>
+    public Task<TextEmbeddings> EmbedAsync(
+        IReadOnlyList<TextPrompt> inputs, PoolingKind? pooling = null, bool normalize = true, int? dimensions = null, CancellationToken cancellationToken = default) =>
+        EmbedAsync(inputs, pooling, normalize, dimensions, RequestTerms.Default, cancellationToken);
+
+    /// <inheritdoc cref="EmbedAsync(IReadOnlyList{TextPrompt}, PoolingKind?, bool, int?, CancellationToken)"/>
+    /// <param name="terms">How it shares the model with other requests.</param>
     public async Task<TextEmbeddings> EmbedAsync(
-        IReadOnlyList<TextPrompt> inputs, PoolingKind? pooling = null, bool normalize = true, int? dimensions = null, CancellationToken cancellationToken = default)
+        IReadOnlyList<TextPrompt> inputs, PoolingKind? pooling, bool normalize, int? dimensions, RequestTerms terms, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(inputs);
         if (dimensions is < 1 || dimensions > Config.HiddenSize)
@@ -154,7 +167,7 @@ public sealed partial class TextModel : IAsyncDisposable
         var vectors = new float[ids.Length][];
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = 32, CancellationToken = cancellationToken };
         await Parallel.ForAsync(0, ids.Length, parallel, async (i, token) =>
-            vectors[i] = Shape(await _scheduler.EmbedAsync(ids[i], pooling ?? _pooling, token), dimensions, normalize));
+            vectors[i] = Shape(await _scheduler.EmbedAsync(ids[i], pooling ?? _pooling, terms, token), dimensions, normalize));
         return new TextEmbeddings(vectors, ids.Sum(t => t.Length));
     }
 

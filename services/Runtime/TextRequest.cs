@@ -1,4 +1,5 @@
 using Slm.Engine.Sampling;
+using Slm.Engine.Scheduling;
 
 namespace Slm.Runtime;
 
@@ -28,6 +29,9 @@ public sealed record TextRequest
 
     /// <summary>Leave control tokens out of the text.</summary>
     public bool SkipSpecialTokens { get; init; } = true;
+
+    /// <summary>How it shares the model with other requests.</summary>
+    public RequestTerms Terms { get; init; } = RequestTerms.Default;
 
     internal void Validate(int vocabSize)
     {

@@ -26,17 +26,25 @@ internal static class RuntimeErrors
         map.Add<TemplateException>(e => ErrorMap.Make(Code.InvalidArgument, e.Message,
             ErrorMap.Field("messages", e.Message), ErrorMap.Info("CHAT_TEMPLATE_FAILED", ("line", Number(e.Line)))));
         map.Add<SamplingOptionException>(e => ErrorMap.Make(Code.InvalidArgument, e.Message,
-            ErrorMap.Field(e.Field == "dimensions" ? e.Field : $"sampling.{e.Field}", e.Message), ErrorMap.Info("INVALID_FIELD")));
+            ErrorMap.Field(FieldOf(e), e.Message), ErrorMap.Info("INVALID_FIELD")));
         map.Add<ContextLengthExceededException>(e => ErrorMap.Make(Code.InvalidArgument, e.Message,
             ErrorMap.Field("prompt", e.Message),
             ErrorMap.Info("CONTEXT_LENGTH_EXCEEDED", ("prompt_tokens", Number(e.PromptTokens)), ("context_length", Number(e.ContextLength)))));
         map.Add<CapacityExceededException>(e => ErrorMap.Make(Code.ResourceExhausted, e.Message,
             ErrorMap.Retry(e.RetryAfter), ErrorMap.Info("OVERLOADED")));
+        map.Add<DeadlineExceededException>(e => ErrorMap.Make(Code.DeadlineExceeded, e.Message, ErrorMap.Info("TIME_IS_UP")));
         map.Add<SchedulerStoppedException>(e => ErrorMap.Make(Code.Unavailable, e.Message,
             ErrorMap.Retry(TimeSpan.FromSeconds(1)), ErrorMap.Info("MODEL_UNLOADING")));
         // A request that the runtime itself refuses.
         map.Add<ArgumentException>(e => ErrorMap.Make(Code.InvalidArgument, e.Message, ErrorMap.Info("INVALID_REQUEST")));
     }
+
+    private static string FieldOf(SamplingOptionException error) => error.Field switch
+    {
+        "dimensions" => error.Field,
+        "priority" or "timeout_ms" => $"scheduling.{error.Field}",
+        _ => $"sampling.{error.Field}",
+    };
 
     private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -25,6 +25,22 @@ public sealed class CompletionRequestTests
         Assert.All(request.Prompts, p => Assert.True(p is { Echo: true, PromptCase: GenerateRequest.PromptOneofCase.TokenIds } && p.Sampling is { Logprobs: true, TopLogprobs: 1, MaxTokens: 1 }));
     }
 
+    [Fact]
+    public void Priority_salt_and_user_reach_the_scheduler()
+    {
+        var request = Parse("""{"model":"m","prompt":["a","b"],"priority":-3,"cache_salt":"s","user":"u"}""");
+        Assert.All(request.Prompts, p => Assert.Equal(new SchedulingOptions { Priority = -3, CacheSalt = "s", Client = "u" }, p.Scheduling));
+        var context = new Microsoft.AspNetCore.Http.DefaultHttpContext();
+        context.Request.Headers.Authorization = "Bearer secret";
+        context.Request.Headers[SchedulingFields.TimeoutHeader] = "1500";
+        var options = request.Prompts[0].Scheduling;
+        SchedulingFields.Complete(options, context);
+        Assert.Equal(1500, options.TimeoutMs);
+        Assert.Matches("^key:[0-9a-f]{16}/u$", options.Client);
+        context.Request.Headers[SchedulingFields.TimeoutHeader] = "soon";
+        Assert.Equal(SchedulingFields.TimeoutHeader, Assert.Throws<OpenAiException>(() => SchedulingFields.Complete(options, context)).Param);
+    }
+
     [Theory]
     [InlineData("\"prompt\": []", "prompt")]
     [InlineData("\"prompt\": {}", "prompt")]

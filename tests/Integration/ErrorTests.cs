@@ -52,8 +52,28 @@ public sealed class ErrorTests(Platform platform)
         Assert.Equal(("CONTEXT_LENGTH_EXCEEDED", "600", "512"), (info.Reason, info.Metadata["prompt_tokens"], info.Metadata["context_length"]));
     }
 
+    [Fact]
+    public async Task A_request_whose_time_is_up_ends_with_that_over_grpc_and_http()
+    {
+        var request = GenerationTests.Greedy(Model, [1, 2, 3], 500);
+        request.Scheduling = new SchedulingOptions { TimeoutMs = 1 };
+        var (error, status) = await FailAsync(() => platform.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled).ResponseAsync);
+        Assert.Equal(StatusCode.DeadlineExceeded, error.StatusCode);
+        Assert.Equal("TIME_IS_UP", status.GetDetail<ErrorInfo>()!.Reason);
+
+        using var message = new HttpRequestMessage(HttpMethod.Post, "/v1/completions")
+        {
+            Content = new StringContent($$"""{"model":"{{Model}}","prompt":[1,2,3],"max_tokens":500,"ignore_eos":true}"""),
+        };
+        message.Headers.Add("X-Request-Timeout-Ms", "1");
+        using var answer = await platform.Web.SendAsync(message, Cancelled);
+        Assert.Equal(System.Net.HttpStatusCode.GatewayTimeout, answer.StatusCode);
+    }
+
     public static TheoryData<string, Action<GenerateRequest>> WrongFields { get; } = new()
     {
+        { "scheduling.priority", r => r.Scheduling = new SchedulingOptions { Priority = 101 } },
+        { "scheduling.timeout_ms", r => r.Scheduling = new SchedulingOptions { TimeoutMs = 0 } },
         { "sampling.temperature", r => r.Sampling.Temperature = float.NaN },
         { "sampling.temperature", r => r.Sampling.Temperature = -1 },
         { "sampling.top_p", r => r.Sampling.TopP = 0 },

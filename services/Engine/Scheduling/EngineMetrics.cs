@@ -48,6 +48,9 @@ public static class EngineMetrics
     /// <summary>Requests that ended with an error.</summary>
     public const string Failed = "slm.engine.requests.failed";
 
+    /// <summary>Requests whose deadline passed.</summary>
+    public const string Expired = "slm.engine.requests.expired";
+
     /// <summary>Times a sequence lost its KV blocks.</summary>
     public const string Preemptions = "slm.engine.preemptions";
 
@@ -68,6 +71,7 @@ public static class EngineMetrics
     internal static readonly Counter<long> PrefixHitCount = Meter.CreateCounter<long>(PrefixHits, "{token}", "Prompt tokens that the prefix cache had.");
     internal static readonly Counter<long> CancelledCount = Meter.CreateCounter<long>(Cancelled, "{request}", "Requests their client gave up.");
     internal static readonly Counter<long> FailedCount = Meter.CreateCounter<long>(Failed, "{request}", "Requests that ended with an error.");
+    internal static readonly Counter<long> ExpiredCount = Meter.CreateCounter<long>(Expired, "{request}", "Requests whose deadline passed.");
     internal static readonly Counter<long> PreemptionCount = Meter.CreateCounter<long>(Preemptions, "{preemption}", "Times a sequence lost its KV blocks to another.");
     internal static readonly Histogram<double> FirstTokenSeconds = Meter.CreateHistogram<double>(TimeToFirstToken, "s", "From submission to the first token.");
     internal static readonly Histogram<double> OutputTokenSeconds = Meter.CreateHistogram<double>(TimePerOutputToken, "s", "Mean time per token after the first.");

@@ -17,8 +17,8 @@ public sealed record GenerationRequest
     /// </summary>
     public bool EchoPromptLogProbs { get; init; }
 
-    /// <summary>Only requests of the same scope share computed prefixes: tenants that must not learn of each other's prompts by timing.</summary>
-    public string Scope { get; init; } = "";
+    /// <summary>How it shares the model with other requests.</summary>
+    public RequestTerms Terms { get; init; } = RequestTerms.Default;
 
     /// <summary>Tokens that end the answer unless <see cref="SamplingOptions.IgnoreEos"/>.</summary>
     public IReadOnlySet<int> EndTokens { get; init; } = FrozenSet<int>.Empty;

@@ -48,6 +48,8 @@ internal sealed class GenerationSequence : Sequence
 
     public override StepOutput Output => StepOutput.Logits;
 
+    public override int MostNewTokens => Math.Max(0, _end - Count);
+
     public override int FeedEnd => _end > PromptLength ? Count : _echo is null ? 0 : PromptLength - 1;
 
     public override int FirstRow => _echo is { } echo && echo.Count < PromptLength ? echo.Count - 1 : Count - 1;

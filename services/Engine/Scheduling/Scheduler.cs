@@ -6,9 +6,9 @@ namespace Slm.Engine.Scheduling;
 
 /// <summary>
 /// Continuous batching over one pipeline. A thread of its own repeats: take new requests, drop cancelled ones, plan a ragged
-/// batch (<see cref="StepPlan"/>), run it, sample, publish. Requests are admitted first come, first served. When the KV
-/// blocks run out, the newest sequence gives its blocks up and is computed again later from its prompt and answer so far;
-/// its output does not change, because the choice of a token is a function of tokens, options, seed and position.
+/// batch (<see cref="StepPlan"/>), run it, sample, publish. Tokens are shared evenly between clients; a client's requests are
+/// served in order. When the KV blocks run out, the newest sequence of the least urgent priority gives its blocks up and is
+/// computed again later from its prompt and answer so far; its output does not change, because the choice of a token is a function of tokens, options, seed and position.
 /// A consumer that is slower than the model pauses only its own sequence. Without work the thread sleeps.
 /// </summary>
 public sealed class Scheduler : IAsyncDisposable
@@ -25,8 +25,10 @@ public sealed class Scheduler : IAsyncDisposable
     private readonly AutoResetEvent _wake = new(false);
     private readonly CancellationTokenSource _abort = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long _arrivals, _generated, _prompt, _steps, _completed, _cancelled, _failed;
+    private long _arrivals, _generated, _prompt, _steps, _completed, _cancelled, _failed, _expired;
     private int _inSystem;
+    private int _deadlines;
+    private long _demand;
     private double _meanRequestSeconds = 1;
     private bool _stopping;
     private volatile bool _aborted;
@@ -66,7 +68,7 @@ public sealed class Scheduler : IAsyncDisposable
             return new SchedulerStats(
                 _plan.RunningCount, inbox + _plan.WaitingCount, _blocks.Used, _blocks.Idle, _blocks.Total,
                 Interlocked.Read(ref _generated), Interlocked.Read(ref _prompt), _plan.PromptTokens, _plan.ReusedTokens, Interlocked.Read(ref _steps), Interlocked.Read(ref _completed),
-                Interlocked.Read(ref _cancelled), Interlocked.Read(ref _failed), _plan.Preemptions);
+                Interlocked.Read(ref _cancelled), Interlocked.Read(ref _failed), Interlocked.Read(ref _expired), _plan.Preemptions);
         }
     }
 
@@ -78,13 +80,15 @@ public sealed class Scheduler : IAsyncDisposable
     /// <exception cref="SamplingOptionException">A sampling value is out of range.</exception>
     /// <exception cref="ContextLengthExceededException">The prompt leaves no room for an answer.</exception>
     /// <exception cref="ArgumentException">The prompt is empty or holds an id outside the vocabulary.</exception>
-    /// <exception cref="CapacityExceededException">Too many requests wait (at the first MoveNextAsync).</exception>
+    /// <exception cref="CapacityExceededException">Too many requests wait, or need too much memory (at the first MoveNextAsync).</exception>
+    /// <exception cref="DeadlineExceededException">The request's time is up (while enumerating).</exception>
     /// <exception cref="PipelineFailedException">A step failed (while enumerating).</exception>
     /// <exception cref="SchedulerStoppedException">The scheduler was shut down.</exception>
     public IAsyncEnumerable<GenerationEvent> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
         request.Sampling.Validate(_pipeline.Config.VocabSize);
+        request.Terms.Validate();
         RequireTokens(request.Prompt, request.Sampling.MaxTokens == 0 ? 0 : 1);
         return EnumerateAsync(request, cancellationToken);
     }
@@ -95,8 +99,15 @@ public sealed class Scheduler : IAsyncDisposable
     /// <param name="topLogProbs">How many of the most probable tokens to report per position, 0 to 20.</param>
     /// <param name="cancellationToken">Frees its KV blocks before the next step.</param>
     /// <exception cref="ContextLengthExceededException">Both together exceed the context.</exception>
-    public async Task<ScoreResult> ScoreAsync(int[] context, int[] continuation, int topLogProbs, CancellationToken cancellationToken = default)
+    public Task<ScoreResult> ScoreAsync(int[] context, int[] continuation, int topLogProbs, CancellationToken cancellationToken = default) =>
+        ScoreAsync(context, continuation, topLogProbs, RequestTerms.Default, cancellationToken);
+
+    /// <inheritdoc cref="ScoreAsync(int[], int[], int, CancellationToken)"/>
+    /// <param name="terms">How it shares the model with other requests.</param>
+    public async Task<ScoreResult> ScoreAsync(int[] context, int[] continuation, int topLogProbs, RequestTerms terms, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(terms);
+        terms.Validate();
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(continuation);
         new SamplingOptions { TopLogProbs = topLogProbs }.Validate();
@@ -104,17 +115,24 @@ public sealed class Scheduler : IAsyncDisposable
             throw new ArgumentException("Scoring needs at least one token of context and one of continuation.");
         int[] tokens = [.. context, .. continuation];
         RequireTokens(tokens, 0);
-        var sequence = new ScoreSequence(context, continuation, topLogProbs);
+        var sequence = new ScoreSequence(context, continuation, topLogProbs) { Terms = terms };
         return await AwaitAsync(sequence, sequence.Result, cancellationToken);
     }
 
     /// <summary>One vector for a text, [hidden], not normalized.</summary>
     /// <exception cref="ContextLengthExceededException">The text exceeds the context.</exception>
-    public async Task<float[]> EmbedAsync(int[] tokens, PoolingKind pooling, CancellationToken cancellationToken = default)
+    public Task<float[]> EmbedAsync(int[] tokens, PoolingKind pooling, CancellationToken cancellationToken = default) =>
+        EmbedAsync(tokens, pooling, RequestTerms.Default, cancellationToken);
+
+    /// <inheritdoc cref="EmbedAsync(int[], PoolingKind, CancellationToken)"/>
+    /// <param name="terms">How it shares the model with other requests.</param>
+    public async Task<float[]> EmbedAsync(int[] tokens, PoolingKind pooling, RequestTerms terms, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(terms);
+        terms.Validate();
         ArgumentNullException.ThrowIfNull(tokens);
         RequireTokens(tokens, 0);
-        var sequence = new EmbedSequence(tokens, pooling, _pipeline.Config.HiddenSize);
+        var sequence = new EmbedSequence(tokens, pooling, _pipeline.Config.HiddenSize) { Terms = terms };
         return await AwaitAsync(sequence, sequence.Result, cancellationToken);
     }
 
@@ -144,7 +162,7 @@ public sealed class Scheduler : IAsyncDisposable
     {
         // Below 2^53, so that the reported seed survives JSON numbers.
         var seed = request.Sampling.Seed ?? (ulong)Random.Shared.NextInt64(1L << 53);
-        var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time) { Scope = request.Scope };
+        var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time) { Terms = request.Terms };
         cancellationToken.ThrowIfCancellationRequested();
         Submit(sequence);
         using var registration = cancellationToken.UnsafeRegister(_ => Cancel(sequence), null);
@@ -186,19 +204,31 @@ public sealed class Scheduler : IAsyncDisposable
                 throw new SchedulerStoppedException();
             var excess = _inSystem - _plan.MaxRunning;
             if (excess >= _options.MaxWaiting)
-            {
-                var seconds = Math.Clamp(_meanRequestSeconds / Math.Max(1, _plan.RunningCount), 1, 60);
-                throw new CapacityExceededException(Math.Max(0, excess), TimeSpan.FromSeconds(Math.Ceiling(seconds)));
-            }
-
+                throw new CapacityExceededException(Math.Max(0, excess), RetryAfter(1.0 / Math.Max(1, _plan.RunningCount)));
+            var capacity = (long)_blocks.Total * _blocks.BlockSize;
+            sequence.Demand = sequence.Count + _plan.Lengths.Remaining(sequence);
+            var tooMuch = _demand + sequence.Demand - (_options.MaxDemand * capacity);
+            if (tooMuch > 0 && _inSystem > 0)
+                throw new CapacityExceededException(_demand, capacity, RetryAfter(tooMuch / Math.Min(_demand, capacity)));
+            _demand += sequence.Demand;
             _inSystem++;
             sequence.Arrival = _arrivals++;
             sequence.Submitted = _time.GetTimestamp();
+            if (sequence.Terms.Timeout is { } timeout)
+            {
+                sequence.Deadline = sequence.Submitted + (long)(timeout.TotalSeconds * _time.TimestampFrequency);
+                Interlocked.Increment(ref _deadlines);
+                sequence.Alarm = _time.CreateTimer(_ => Wake(), null, timeout, System.Threading.Timeout.InfiniteTimeSpan);
+            }
+
             _inbox.Enqueue(sequence);
         }
 
         Wake();
     }
+
+    /// <summary>How long until <paramref name="share"/> of what runs has ended, at the recent pace.</summary>
+    private TimeSpan RetryAfter(double share) => TimeSpan.FromSeconds(Math.Ceiling(Math.Clamp(_meanRequestSeconds * share, 1, 60)));
 
     private void Cancel(Sequence sequence)
     {
@@ -225,10 +255,17 @@ public sealed class Scheduler : IAsyncDisposable
             foreach (var sequence in _plan.Matching(static s => s.Cancelled))
             {
                 if (sequence.Satisfied)
+                {
+                    _plan.Lengths.Add(sequence.Count - sequence.PromptLength);
                     Leave(sequence, ref _completed, null);
+                }
                 else
+                {
                     Leave(sequence, ref _cancelled, EngineMetrics.CancelledCount);
+                }
             }
+
+            Expire(_time.GetTimestamp());
             if (_aborted)
                 FailAll(new SchedulerStoppedException());
             if (stopping && _plan.IsEmpty)
@@ -238,6 +275,17 @@ public sealed class Scheduler : IAsyncDisposable
         }
 
         _ended.TrySetResult();
+    }
+
+    private void Expire(long now)
+    {
+        if (Volatile.Read(ref _deadlines) == 0)
+            return;
+        foreach (var sequence in _plan.Matching(s => s.Deadline <= now))
+        {
+            Leave(sequence, ref _expired, EngineMetrics.ExpiredCount);
+            sequence.Fail(new DeadlineExceededException(sequence.Terms.Timeout!.Value, sequence.Started is not null));
+        }
     }
 
     /// <summary>One iteration; false if there was nothing to do.</summary>
@@ -357,6 +405,7 @@ public sealed class Scheduler : IAsyncDisposable
             _meanRequestSeconds += 0.1 * (_time.GetElapsedTime(sequence.Submitted, now).TotalSeconds - _meanRequestSeconds);
         if (sequence is GenerationSequence { TimeToFirstToken: { } first })
         {
+            _plan.Lengths.Add(sequence.Count - sequence.PromptLength);
             EngineMetrics.FirstTokenSeconds.Record(first.TotalSeconds, _tag);
             var later = sequence.Count - sequence.PromptLength - 1;
             if (later > 0)
@@ -385,8 +434,17 @@ public sealed class Scheduler : IAsyncDisposable
         _plan.Remove(sequence);
         Interlocked.Increment(ref counter);
         metric?.Add(1, _tag);
+        if (sequence.Alarm is not null)
+        {
+            sequence.Alarm.Dispose();
+            Interlocked.Decrement(ref _deadlines);
+        }
+
         lock (_gate)
+        {
             _inSystem--;
+            _demand -= sequence.Demand;
+        }
     }
 
     private void RequireTokens(int[] tokens, int room)

@@ -13,12 +13,37 @@ public sealed class ContextLengthExceededException(int promptTokens, int context
     public int ContextLength { get; } = contextLength;
 }
 
-/// <summary>Too many requests are waiting; nothing was started.</summary>
-public sealed class CapacityExceededException(int waiting, TimeSpan retryAfter) : Exception(
-    string.Create(CultureInfo.InvariantCulture, $"{waiting} requests are already waiting. Retry in {retryAfter.TotalSeconds:0} s."))
+/// <summary>The time a request was given has passed; what it had produced is lost.</summary>
+public sealed class DeadlineExceededException(TimeSpan timeout, bool started) : Exception(string.Create(
+    CultureInfo.InvariantCulture, $"The request did not end within {timeout.TotalMilliseconds:0} ms; it was {(started ? "running" : "waiting")} when its time was up."))
 {
+    /// <summary>The time it had.</summary>
+    public TimeSpan Timeout { get; } = timeout;
+
+    /// <summary>Whether the model had begun to work on it.</summary>
+    public bool Started { get; } = started;
+}
+
+/// <summary>There is more work already than is sensible to accept; nothing was started.</summary>
+public sealed class CapacityExceededException : Exception
+{
+    /// <summary>Too many requests are waiting.</summary>
+    public CapacityExceededException(int waiting, TimeSpan retryAfter)
+        : base(string.Create(CultureInfo.InvariantCulture, $"{waiting} requests are already waiting. Retry in {retryAfter.TotalSeconds:0} s.")) =>
+        RetryAfter = retryAfter;
+
+    /// <summary>The accepted requests need too much memory.</summary>
+    /// <param name="demand">Tokens that the accepted requests are predicted to have in the end.</param>
+    /// <param name="capacity">Tokens that the KV cache holds.</param>
+    /// <param name="retryAfter">When trying again is likely to succeed.</param>
+    public CapacityExceededException(long demand, long capacity, TimeSpan retryAfter)
+        : base(string.Create(
+            CultureInfo.InvariantCulture,
+            $"The requests accepted already are predicted to need memory for {demand} tokens; the cache holds {capacity} at a time. Retry in {retryAfter.TotalSeconds:0} s.")) =>
+        RetryAfter = retryAfter;
+
     /// <summary>When trying again is likely to succeed, from the recent pace of the server.</summary>
-    public TimeSpan RetryAfter { get; } = retryAfter;
+    public TimeSpan RetryAfter { get; }
 }
 
 /// <summary>A step failed in the pipeline; the requests of that step end with this, others go on.</summary>

@@ -12,6 +12,24 @@ public sealed record SchedulerOptions
     /// <summary>Requests that may wait beyond those; more are refused with <see cref="CapacityExceededException"/>.</summary>
     public int MaxWaiting { get; init; } = 256;
 
+    /// <summary>
+    /// KV memory that all accepted requests together may be predicted to need, as a multiple of the KV cache; more are
+    /// refused with <see cref="CapacityExceededException"/>. A request is always accepted if there is no other.
+    /// </summary>
+    public double MaxDemand { get; init; } = 16;
+
+    /// <summary>
+    /// Share of the memory that running answers are predicted to still need that is kept for them when another request is
+    /// admitted, 0 to 1. Less admits more at a time and makes them wait for each other's blocks more often.
+    /// </summary>
+    public double GrowthReserve { get; init; } = 1;
+
+    /// <summary>
+    /// Most prompt tokens per step while answers are being generated: how long a prompt can hold a stream up. Without
+    /// answers to hold up a step takes as many as it can.
+    /// </summary>
+    public int ChunkTokens { get; init; } = 128;
+
     /// <summary>Most tokens per step; null: what the pipeline takes.</summary>
     public int? MaxStepTokens { get; init; }
 
@@ -43,6 +61,9 @@ public sealed record SchedulerOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(ContextLength ?? 1, 1, nameof(ContextLength));
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxLogitRows ?? 1, 1, nameof(MaxLogitRows));
         ArgumentOutOfRangeException.ThrowIfLessThan(EventBuffer, 2);
+        ArgumentOutOfRangeException.ThrowIfLessThan(ChunkTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(GrowthReserve is >= 0 and <= 1, true, nameof(GrowthReserve));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(MaxDemand > 0, true, nameof(MaxDemand));
         ArgumentOutOfRangeException.ThrowIfLessThan(DrainTimeout, TimeSpan.Zero);
     }
 }
@@ -61,7 +82,8 @@ public sealed record SchedulerOptions
 /// <param name="Completed">Requests that came to their end, or whose client had enough.</param>
 /// <param name="Cancelled">Requests cancelled by their token.</param>
 /// <param name="Failed">Requests that ended with an error.</param>
-/// <param name="Preemptions">Times a sequence lost its KV blocks to an older one.</param>
+/// <param name="Expired">Requests whose deadline passed.</param>
+/// <param name="Preemptions">Times a sequence lost its KV blocks to an older or more urgent one.</param>
 public readonly record struct SchedulerStats(
     int Running,
     int Waiting,
@@ -76,6 +98,7 @@ public readonly record struct SchedulerStats(
     long Completed,
     long Cancelled,
     long Failed,
+    long Expired,
     long Preemptions)
 {
     /// <summary>Share of the KV blocks in use, 0 to 1.</summary>

@@ -36,8 +36,23 @@ internal abstract class Sequence(int[] tokens, int promptLength)
     /// <summary>KV blocks in order of position.</summary>
     public List<int> Blocks { get; } = [];
 
-    /// <summary>Sequences of one scope may share KV blocks.</summary>
-    public string Scope { get; init; } = "";
+    /// <summary>How it shares the model.</summary>
+    public RequestTerms Terms { get; init; } = RequestTerms.Default;
+
+    /// <summary>Whose it is; set when it is queued.</summary>
+    public ClientShare Share { get; set; } = null!;
+
+    /// <summary>Time stamp at which it ends unfinished.</summary>
+    public long? Deadline { get; set; }
+
+    /// <summary>Wakes the loop at the deadline.</summary>
+    public ITimer? Alarm { get; set; }
+
+    /// <summary>KV positions it was predicted to need when it was accepted.</summary>
+    public int Demand { get; set; }
+
+    /// <summary>Most tokens that may still be added to those it has.</summary>
+    public virtual int MostNewTokens => 0;
 
     /// <summary>The last of its blocks that is in the prefix tree, and the number of blocks up to it.</summary>
     public PrefixNode? Node { get; set; }
@@ -96,6 +111,10 @@ internal abstract class Sequence(int[] tokens, int promptLength)
     public bool Decoding => Computed > 0 && FeedEnd - Computed == 1;
 
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Count);
+
+    /// <summary>Rank: priority, then arrival.</summary>
+    public bool Precedes(Sequence other) =>
+        Terms.Priority != other.Terms.Priority ? Terms.Priority < other.Terms.Priority : Arrival < other.Arrival;
 
     public ReadOnlySpan<int> BlockSpan(int blocks) => CollectionsMarshal.AsSpan(Blocks)[..blocks];
 

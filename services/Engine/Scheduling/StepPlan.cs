@@ -24,24 +24,30 @@ internal sealed class StepPart
 }
 
 /// <summary>
-/// Decides what the next step computes: first one token of every running sequence, then chunks of prompts, in order of
-/// arrival, as far as tokens, rows and KV blocks go. Used by the scheduler's loop only, except for the counts.
+/// Decides what the next step computes: first one token of every running sequence, then chunks of prompts, those of the
+/// most urgent priority first, within a priority those of the client that has been given least, within a client in order of
+/// arrival, as far as tokens, rows and KV blocks go. While sequences are decoding, all chunks together have at most
+/// <see cref="SchedulerOptions.ChunkTokens"/>, so that no prompt holds a running answer up for longer than that takes.
+/// Used by the scheduler's loop only, except for the counts.
 /// </summary>
 /// <remarks>
-/// A sequence gets the blocks of all its present tokens when it is admitted, so only decoding can run out of blocks.
-/// Then the newest sequence goes back to the queue, at its old place; paused ones go first. Sequences in the batch being
-/// built are never taken, because they are older than the one that needs a block. The oldest sequence that is not paused
-/// can always go on, so the queue always moves.
+/// Sequences have a rank: priority, then arrival. A sequence gets the blocks of all its present tokens when it is admitted,
+/// so only decoding can run out of blocks. Then the sequence of the last rank goes back to the queue; paused ones go first.
+/// Sequences in the batch being built are never taken, because their rank is better than that of the one that needs a block.
+/// The first of all ranks that is not paused can always go on, so the queue always moves.
 /// </remarks>
-internal sealed class StepPlan
+internal sealed partial class StepPlan
 {
     private readonly BlockManager _blocks;
     private readonly PrefixTree? _tree;
+    private readonly ClientLedger _clients = new();
     private readonly List<Sequence> _running = [];
     private readonly List<Sequence> _waiting = [];
     private readonly List<Sequence> _scratch = [];
     private readonly int _maxTokens;
     private readonly int _maxRows;
+    private readonly int _chunkTokens;
+    private readonly double _reserve;
     private volatile int _runningCount;
     private volatile int _waitingCount;
     private long _preemptions;
@@ -57,6 +63,8 @@ internal sealed class StepPlan
         _tree = options.PrefixSharing ? new PrefixTree(blocks) : null;
         _maxTokens = Math.Min(options.MaxStepTokens ?? pipeline.MaxStepTokens, pipeline.MaxStepTokens);
         _maxRows = Math.Min(_maxTokens, options.MaxLogitRows ?? Math.Max(16, (1 << 24) / pipeline.Config.VocabSize));
+        _chunkTokens = options.ChunkTokens;
+        _reserve = options.GrowthReserve;
 
         // Every running sequence can have its token in every step, so none starves.
         MaxRunning = Math.Min(options.MaxRunning, _maxRows);
@@ -77,13 +85,20 @@ internal sealed class StepPlan
 
     public bool IsEmpty => _running.Count == 0 && _waiting.Count == 0;
 
+    /// <summary>How long answers are, to predict those to come.</summary>
+    public AnswerLengths Lengths { get; } = new();
+
     /// <summary>What needs logits.</summary>
     public StepPart Logits { get; } = new();
 
     /// <summary>What needs hidden states.</summary>
     public StepPart Hidden { get; } = new();
 
-    public void Enqueue(Sequence sequence) => Insert(_waiting, sequence);
+    public void Enqueue(Sequence sequence)
+    {
+        sequence.Share = _clients.Enter(sequence.Terms.Client);
+        Insert(_waiting, sequence);
+    }
 
     /// <summary>Takes a sequence out and frees its blocks.</summary>
     public void Remove(Sequence sequence)
@@ -91,45 +106,8 @@ internal sealed class StepPlan
         Release(sequence);
         (sequence.Running ? _running : _waiting).Remove(sequence);
         sequence.Running = false;
+        _clients.Leave(sequence.Share);
         Count();
-    }
-
-    /// <summary>A step has computed more of a sequence: its full blocks are for others to use.</summary>
-    public void Share(Sequence sequence)
-    {
-        if (sequence.CopySource is { } source)
-        {
-            _blocks.Release(source);
-            sequence.CopySource = null;
-        }
-
-        if (_tree is null || sequence.Doubtful)
-            return;
-        var size = _blocks.BlockSize;
-        for (var next = sequence.NodeBlocks; (next + 1) * size <= sequence.Computed; next++)
-        {
-            var own = sequence.Blocks[next];
-            if (_tree.Add(sequence.Scope, sequence.Node, sequence.Tokens.Slice(next * size, size), own) is not { } node)
-                return;
-            if (node.Block != own)
-            {
-                // Another sequence has computed the same meanwhile.
-                _blocks.Retain(node.Block);
-                _blocks.Release(own);
-                sequence.Blocks[next] = node.Block;
-            }
-
-            sequence.Node = node;
-            sequence.NodeBlocks = next + 1;
-        }
-    }
-
-    /// <summary>Forgets all shared blocks, because a stage may have lost them.</summary>
-    public void ForgetPrefixes()
-    {
-        _tree?.Clear();
-        foreach (var sequence in _running)
-            sequence.Doubtful = true;
     }
 
     /// <summary>The sequences for which <paramref name="condition"/> holds, for the caller to remove; valid until the next call.</summary>
@@ -149,62 +127,80 @@ internal sealed class StepPlan
         _rowsLeft = _maxRows;
         Logits.Clear();
         Hidden.Clear();
-        Decode();
+        MakeRoomForUrgent();
+        if (Decode())
+            _tokensLeft = Math.Min(_tokensLeft, _chunkTokens);
         Prefill();
-        Admit();
         Count();
     }
 
-    private void Decode()
+    /// <summary>A token of each running sequence; true if there was one.</summary>
+    private bool Decode()
     {
         _scratch.Clear();
         _scratch.AddRange(_running);
+        var any = false;
         foreach (var sequence in _scratch)
         {
             if (sequence.Running && sequence.Decoding && !Paused(sequence) && Cover(sequence, sequence.Computed + 1))
+            {
                 Plan(sequence);
+                any = true;
+            }
         }
+
+        return any;
     }
 
+    /// <summary>Chunks of prompts, of running sequences and of those that can be admitted.</summary>
     private void Prefill()
     {
+        _scratch.Clear();
         foreach (var sequence in _running)
         {
-            if (_tokensLeft == 0)
-                return;
             if (!sequence.Decoding && sequence.Computed < sequence.FeedEnd && !Paused(sequence))
+                _scratch.Add(sequence);
+        }
+
+        foreach (var sequence in _waiting)
+        {
+            if (sequence.FeedEnd > 0 && !Paused(sequence))
+                _scratch.Add(sequence);
+        }
+
+        var blocked = false;
+        while (_tokensLeft > 0 && TakeNext(blocked) is { } sequence)
+        {
+            // Nobody overtakes one that does not fit.
+            if (sequence.Running || TryAdmit(sequence))
                 Plan(sequence);
+            else
+                blocked = true;
         }
     }
 
-    private void Admit()
+    /// <summary>Takes the next sequence from the scratch list.</summary>
+    private Sequence? TakeNext(bool runningOnly)
     {
-        for (var i = 0; i < _waiting.Count && _tokensLeft > 0;)
+        var best = -1;
+        for (var i = 0; i < _scratch.Count; i++)
         {
-            var sequence = _waiting[i];
-            if (sequence.FeedEnd == 0 || Paused(sequence))
-            {
-                i++;
-                continue;
-            }
-
-            // Room for the next token too, lest it be preempted at once.
-            var wanted = Math.Min(sequence.Count + 1, _blocks.Total * _blocks.BlockSize);
-            if (_running.Count >= MaxRunning || !TryHold(sequence, wanted))
-            {
-                // First come, first served: nobody overtakes; but paused sequences make room.
-                if (NewestPaused() is not { } paused)
-                    return;
-                Preempt(paused);
-                i = 0;
-                continue;
-            }
-
-            _waiting.RemoveAt(i);
-            sequence.Running = true;
-            Insert(_running, sequence);
-            Plan(sequence);
+            if ((!runningOnly || _scratch[i].Running) && (best < 0 || Goes(_scratch[i], _scratch[best])))
+                best = i;
         }
+
+        if (best < 0)
+            return null;
+        var next = _scratch[best];
+        _scratch.RemoveAt(best);
+        return next;
+    }
+
+    private static bool Goes(Sequence one, Sequence other)
+    {
+        if (one.Terms.Priority != other.Terms.Priority)
+            return one.Terms.Priority < other.Terms.Priority;
+        return one.Share.Served != other.Share.Served ? one.Share.Served < other.Share.Served : one.Arrival < other.Arrival;
     }
 
     /// <summary>Adds the next chunk of a sequence, as long as the step has tokens and rows left.</summary>
@@ -225,96 +221,10 @@ internal sealed class StepPlan
         if (sequence.CopySource is { } source)
             part.Batch.AddCopy(source, sequence.Blocks[sequence.NodeBlocks]);
         sequence.Started ??= _now;
+        sequence.Share.Served += start >= sequence.PromptLength ? ClientLedger.GeneratedWeight * (end - start) : end - start;
         _tokensLeft -= end - start;
         if (logits)
             _rowsLeft -= rows;
-    }
-
-    /// <summary>Gets a decoding sequence its next block; false if it had to give way itself.</summary>
-    private bool Cover(Sequence sequence, int tokens)
-    {
-        while (!_blocks.TryCover(sequence.Blocks, tokens))
-        {
-            var victim = NewestPaused() ?? _running[^1];
-            Preempt(victim);
-            if (victim == sequence)
-                return false;
-        }
-
-        return true;
-    }
-
-    /// <summary>Gets a waiting sequence its blocks, known ones first, if there is room for <paramref name="wanted"/> tokens.</summary>
-    private bool TryHold(Sequence sequence, int wanted)
-    {
-        // Rows that are still needed must be computed, and so the last token always.
-        var known = _tree?.Match(sequence.Scope, sequence.Tokens[..Math.Max(0, Math.Min(sequence.FirstRow, sequence.FeedEnd - 1))]) ?? default;
-        PrefixTree.Collect(known.Node, sequence.Blocks);
-        foreach (var block in sequence.Blocks)
-            _blocks.Retain(block);
-        sequence.Node = known.Node;
-        sequence.NodeBlocks = sequence.Blocks.Count;
-        sequence.Computed = sequence.Blocks.Count * _blocks.BlockSize;
-        if (_blocks.BlocksFor(wanted) - sequence.Blocks.Count > _blocks.Available)
-        {
-            Release(sequence);
-            return false;
-        }
-
-        // The block to copy from may be the very one that is missing.
-        if (known.Tail is { } tail && _blocks.BlocksFor(wanted) - sequence.Blocks.Count < _blocks.Available)
-        {
-            _blocks.Retain(tail.Block);
-            sequence.CopySource = tail.Block;
-            sequence.Computed += known.TailTokens;
-        }
-
-        _blocks.TryCover(sequence.Blocks, sequence.Count);
-        if (sequence.Started is null && _tree is not null)
-        {
-            sequence.Reused = sequence.Computed;
-            Interlocked.Add(ref _promptTokens, sequence.PromptLength);
-            Interlocked.Add(ref _reusedTokens, sequence.Computed);
-        }
-
-        return true;
-    }
-
-    /// <summary>Gives up a sequence's blocks; what they hold is kept while there is room.</summary>
-    private void Release(Sequence sequence)
-    {
-        var tail = sequence.Computed - (sequence.NodeBlocks * _blocks.BlockSize);
-        if (_tree is not null && !sequence.Doubtful && sequence.CopySource is null && tail > 0 && tail < _blocks.BlockSize && sequence.Blocks.Count > sequence.NodeBlocks)
-            _tree.AddTail(sequence.Scope, sequence.Node, sequence.Tokens.Slice(sequence.Computed - tail, tail), sequence.Blocks[sequence.NodeBlocks]);
-        if (sequence.CopySource is { } source)
-            _blocks.Release(source);
-        sequence.CopySource = null;
-        _blocks.Release(sequence.Blocks);
-        sequence.Node = null;
-        sequence.NodeBlocks = 0;
-        sequence.Computed = 0;
-        sequence.Doubtful = false;
-    }
-
-    private void Preempt(Sequence sequence)
-    {
-        Release(sequence);
-        sequence.Preemptions++;
-        sequence.Running = false;
-        _running.Remove(sequence);
-        Insert(_waiting, sequence);
-        Interlocked.Increment(ref _preemptions);
-    }
-
-    private Sequence? NewestPaused()
-    {
-        for (var i = _running.Count - 1; i >= 0; i--)
-        {
-            if (_running[i].Stalled)
-                return _running[i];
-        }
-
-        return null;
     }
 
     /// <summary>True while the consumer has no room; it wakes the loop when it takes something.</summary>
@@ -349,10 +259,11 @@ internal sealed class StepPlan
         _waitingCount = _waiting.Count;
     }
 
+    /// <summary>Keeps a list in order of rank.</summary>
     private static void Insert(List<Sequence> list, Sequence sequence)
     {
         var at = list.Count;
-        while (at > 0 && list[at - 1].Arrival > sequence.Arrival)
+        while (at > 0 && sequence.Precedes(list[at - 1]))
             at--;
         list.Insert(at, sequence);
     }

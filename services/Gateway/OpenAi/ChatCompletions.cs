@@ -9,6 +9,7 @@ internal static class ChatCompletions
     public static async Task HandleAsync(HttpContext context, JsonElement body, PlatformClients clients, TimeProvider time)
     {
         var request = ChatRequest.Parse(body);
+        SchedulingFields.Complete(request.Prototype.Scheduling, context);
         var requests = Enumerable.Range(0, request.Choices).Select(i =>
         {
             var copy = request.Prototype.Clone();

@@ -35,9 +35,10 @@ internal sealed record ChatRequest(string Model, GenerateRequest Prototype, int 
         if (fields.Get("chat_template_kwargs") is { } variables)
             messages.TemplateVariablesJson = variables.ValueKind == JsonValueKind.Object ? variables.GetRawText()
                 : throw fields.Wrong("chat_template_kwargs", variables, "an object");
+        var scheduling = SchedulingFields.Read(fields);
         RefuseUnsupported(fields);
         fields.RefuseUnknown();
-        return new ChatRequest(model, new GenerateRequest { Model = model, Messages = messages, Sampling = sampling }, choices, stream, includeUsage);
+        return new ChatRequest(model, new GenerateRequest { Model = model, Messages = messages, Sampling = sampling, Scheduling = scheduling }, choices, stream, includeUsage);
     }
 
     private static void RefuseUnsupported(RequestFields fields)

@@ -34,10 +34,12 @@ internal sealed record CompletionRequest(string Model, IReadOnlyList<GenerateReq
         fields.Refuse("response_format", "Only {\"type\":\"text\"} is available.",
             v => v.ValueKind == JsonValueKind.Object && v.TryGetProperty("type", out var t) && t.ValueKind == JsonValueKind.String && t.GetString() == "text");
         var addSpecial = fields.Bool("add_special_tokens") ?? true;
+        var scheduling = SchedulingFields.Read(fields);
         var prompts = ReadPrompts(fields).Select(prompt =>
         {
             prompt.Model = model;
             prompt.Sampling = sampling;
+            prompt.Scheduling = scheduling;
             prompt.Echo = echo;
             prompt.AddSpecialTokens = addSpecial;
             return prompt;

@@ -19,8 +19,9 @@ internal static class Embeddings
         if (fields.Int("dimensions", 1, int.MaxValue) is { } dimensions)
             request.Dimensions = dimensions;
         request.Inputs.AddRange(ReadInputs(fields));
-        fields.Harmless("user");
+        request.Scheduling = SchedulingFields.Read(fields);
         fields.RefuseUnknown();
+        SchedulingFields.Complete(request.Scheduling, context);
         var response = await clients.Inference.EmbedAsync(request, cancellationToken: context.RequestAborted);
         var items = response.Embeddings.Select((embedding, i) => new EmbeddingItem("embedding", i, Encode([.. embedding.Values], format))).ToList();
         await context.Response.WriteAsJsonAsync(

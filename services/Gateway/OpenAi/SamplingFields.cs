@@ -43,8 +43,8 @@ internal static class SamplingFields
         fields.Refuse("prompt_logprobs", "Use /v1/completions with 'echo' and 'logprobs'.", v => v.ValueKind is JsonValueKind.False);
         foreach (var constraint in (ReadOnlySpan<string>)["grammar", "json_schema", "structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar"])
             fields.Refuse(constraint, "Constrained decoding is not available.");
-        fields.Harmless("user", "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
-            "prediction", "cache_prompt", "id_slot", "timings_per_token", "priority", "cache_salt", "return_token_ids");
+        fields.Harmless("metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention",
+            "prediction", "cache_prompt", "id_slot", "timings_per_token", "return_token_ids");
         return options;
     }
 
@@ -78,6 +78,7 @@ internal static class SamplingFields
     {
         "text" or "token_ids" or "prompt" => "prompt",
         "messages" => "messages",
+        _ when contractField.StartsWith("scheduling.", StringComparison.Ordinal) => contractField["scheduling.".Length..],
         _ when contractField.StartsWith("sampling.", StringComparison.Ordinal) => contractField["sampling.".Length..],
         _ => null,
     };

@@ -9,6 +9,8 @@ internal static class TextCompletions
     public static async Task HandleAsync(HttpContext context, JsonElement body, PlatformClients clients, TimeProvider time)
     {
         var request = CompletionRequest.Parse(body);
+        // All prompts have the same object.
+        SchedulingFields.Complete(request.Prompts[0].Scheduling, context);
         var requests = request.Prompts.SelectMany(prompt => Enumerable.Range(0, request.ChoicesPerPrompt).Select(i =>
         {
             var copy = prompt.Clone();

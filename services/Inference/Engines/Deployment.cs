@@ -60,6 +60,7 @@ internal sealed class Deployment : IAsyncDisposable
                     {
                         MaxRunning = options.MaxRunning,
                         MaxWaiting = options.MaxWaiting,
+                        ChunkTokens = options.ChunkTokens,
                         PrefixSharing = options.PrefixSharing,
                         DrainTimeout = TimeSpan.FromSeconds(options.DrainSeconds),
                     },

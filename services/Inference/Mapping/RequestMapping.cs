@@ -13,6 +13,9 @@ internal static class RequestMapping
 {
     private const int MaxEmbedInputs = 2048;
 
+    /// <summary>What timers take; longer is as good as never.</summary>
+    private const long MaxTimeoutMs = uint.MaxValue - 1;
+
     /// <summary>A generation.</summary>
     public static TextRequest ToText(GenerateRequest request, int vocabSize)
     {
@@ -23,6 +26,7 @@ internal static class RequestMapping
             Sampling = ToSampling(sampling),
             Stop = [.. sampling.Stop],
             Echo = request.Echo,
+            Terms = ToTerms(request.Scheduling),
             IncludeStopInOutput = sampling.IncludeStopInOutput,
             SkipSpecialTokens = !sampling.HasSkipSpecialTokens || sampling.SkipSpecialTokens,
         };
@@ -68,6 +72,15 @@ internal static class RequestMapping
         }
         return inputs;
     }
+
+    /// <summary>How a request shares the model.</summary>
+    public static RequestTerms ToTerms(SchedulingOptions? scheduling) => scheduling is null ? RequestTerms.Default : new RequestTerms
+    {
+        Priority = scheduling.Priority,
+        Timeout = scheduling.HasTimeoutMs ? TimeSpan.FromMilliseconds(Math.Min(scheduling.TimeoutMs, MaxTimeoutMs)) : null,
+        Client = scheduling.Client,
+        Scope = scheduling.CacheSalt,
+    };
 
     /// <summary>Null: the model's own choice.</summary>
     public static PoolingKind? ToPooling(Pooling pooling) => pooling switch

@@ -15,7 +15,8 @@ public sealed class SchedulerPropertyTests
         Gen.ULong,
         Gen.OneOf(Gen.Const(0), Gen.Const(5)),
         Gen.OneOf(Gen.Const(1f), Gen.Const(1.3f)),
-        (prompt, max, temperature, seed, topK, repetition) => new GenerationRequest
+        Gen.Select(Gen.Int[0, 2], Gen.Int[-1, 1]),
+        (prompt, max, temperature, seed, topK, repetition, terms) => new GenerationRequest
         {
             Prompt = prompt,
             EndTokens = new HashSet<int> { 7 },
@@ -31,6 +32,7 @@ public sealed class SchedulerPropertyTests
                 TopLogProbs = 2,
             },
             EchoPromptLogProbs = seed % 3 == 0,
+            Terms = new RequestTerms { Client = $"{terms.Item1}", Priority = terms.Item2 },
         });
 
     private static readonly Gen<(int BlockSize, int Blocks, int Step, int Running, int Rows)> Shape = Gen.Select(
@@ -44,7 +46,7 @@ public sealed class SchedulerPropertyTests
         await Gen.Select(Request.Array[1, 12], Shape).SampleAsync(async (requests, shape) =>
         {
             var pipeline = new HashPipeline(Vocab, shape.BlockSize, shape.Blocks, shape.Step, context: 70);
-            var scheduler = new Scheduler(pipeline, new SchedulerOptions { MaxRunning = shape.Running, MaxLogitRows = shape.Rows }, TimeProvider.System);
+            var scheduler = new Scheduler(pipeline, new SchedulerOptions { MaxRunning = shape.Running, MaxLogitRows = shape.Rows, ChunkTokens = shape.Rows, GrowthReserve = shape.Rows % 2 }, TimeProvider.System);
             var results = await Task.WhenAll(requests.Select(r => ReferenceGeneration.Collect(scheduler.GenerateAsync(r))));
             for (var i = 0; i < requests.Length; i++)
             {
@@ -103,7 +105,7 @@ public sealed class SchedulerPropertyTests
     public async Task A_thousand_requests_given_up_at_random_leave_no_block_behind()
     {
         var pipeline = new HashPipeline(Vocab, 4, 60, 24, context: 120);
-        await using var scheduler = new Scheduler(pipeline, new SchedulerOptions { MaxRunning = 12, MaxWaiting = 2000, EventBuffer = 4 }, TimeProvider.System);
+        await using var scheduler = new Scheduler(pipeline, new SchedulerOptions { MaxRunning = 12, MaxWaiting = 2000, MaxDemand = 1000, EventBuffer = 4 }, TimeProvider.System);
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 1000).Select(GiveUp));
         await Settle(() => scheduler.Stats is { Running: 0, Waiting: 0 });
         var stats = scheduler.Stats;

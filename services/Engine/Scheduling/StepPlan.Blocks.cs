@@ -1,0 +1,197 @@
+namespace Slm.Engine.Scheduling;
+
+/// <content>Who gets KV blocks, and who has to give them back.</content>
+internal sealed partial class StepPlan
+{
+    /// <summary>A step has computed more of a sequence: its full blocks are for others to use.</summary>
+    public void Share(Sequence sequence)
+    {
+        if (sequence.CopySource is { } source)
+        {
+            _blocks.Release(source);
+            sequence.CopySource = null;
+        }
+
+        if (_tree is null || sequence.Doubtful)
+            return;
+        var size = _blocks.BlockSize;
+        for (var next = sequence.NodeBlocks; (next + 1) * size <= sequence.Computed; next++)
+        {
+            var own = sequence.Blocks[next];
+            if (_tree.Add(sequence.Terms.Scope, sequence.Node, sequence.Tokens.Slice(next * size, size), own) is not { } node)
+                return;
+            if (node.Block != own)
+            {
+                // Another sequence has computed the same meanwhile.
+                _blocks.Retain(node.Block);
+                _blocks.Release(own);
+                sequence.Blocks[next] = node.Block;
+            }
+
+            sequence.Node = node;
+            sequence.NodeBlocks = next + 1;
+        }
+    }
+
+    /// <summary>Forgets all shared blocks, because a stage may have lost them.</summary>
+    public void ForgetPrefixes()
+    {
+        _tree?.Clear();
+        foreach (var sequence in _running)
+            sequence.Doubtful = true;
+    }
+
+    /// <summary>Moves a waiting sequence to the running ones, with blocks for its present tokens, if it fits.</summary>
+    private bool TryAdmit(Sequence sequence)
+    {
+        while (_running.Count >= MaxRunning || !TryHold(sequence))
+        {
+            // Paused sequences make room.
+            if (NewestPaused() is not { } paused)
+                return false;
+            Preempt(paused);
+        }
+
+        _waiting.Remove(sequence);
+        sequence.Running = true;
+        Insert(_running, sequence);
+        return true;
+    }
+
+    /// <summary>
+    /// Gets a waiting sequence its blocks, known ones first, if there is room for it and for what it and all that run are
+    /// predicted to need until they end. If nothing else runs its present need suffices.
+    /// </summary>
+    private bool TryHold(Sequence sequence)
+    {
+        // Rows that are still needed must be computed, and so the last token always.
+        var known = _tree?.Match(sequence.Terms.Scope, sequence.Tokens[..Math.Max(0, Math.Min(sequence.FirstRow, sequence.FeedEnd - 1))]) ?? default;
+        PrefixTree.Collect(known.Node, sequence.Blocks);
+        foreach (var block in sequence.Blocks)
+            _blocks.Retain(block);
+        sequence.Node = known.Node;
+        sequence.NodeBlocks = sequence.Blocks.Count;
+        sequence.Computed = sequence.Blocks.Count * _blocks.BlockSize;
+        var missing = MissingBlocks(sequence, 1);
+        if (_running.Count > 0)
+        {
+            double growth = MissingBlocks(sequence, Lengths.Remaining(sequence)) - missing;
+            foreach (var other in _running)
+            {
+                if (!other.Stalled)
+                    growth += MissingBlocks(other, Lengths.Remaining(other));
+            }
+
+            missing += (int)(_reserve * Math.Max(0, growth));
+        }
+
+        if (missing > _blocks.Available)
+        {
+            Release(sequence);
+            return false;
+        }
+
+        // The block to copy from may be the very one that is missing.
+        if (known.Tail is { } tail && missing < _blocks.Available)
+        {
+            _blocks.Retain(tail.Block);
+            sequence.CopySource = tail.Block;
+            sequence.Computed += known.TailTokens;
+        }
+
+        _blocks.TryCover(sequence.Blocks, sequence.Count);
+        if (sequence.Started is null && _tree is not null)
+        {
+            sequence.Reused = sequence.Computed;
+            Interlocked.Add(ref _promptTokens, sequence.PromptLength);
+            Interlocked.Add(ref _reusedTokens, sequence.Computed);
+        }
+
+        return true;
+    }
+
+    /// <summary>Blocks a sequence lacks for its present tokens and some more.</summary>
+    private int MissingBlocks(Sequence sequence, int more) =>
+        Math.Max(0, Math.Min(_blocks.Total, _blocks.BlocksFor(sequence.Count + more)) - sequence.Blocks.Count);
+
+    /// <summary>Gets a decoding sequence its next block; false if it had to give way itself.</summary>
+    private bool Cover(Sequence sequence, int tokens)
+    {
+        while (!_blocks.TryCover(sequence.Blocks, tokens))
+        {
+            var victim = NewestPaused() ?? _running[^1];
+            Preempt(victim);
+            if (victim == sequence)
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Takes places and blocks from running sequences for a waiting one that is more urgent, if that lets it in.</summary>
+    private void MakeRoomForUrgent()
+    {
+        Sequence? urgent = null;
+        foreach (var sequence in _waiting)
+        {
+            if (sequence.FeedEnd > 0 && !Paused(sequence) && (urgent is null || Goes(sequence, urgent)))
+                urgent = sequence;
+        }
+
+        if (urgent is null)
+            return;
+        var needed = _blocks.BlocksFor(urgent.Count + 1);
+        var available = _blocks.Available;
+        var places = MaxRunning - _running.Count;
+        foreach (var sequence in _running)
+        {
+            if (sequence.Terms.Priority > urgent.Terms.Priority)
+            {
+                available += sequence.Blocks.Count;
+                places++;
+            }
+        }
+
+        if (places <= 0 || available < needed)
+            return;
+        while ((_running.Count >= MaxRunning || _blocks.Available < needed) && _running[^1].Terms.Priority > urgent.Terms.Priority)
+            Preempt(_running[^1]);
+    }
+
+    /// <summary>Gives up a sequence's blocks; what they hold is kept while there is room.</summary>
+    private void Release(Sequence sequence)
+    {
+        var tail = sequence.Computed - (sequence.NodeBlocks * _blocks.BlockSize);
+        if (_tree is not null && !sequence.Doubtful && sequence.CopySource is null && tail > 0 && tail < _blocks.BlockSize && sequence.Blocks.Count > sequence.NodeBlocks)
+            _tree.AddTail(sequence.Terms.Scope, sequence.Node, sequence.Tokens.Slice(sequence.Computed - tail, tail), sequence.Blocks[sequence.NodeBlocks]);
+        if (sequence.CopySource is { } source)
+            _blocks.Release(source);
+        sequence.CopySource = null;
+        _blocks.Release(sequence.Blocks);
+        sequence.Node = null;
+        sequence.NodeBlocks = 0;
+        sequence.Computed = 0;
+        sequence.Doubtful = false;
+    }
+
+    private void Preempt(Sequence sequence)
+    {
+        Release(sequence);
+        sequence.Preemptions++;
+        sequence.Running = false;
+        _running.Remove(sequence);
+        Insert(_waiting, sequence);
+        Interlocked.Increment(ref _preemptions);
+    }
+
+    private Sequence? NewestPaused()
+    {
+        for (var i = _running.Count - 1; i >= 0; i--)
+        {
+            if (_running[i].Stalled)
+                return _running[i];
+        }
+
+        return null;
+    }
+}
