@@ -28,7 +28,7 @@ public class DecodeBenchmarks
     public async Task SetUpAsync()
     {
         var model = Size == "15M" ? SyntheticModel.Small : SyntheticModel.Medium;
-        _file = ModelFile.Open(model.Write(Type));
+        _file = ModelFile.Open(model.Write(Type.ToString(), Path.Combine(Path.GetTempPath(), "slm-bench")));
         _pipeline = LocalPipeline.Load(_file, new LocalPipelineOptions { ContextLength = 1024 });
         _tokens = [.. Enumerable.Range(0, 512).Select(i => i * 7 % model.Vocab)];
         var blocks = 640 / _pipeline.BlockSize;

@@ -1,4 +1,23 @@
+using System.Globalization;
 using BenchmarkDotNet.Running;
+using Slm.Benchmarks;
 
-// dotnet run -c Release --project tests/Benchmarks -- --filter '*Decode*'
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+// generate FOLDER SIZE RECIPE        writes a noise model and prints its path
+// measure MODEL THREADS TOKENS LONG  one round of the comparison, as JSON
+// bandwidth THREADS                  read bandwidth in GB/s
+// otherwise BenchmarkDotNet:         --filter '*Decode*'
+int Number(int index) => int.Parse(args[index], CultureInfo.InvariantCulture);
+switch (args)
+{
+    case ["generate", var folder, var size, var recipe]:
+        Console.WriteLine(SyntheticModel.All.Single(m => m.Name == size).Write(recipe, folder));
+        return 0;
+    case ["measure", var model, _, _, _]:
+        return await EngineMeasurement.RunAsync(model, Number(2), Number(3), Number(4));
+    case ["bandwidth", _]:
+        Console.WriteLine(ReadBandwidth.Measure(Number(1)).ToString("F1", CultureInfo.InvariantCulture));
+        return 0;
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+        return 0;
+}

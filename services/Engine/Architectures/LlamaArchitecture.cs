@@ -12,7 +12,7 @@ internal sealed class LlamaArchitecture : IArchitecture
 {
     /// <inheritdoc/>
     public Embedding Embedding(ModelWeights weights) =>
-        new(weights.Linear("token_embd", weights.Config.HiddenSize, weights.Config.VocabSize));
+        new(weights.Table("token_embd", weights.Config.HiddenSize, weights.Config.VocabSize));
 
     /// <inheritdoc/>
     public RotaryPositions Positions(ModelWeights weights)

@@ -11,6 +11,7 @@ namespace Slm.Engine.Architectures;
 internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
 {
     private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
+    private readonly List<Linear> _matrices = [];
 
     /// <summary>Hyper-parameters.</summary>
     public ModelConfig Config => file.Config;
@@ -18,12 +19,24 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
     /// <summary>Bytes of all tensors taken so far; one that is taken twice counts once.</summary>
     public long Bytes { get; private set; }
 
+    /// <summary>Matrices that products will use.</summary>
+    public IReadOnlyList<Linear> Matrices => _matrices;
+
     /// <summary>True if the file has the tensor.</summary>
     public bool Has(string name) => file.Gguf.TryGetTensor(name, out _);
 
     /// <summary>Matrix <c>name.weight</c> [rows, columns] with <c>name.bias</c> if that exists.</summary>
     /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
     public Linear Linear(string name, int columns, int rows)
+    {
+        var matrix = Table(name, columns, rows);
+        _matrices.Add(matrix);
+        return matrix;
+    }
+
+    /// <summary>The same of which only single rows are read: an embedding.</summary>
+    /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
+    public Linear Table(string name, int columns, int rows)
     {
         var tensor = Find(name + ".weight", columns, rows);
         return new Linear(file.Gguf.Pointer(tensor), tensor.Type, rows, columns, OptionalVector(name + ".bias", rows), kernels);

@@ -1,28 +1,46 @@
 using Slm.Engine.Execution;
 using Slm.Engine.Formats;
 using Slm.Engine.Kernels;
+using Slm.Engine.Kernels.Panels;
 using Slm.Engine.Quantization;
 using Slm.Engine.Threading;
 
 namespace Slm.Engine.Blocks;
 
-/// <summary>A stored weight matrix [rows, columns], used where it lies, and its optional bias [rows].</summary>
+/// <summary>
+/// A stored weight matrix [rows, columns] and its optional bias [rows]. Floats are used where they lie; quantized types are
+/// packed into panels when the stage is loaded, or at the first product.
+/// </summary>
+#pragma warning disable CA1001 // The buffer frees itself; matrices live as long as their stage.
 internal sealed unsafe class Linear
+#pragma warning restore CA1001
 {
-    private readonly byte* _weights;
-    private readonly nint _rowBytes;
+    private readonly byte* _stored;
+    private readonly nint _storedRowBytes;
+    private readonly PanelLayout? _layout;
+    private readonly int _panelRows;
+    private NativeBuffer? _ownPanels;
+    private byte* _weights;
+    private nint _rowBytes;
     private readonly PinnedArray? _bias;
     private readonly delegate*<in MatMulTask, int, int, float*, void> _kernel;
 
     public Linear(byte* weights, TensorType type, int rows, int columns, PinnedArray? bias, KernelSet kernels)
     {
-        _weights = weights;
+        _stored = weights;
         _bias = bias;
         _kernel = kernels.MatMul(type);
-        _rowBytes = (nint)TensorTypes.RowBytes(type, columns);
+        _storedRowBytes = (nint)TensorTypes.RowBytes(type, columns);
+        _layout = PanelLayout.Of(type);
+        _panelRows = kernels.PanelRows;
         Type = type;
         Rows = rows;
         Columns = columns;
+        if (_layout is null)
+        {
+            _weights = _stored;
+            _rowBytes = _storedRowBytes;
+        }
     }
 
     public TensorType Type { get; }
@@ -32,16 +50,47 @@ internal sealed unsafe class Linear
     public int Columns { get; }
 
     /// <summary>The kernel reads int8 activations.</summary>
-    public bool WantsInt8 => Type is TensorType.Q8_0 or TensorType.Q4_0;
+    public bool WantsInt8 => _layout is not null;
 
-    /// <summary>Bytes from row to row.</summary>
-    public nint RowBytes => _rowBytes;
+    /// <summary>Bytes of the panels; 0 if the matrix is used where it lies.</summary>
+    public long PackedBytes => _layout is null ? 0 : checked(_layout.RowBytes(Columns) * PanelCount * _panelRows);
+
+    private int PanelCount => (Rows + _panelRows - 1) / _panelRows;
 
     /// <summary>Writes row <paramref name="row"/> as F32.</summary>
-    public void Row(int row, float* target) => RowDequantizer.Dequantize(Type, _weights + (row * _rowBytes), target, Columns);
+    public void Row(int row, float* target) => RowDequantizer.Dequantize(Type, _stored + (row * _storedRowBytes), target, Columns);
+
+    /// <summary>Packs the matrix into <paramref name="target"/>, which outlives this object, and lets go of the file's pages.</summary>
+    public void Pack(byte* target, WorkerPool workers)
+    {
+        if (_layout is null || _weights != null)
+            return;
+        var work = new PackWork(this, target);
+        workers.Run(work.Parts, ref work);
+        MemoryAdvice.LetGo(_stored, _storedRowBytes * (long)Rows);
+        _rowBytes = (nint)_layout.RowBytes(Columns);
+        _weights = target;
+    }
 
     /// <summary>The product with <paramref name="x"/>; the quantized form is the context's, which the caller has filled if wanted.</summary>
-    public MatMulTask Task(StepContext context, float* x, int tokens, float* y, bool accumulate = false) => new()
+    public MatMulTask Task(StepContext context, float* x, int tokens, float* y, bool accumulate = false)
+    {
+        if (_weights == null)
+        {
+            _ownPanels = new NativeBuffer(PackedBytes);
+            Pack(_ownPanels.Pointer, context.Workers);
+        }
+
+        return Describe(context, x, tokens, y, accumulate);
+    }
+    /// <summary>Runs one product on all threads.</summary>
+    public void Multiply(StepContext context, float* x, int tokens, float* y, bool accumulate = false)
+    {
+        var work = new ProductsWork(context, Task(context, x, tokens, y, accumulate), default, default);
+        context.Workers.Run(work.Parts, ref work);
+    }
+
+    private MatMulTask Describe(StepContext context, float* x, int tokens, float* y, bool accumulate) => new()
     {
         Weights = _weights,
         RowBytes = _rowBytes,
@@ -57,11 +106,25 @@ internal sealed unsafe class Linear
         Kernel = _kernel,
     };
 
-    /// <summary>Runs one product on all threads.</summary>
-    public void Multiply(StepContext context, float* x, int tokens, float* y, bool accumulate = false)
+    /// <summary>A few panels at a time.</summary>
+    private readonly struct PackWork : IParallelWork
     {
-        var work = new ProductsWork(context, Task(context, x, tokens, y, accumulate), default, default);
-        context.Workers.Run(work.Parts, ref work);
+        private readonly Linear _matrix;
+        private readonly byte* _target;
+        private readonly int _panels;
+
+        public PackWork(Linear matrix, byte* target)
+        {
+            _matrix = matrix;
+            _target = target;
+            _panels = (int)Math.Clamp((256 << 10) / Math.Max(1, matrix._storedRowBytes * matrix._panelRows), 1, matrix.PanelCount);
+            Parts = (matrix.PanelCount + _panels - 1) / _panels;
+        }
+
+        public int Parts { get; }
+
+        public void Execute(int part, int worker) => PanelPacker.Pack(
+            _matrix.Type, _matrix._stored, _target, _matrix.Rows, _matrix.Columns, _matrix._panelRows, part * _panels, Math.Min(_matrix.PanelCount, (part + 1) * _panels));
     }
 }
 
@@ -106,19 +169,20 @@ internal readonly struct ProductsWork : IParallelWork
     }
 
     /// <summary>
-    /// Rows per part, a multiple of four: enough work to pay for the hand-over, several parts per thread, and weights
+    /// Rows per part, a multiple of any panel: enough work to pay for the hand-over, several parts per thread, and weights
     /// that stay in a core's cache while the tokens pass.
     /// </summary>
     public static int PartRows(int rows, in MatMulTask task, int threads)
     {
         const long LeastProducts = 16 * 1024;
         const long CacheBytes = 256 * 1024;
+        const int PartUnit = 16;
         if (threads == 1 && task.Tokens == 1)
-            return Math.Max(4, rows);
+            return (Math.Max(1, rows) + PartUnit - 1) / PartUnit * PartUnit;
         var least = LeastProducts / ((long)task.Columns * task.Tokens);
         var share = (rows + (threads * 4) - 1) / (threads * 4);
         var part = Math.Max(least, Math.Min(share, CacheBytes / task.RowBytes));
-        return (int)Math.Min(int.MaxValue - 3, part + 3) / 4 * 4;
+        return (int)Math.Min(int.MaxValue - PartUnit, part + PartUnit - 1) / PartUnit * PartUnit;
     }
 
     private unsafe void Run(in MatMulTask task, int part, int worker)

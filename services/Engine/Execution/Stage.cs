@@ -1,6 +1,7 @@
 using Slm.Engine.Architectures;
 using Slm.Engine.Blocks;
 using Slm.Engine.Formats;
+using Slm.Engine.Kernels.Panels;
 using Slm.Engine.Models;
 using Slm.Engine.Threading;
 
@@ -20,6 +21,7 @@ public sealed class Stage : IDisposable
     private readonly OutputHead? _head;
     private readonly KvCache _cache;
     private readonly StepContext _context;
+    private readonly PackedWeights _packed;
     private readonly Lock _step = new();
     private bool _disposed;
 
@@ -39,6 +41,7 @@ public sealed class Stage : IDisposable
         _positions = architecture.Positions(weights);
         if (range.End == _config.LayerCount)
             _head = architecture.Head(weights);
+        _packed = new PackedWeights(weights.Matrices, workers);
         WeightBytes = weights.Bytes;
         KvBytesPerToken = KvBytes(_config, range.Count);
         _cache = new KvCache(range.Count, options.BlockCount, options.BlockSize, _config.KeyValueHeadCount, _config.HeadSize);
@@ -135,6 +138,7 @@ public sealed class Stage : IDisposable
             _disposed = true;
             _context.Dispose();
             _cache.Dispose();
+            _packed.Dispose();
         }
     }
 

@@ -1,5 +1,6 @@
 using Slm.Engine.Kernels;
 using Slm.Engine.Models;
+using Slm.Engine.Quantization;
 using Slm.Engine.Threading;
 
 namespace Slm.Engine.Execution;
@@ -43,7 +44,7 @@ internal sealed unsafe class StepContext : IDisposable
         var gate = _arena.Reserve<float>(maxTokens * (long)config.FeedForwardSize);
         var up = _arena.Reserve<float>(maxTokens * (long)config.FeedForwardSize);
         var int8 = _arena.Reserve<sbyte>(maxTokens * widest);
-        var scales = _arena.Reserve<float>(maxTokens * (widest / 32 + 1));
+        var scales = _arena.Reserve<ActivationScale>(maxTokens * (widest / 32 + 1));
         var pairs = config.Rope.Dimensions / 2;
         var cosines = _arena.Reserve<float>((long)maxTokens * pairs);
         var sines = _arena.Reserve<float>((long)maxTokens * pairs);
@@ -57,7 +58,7 @@ internal sealed unsafe class StepContext : IDisposable
         Gate = _arena.Get<float>(gate);
         Up = _arena.Get<float>(up);
         Int8 = _arena.Get<sbyte>(int8);
-        Scales = _arena.Get<float>(scales);
+        Scales = _arena.Get<ActivationScale>(scales);
         Cosines = _arena.Get<float>(cosines);
         Sines = _arena.Get<float>(sines);
         _workerScratch = _arena.Get<float>(scratch);
@@ -109,8 +110,8 @@ internal sealed unsafe class StepContext : IDisposable
     /// <summary>The input of the next product, quantized.</summary>
     public sbyte* Int8 { get; }
 
-    /// <summary>Scales of <see cref="Int8"/>.</summary>
-    public float* Scales { get; }
+    /// <summary>Scales and sums of <see cref="Int8"/>.</summary>
+    public ActivationScale* Scales { get; }
 
     /// <summary>cos of the rotary angles [tokens, pairs].</summary>
     public float* Cosines { get; }

@@ -1,86 +1,128 @@
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Slm.Engine.Formats;
+using Slm.Engine.Kernels.Panels;
 
 namespace Slm.Engine.Kernels;
 
 /// <summary>
-/// The kernels of one instruction set, chosen once at start-up. Sets may differ in the last bits; within a set every
-/// result is bit-identical whatever the batch, the chunking and the number of threads.
+/// The kernels of one instruction set, chosen once at start-up. Within a set every result is bit-identical whatever the
+/// batch, the chunking and the number of threads; sets of the same <see cref="Numerics"/> give the same bits as well.
 /// </summary>
 internal sealed unsafe class KernelSet
 {
-    private readonly delegate*<in MatMulTask, int, int, float*, void> _f32, _f16, _bf16, _q80, _q40;
+    /// <summary>Environment variable that names the set to use, for tests and measurements.</summary>
+    public const string Variable = "SLM_KERNELS";
 
-    private KernelSet(
-        string name,
-        delegate*<in MatMulTask, int, int, float*, void> f32,
-        delegate*<in MatMulTask, int, int, float*, void> f16,
-        delegate*<in MatMulTask, int, int, float*, void> bf16,
-        delegate*<in MatMulTask, int, int, float*, void> q80,
-        delegate*<in MatMulTask, int, int, float*, void> q40,
-        delegate*<float*, float*, float*, int, float, void> rmsNorm,
-        delegate*<float*, float*, int, void> swiGlu,
-        delegate*<float*, float*, float*, float*, float*, int, int, int, float, void> attentionTile)
+    private readonly delegate*<in MatMulTask, int, int, float*, void>[] _products = new delegate*<in MatMulTask, int, int, float*, void>[64];
+
+    private KernelSet(string name, string numerics, int panelRows)
     {
         Name = name;
-        _f32 = f32;
-        _f16 = f16;
-        _bf16 = bf16;
-        _q80 = q80;
-        _q40 = q40;
-        RmsNorm = rmsNorm;
-        SwiGlu = swiGlu;
-        AttentionTile = attentionTile;
+        Numerics = numerics;
+        PanelRows = panelRows;
     }
 
     /// <summary>Vector code without instruction-set intrinsics; runs everywhere.</summary>
-    public static KernelSet Portable { get; } = new(
-        "portable",
-        &FloatMatMul<PortableMath, Float32Weight>.Run,
-        &FloatMatMul<PortableMath, Float16Weight>.Run,
-        &FloatMatMul<PortableMath, BFloat16Weight>.Run,
-        &Int8MatMulPortable<Q80Weight>.Run,
-        &Int8MatMulPortable<Q40Weight>.Run,
-        &RmsNorm<PortableMath>.Run,
-        &SwiGlu<PortableMath>.Run,
-        &AttentionTile<PortableMath>.Run);
+    public static KernelSet Portable { get; } = CreatePortable();
 
     /// <summary>AVX2 and FMA; null where the processor lacks them.</summary>
-    public static KernelSet? Avx2 { get; } = !(System.Runtime.Intrinsics.X86.Avx2.IsSupported && Fma.IsSupported) ? null : new(
-        "avx2",
-        &FloatMatMul<FusedMath, Float32Weight>.Run,
-        &FloatMatMul<FusedMath, Float16Weight>.Run,
-        &FloatMatMul<FusedMath, BFloat16Weight>.Run,
-        &Int8MatMulAvx2<Q80Weight>.Run,
-        &Int8MatMulAvx2<Q40Weight>.Run,
-        &RmsNorm<FusedMath>.Run,
-        &SwiGlu<FusedMath>.Run,
-        &AttentionTile<FusedMath>.Run);
+    public static KernelSet? Avx2 { get; } =
+        System.Runtime.Intrinsics.X86.Avx2.IsSupported && Fma.IsSupported ? CreateFused<Wide256, Vector256<byte>>("avx2") : null;
 
-    /// <summary>The best set for this processor.</summary>
-    public static KernelSet Best { get; } = Avx2 ?? Portable;
+    /// <summary>AVX-512 (F and BW) for quantized products; null where the processor lacks them.</summary>
+    public static KernelSet? Avx512 { get; } =
+        Avx512BW.IsSupported && Avx2 is not null ? CreateFused<Wide512, Vector512<byte>>("avx512") : null;
 
-    /// <summary>Name in the numerics fingerprint.</summary>
+    /// <summary>All sets that this processor can run, the best one first.</summary>
+    public static IReadOnlyList<KernelSet> Available { get; } =
+        [.. new[] { Avx512, Avx2, Portable }.Where(set => set is not null).Select(set => set!)];
+
+    /// <summary>The set in use: the best for this processor unless <see cref="Variable"/> names another.</summary>
+    public static KernelSet Best { get; } = Choose(Environment.GetEnvironmentVariable(Variable));
+
+    /// <summary>Instruction set.</summary>
     public string Name { get; }
 
+    /// <summary>Name in the numerics fingerprint.</summary>
+    public string Numerics { get; }
+
+    /// <summary>Rows of a panel of quantized weights.</summary>
+    public int PanelRows { get; }
+
     /// <summary>x, weight, y, count, epsilon.</summary>
-    public delegate*<float*, float*, float*, int, float, void> RmsNorm { get; }
+    public delegate*<float*, float*, float*, int, float, void> RmsNorm { get; private init; }
 
     /// <summary>gate (in and out), up, count.</summary>
-    public delegate*<float*, float*, int, void> SwiGlu { get; }
+    public delegate*<float*, float*, int, void> SwiGlu { get; private init; }
 
     /// <summary>See <see cref="AttentionTile{TMath}.Run"/>.</summary>
-    public delegate*<float*, float*, float*, float*, float*, int, int, int, float, void> AttentionTile { get; }
+    public delegate*<float*, float*, float*, float*, float*, int, int, int, float, void> AttentionTile { get; private init; }
 
-    /// <summary>Matrix product for weights of a type.</summary>
-    /// <exception cref="NotSupportedException">There is none for this type.</exception>
-    public delegate*<in MatMulTask, int, int, float*, void> MatMul(TensorType type) => type switch
+    /// <summary>The set called <paramref name="name"/>, or the best one if that is null or empty.</summary>
+    /// <exception cref="NotSupportedException">There is no such set, or this processor cannot run it.</exception>
+    public static KernelSet Choose(string? name)
     {
-        TensorType.F32 => _f32,
-        TensorType.F16 => _f16,
-        TensorType.BF16 => _bf16,
-        TensorType.Q8_0 => _q80,
-        TensorType.Q4_0 => _q40,
-        _ => throw new NotSupportedException($"Tensor type {type} has no kernel."),
-    };
+        if (string.IsNullOrEmpty(name))
+            return Available[0];
+        return Available.FirstOrDefault(set => set.Name == name)
+            ?? throw new NotSupportedException($"{Variable} is '{name}'; this processor has {string.Join(", ", Available.Select(set => set.Name))}.");
+    }
+
+    /// <summary>Matrix product for weights of a type: of panels if <see cref="PanelLayout"/> has one for it.</summary>
+    /// <exception cref="NotSupportedException">There is none for this type.</exception>
+    public delegate*<in MatMulTask, int, int, float*, void> MatMul(TensorType type)
+    {
+        var product = (uint)type < (uint)_products.Length ? _products[(int)type] : null;
+        return product != null ? product : throw new NotSupportedException($"Tensor type {type} has no kernel.");
+    }
+
+    private static KernelSet CreatePortable()
+    {
+        var set = new KernelSet("portable", "portable", WidePortable.Rows)
+        {
+            RmsNorm = &RmsNorm<PortableMath>.Run,
+            SwiGlu = &SwiGlu<PortableMath>.Run,
+            AttentionTile = &AttentionTile<PortableMath>.Run,
+        };
+        set._products[(int)TensorType.F32] = &FloatMatMul<PortableMath, Float32Weight>.Run;
+        set._products[(int)TensorType.F16] = &FloatMatMul<PortableMath, Float16Weight>.Run;
+        set._products[(int)TensorType.BF16] = &FloatMatMul<PortableMath, BFloat16Weight>.Run;
+        set.AddPanels<WidePortable, Vector256<byte>>();
+        return set;
+    }
+
+    private static KernelSet CreateFused<TWide, TVector>(string name)
+        where TWide : struct, IWide<TVector>
+        where TVector : struct
+    {
+        var set = new KernelSet(name, "fma", TWide.Rows)
+        {
+            RmsNorm = &RmsNorm<FusedMath>.Run,
+            SwiGlu = &SwiGlu<FusedMath>.Run,
+            AttentionTile = &AttentionTile<FusedMath>.Run,
+        };
+        set._products[(int)TensorType.F32] = &FloatMatMul<FusedMath, Float32Weight>.Run;
+        set._products[(int)TensorType.F16] = &FloatMatMul<FusedMath, Float16Weight>.Run;
+        set._products[(int)TensorType.BF16] = &FloatMatMul<FusedMath, BFloat16Weight>.Run;
+        set.AddPanels<TWide, TVector>();
+        return set;
+    }
+
+    private void AddPanels<TWide, TVector>()
+        where TWide : struct, IWide<TVector>
+        where TVector : struct
+    {
+        _products[(int)TensorType.Q4_0] = &PanelProduct<TWide, TVector, Q40Panel>.Run;
+        _products[(int)TensorType.Q4_1] = &PanelProduct<TWide, TVector, Q41Panel>.Run;
+        _products[(int)TensorType.Q5_0] = &PanelProduct<TWide, TVector, Q50Panel>.Run;
+        _products[(int)TensorType.Q5_1] = &PanelProduct<TWide, TVector, Q51Panel>.Run;
+        _products[(int)TensorType.Q8_0] = &SignedPanelProduct<TWide, TVector, Q80Panel>.Run;
+        _products[(int)TensorType.IQ4_NL] = &SignedPanelProduct<TWide, TVector, Iq4Panel>.Run;
+        _products[(int)TensorType.Q2_K] = &GroupedPanelProduct<TWide, TVector, Q2KPanel>.Run;
+        _products[(int)TensorType.Q3_K] = &GroupedPanelProduct<TWide, TVector, Q3KPanel>.Run;
+        _products[(int)TensorType.Q4_K] = &PanelProduct<TWide, TVector, Q4KPanel>.Run;
+        _products[(int)TensorType.Q5_K] = &PanelProduct<TWide, TVector, Q5KPanel>.Run;
+        _products[(int)TensorType.Q6_K] = &GroupedPanelProduct<TWide, TVector, Q6KPanel>.Run;
+    }
 }

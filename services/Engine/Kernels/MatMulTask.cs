@@ -1,3 +1,5 @@
+using Slm.Engine.Quantization;
+
 namespace Slm.Engine.Kernels;
 
 /// <summary>
@@ -5,10 +7,10 @@ namespace Slm.Engine.Kernels;
 /// </summary>
 internal unsafe struct MatMulTask
 {
-    /// <summary>First byte of the stored matrix; rows follow one another.</summary>
+    /// <summary>First byte of the matrix: stored rows one after the other, or panels of a quantized type.</summary>
     public byte* Weights;
 
-    /// <summary>Bytes from row to row.</summary>
+    /// <summary>Bytes of a row; a panel has as many times its rows.</summary>
     public nint RowBytes;
 
     /// <summary>Number of rows: outputs per token.</summary>
@@ -26,8 +28,8 @@ internal unsafe struct MatMulTask
     /// <summary>The same quantized, [tokens, columns]; null unless the kernel wants it.</summary>
     public sbyte* XInt8;
 
-    /// <summary>Scales of <see cref="XInt8"/>, [tokens, columns / 32].</summary>
-    public float* XScales;
+    /// <summary>Scales and sums of <see cref="XInt8"/>, [tokens, columns / 32].</summary>
+    public ActivationScale* XScales;
 
     /// <summary>Result, [tokens, rows].</summary>
     public float* Y;
@@ -42,8 +44,8 @@ internal unsafe struct MatMulTask
     public delegate*<in MatMulTask, int, int, float*, void> Kernel;
 
     /// <summary>Computes rows <paramref name="begin"/> to <paramref name="end"/>, exclusive, for all tokens.</summary>
-    /// <param name="begin">First row.</param>
-    /// <param name="end">Row after the last.</param>
+    /// <param name="begin">First row; of panels the first of one.</param>
+    /// <param name="end">Row after the last; of panels the end of one or of the matrix.</param>
     /// <param name="scratch">Room for 4 · columns floats of this thread alone.</param>
     public readonly void Run(int begin, int end, float* scratch) => Kernel(in this, begin, end, scratch);
 

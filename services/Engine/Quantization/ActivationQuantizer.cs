@@ -14,10 +14,10 @@ internal static unsafe class ActivationQuantizer
     /// <summary>Quantizes one row.</summary>
     /// <param name="source">[count] values.</param>
     /// <param name="target">[count] quantized values, -127 to 127.</param>
-    /// <param name="scales">[count / 32] scales.</param>
+    /// <param name="scales">[count / 32] scales and sums.</param>
     /// <param name="count">A multiple of 32.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Quantize(float* source, sbyte* target, float* scales, int count)
+    public static void Quantize(float* source, sbyte* target, ActivationScale* scales, int count)
     {
         for (var i = 0; i < count; i += BlockSize)
         {
@@ -29,11 +29,12 @@ internal static unsafe class ActivationQuantizer
                 Vector256.Max(Vector256.Abs(x0), Vector256.Abs(x1)), Vector256.Max(Vector256.Abs(x2), Vector256.Abs(x3)));
             var max4 = Vector128.Max(max8.GetLower(), max8.GetUpper());
             var max = MathF.Max(MathF.Max(max4.GetElement(0), max4.GetElement(1)), MathF.Max(max4.GetElement(2), max4.GetElement(3)));
-            scales[i / BlockSize] = max / 127f;
             var inverse = Vector256.Create(max > 0 ? 127f / max : 0f);
             var low = Vector256.Narrow(Round(x0 * inverse), Round(x1 * inverse));
             var high = Vector256.Narrow(Round(x2 * inverse), Round(x3 * inverse));
             Vector256.Narrow(low, high).Store(target + i);
+            var (first, last) = (Vector256.Sum(low), Vector256.Sum(high));
+            scales[i / BlockSize] = new ActivationScale { Scale = max / 127f, ScaledSum = max / 127f * (first + last), FirstSum = first, LastSum = last };
         }
     }
 

@@ -1,6 +1,7 @@
 using Slm.Engine.Execution;
 using Slm.Engine.Formats;
 using Slm.Engine.Kernels;
+using Slm.Engine.Kernels.Panels;
 using Slm.Engine.Quantization;
 using Slm.Engine.Tests.Stages;
 
@@ -61,8 +62,8 @@ public sealed unsafe class MatMulTests
             product.Y.Clear();
             for (var t = 0; t < shape.Tokens; t++)
             {
-                for (var r = 0; r < shape.Rows; r++)
-                    product.Run(r, r + 1, t, 1);
+                for (var r = 0; r < shape.Rows; r += product.RowUnit)
+                    product.Run(r, Math.Min(shape.Rows, r + product.RowUnit), t, 1);
             }
 
             Assert.Equal(Bits(together), Bits(product.Y));
@@ -99,6 +100,8 @@ public sealed unsafe class MatMulTests
         private readonly TensorType _type;
         private readonly int _rows, _columns;
         private readonly long _rowBytes;
+        private readonly PanelLayout? _layout;
+        private readonly NativeBuffer? _panels;
         private readonly NativeBuffer _weights, _x, _int8, _scales, _y, _scratch;
         private readonly KernelSet _kernels;
         private readonly int _tokens;
@@ -114,11 +117,19 @@ public sealed unsafe class MatMulTests
             _weights = new NativeBuffer(_rowBytes * rows);
             _x = new NativeBuffer((long)tokens * columns * 4);
             _int8 = new NativeBuffer((long)tokens * columns);
-            _scales = new NativeBuffer((long)tokens * columns / 32 * 4);
+            _scales = new NativeBuffer((long)tokens * columns / 32 * sizeof(ActivationScale));
             _y = new NativeBuffer((long)tokens * rows * 4);
             _scratch = new NativeBuffer(16L * columns);
             var random = new Random(rows * 31 + columns);
             FillWeights(random);
+            _layout = PanelLayout.Of(type);
+            if (_layout is not null)
+            {
+                var panels = (rows + _kernels.PanelRows - 1) / _kernels.PanelRows;
+                _panels = new NativeBuffer(_layout.RowBytes(columns) * panels * _kernels.PanelRows);
+                PanelPacker.Pack(type, _weights.Pointer, _panels.Pointer, rows, columns, _kernels.PanelRows, 0, panels);
+            }
+
             for (var i = 0; i < tokens * columns; i++)
                 ((float*)_x.Pointer)[i] = (random.NextSingle() - 0.5f) * 4;
             if (TensorTypes.BlockElements(type) == 32)
@@ -126,25 +137,28 @@ public sealed unsafe class MatMulTests
                 for (var t = 0; t < tokens; t++)
                 {
                     ActivationQuantizer.Quantize(
-                        (float*)_x.Pointer + (t * columns), (sbyte*)_int8.Pointer + (t * columns), (float*)_scales.Pointer + (t * columns / 32), columns);
+                        (float*)_x.Pointer + (t * columns), (sbyte*)_int8.Pointer + (t * columns), (ActivationScale*)_scales.Pointer + (t * columns / 32), columns);
                 }
             }
         }
 
         public Span<float> Y => new(_y.Pointer, _tokens * _rows);
 
+        /// <summary>Rows that a kernel takes at least.</summary>
+        public int RowUnit => _layout is null ? 1 : _kernels.PanelRows;
+
         public void Run(int begin, int end, int token, int tokens, float* bias = null, bool accumulate = false)
         {
             var task = new MatMulTask
             {
-                Weights = _weights.Pointer,
-                RowBytes = (nint)_rowBytes,
+                Weights = _panels is null ? _weights.Pointer : _panels.Pointer,
+                RowBytes = (nint)(_layout?.RowBytes(_columns) ?? _rowBytes),
                 Rows = _rows,
                 Columns = _columns,
                 Tokens = tokens,
                 X = (float*)_x.Pointer + (token * _columns),
                 XInt8 = (sbyte*)_int8.Pointer + (token * _columns),
-                XScales = (float*)_scales.Pointer + (token * (_columns / 32)),
+                XScales = (ActivationScale*)_scales.Pointer + (token * (_columns / 32)),
                 Y = (float*)_y.Pointer + (token * _rows),
                 Bias = bias,
                 Accumulate = accumulate,
@@ -163,7 +177,7 @@ public sealed unsafe class MatMulTests
             {
                 var at = (token * _columns) + i;
                 values[i] = TensorTypes.BlockElements(_type) == 32
-                    ? (double)((float*)_scales.Pointer)[at / 32] * ((sbyte*)_int8.Pointer)[at]
+                    ? (double)((ActivationScale*)_scales.Pointer)[at / 32].Scale * ((sbyte*)_int8.Pointer)[at]
                     : ((float*)_x.Pointer)[at];
             }
 

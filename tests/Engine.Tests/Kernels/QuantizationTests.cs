@@ -29,7 +29,7 @@ public sealed unsafe class QuantizationTests
         Gen.Float[-1000, 1000].Array[96].Sample(values =>
         {
             var quantized = stackalloc sbyte[96];
-            var scales = stackalloc float[3];
+            var scales = stackalloc ActivationScale[3];
             fixed (float* source = values)
                 ActivationQuantizer.Quantize(source, quantized, scales, 96);
             for (var i = 0; i < 96; i++)
@@ -38,9 +38,17 @@ public sealed unsafe class QuantizationTests
                 var max = 0f;
                 foreach (var v in block)
                     max = MathF.Max(max, MathF.Abs(v));
-                Assert.Equal(max / 127f, scales[i / 32]);
+                Assert.Equal(max / 127f, scales[i / 32].Scale);
                 Assert.InRange(quantized[i], -127, 127);
-                Assert.InRange(Math.Abs(((double)scales[i / 32] * quantized[i]) - values[i]), 0, (0.5001 * max / 127) + 1e-30);
+                Assert.InRange(Math.Abs(((double)scales[i / 32].Scale * quantized[i]) - values[i]), 0, (0.5001 * max / 127) + 1e-30);
+            }
+
+            for (var block = 0; block < 3; block++)
+            {
+                var codes = new ReadOnlySpan<sbyte>(quantized + (block * 32), 32).ToArray();
+                Assert.Equal(codes[..16].Sum(q => q), scales[block].FirstSum);
+                Assert.Equal(codes[16..].Sum(q => q), scales[block].LastSum);
+                Assert.Equal(scales[block].Scale * codes.Sum(q => q), scales[block].ScaledSum);
             }
         });
     }
@@ -50,9 +58,9 @@ public sealed unsafe class QuantizationTests
     {
         var source = stackalloc float[32];
         var quantized = stackalloc sbyte[32];
-        var scale = -1f;
+        var scale = new ActivationScale { Scale = -1 };
         ActivationQuantizer.Quantize(source, quantized, &scale, 32);
-        Assert.Equal(0, scale);
+        Assert.Equal(default, scale);
         Assert.All(new Span<sbyte>(quantized, 32).ToArray(), q => Assert.Equal(0, q));
     }
 

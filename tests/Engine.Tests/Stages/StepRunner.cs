@@ -7,17 +7,17 @@ namespace Slm.Engine.Tests.Stages;
 /// <summary>Feeds sequences to a pipeline and collects the logits of every position.</summary>
 internal static class StepRunner
 {
-    public static readonly string[] KernelSets = KernelSet.Avx2 is null ? ["portable"] : ["avx2", "portable"];
+    public static readonly string[] KernelSets = [.. KernelSet.Available.Select(set => set.Name)];
 
-    public static KernelSet Kernels(string name) => name == "avx2" ? KernelSet.Avx2! : KernelSet.Portable;
+    public static KernelSet Kernels(string? name) => KernelSet.Choose(name);
 
-    public static LocalPipeline Load(ModelFile file, string kernels = "avx2", int stages = 1, int threads = 2) =>
+    public static LocalPipeline Load(ModelFile file, string? kernels = null, int stages = 1, int threads = 2) =>
         LocalPipeline.Load(file, new LocalPipelineOptions
         {
             Stages = stages,
             Threads = threads,
             KvCacheBytes = 32 << 20,
-            Kernels = KernelSet.Avx2 is null ? KernelSet.Portable : Kernels(kernels),
+            Kernels = Kernels(kernels),
         });
 
     /// <summary>Logits [tokens, vocab] of one sequence whose prompt is cut into chunks.</summary>
