@@ -5,6 +5,7 @@ using Slm.Benchmarks;
 // generate FOLDER SIZE RECIPE        writes a noise model and prints its path
 // measure MODEL THREADS TOKENS LONG  one round of the comparison, as JSON
 // bandwidth THREADS                  read bandwidth in GB/s
+// kernels                            products on one thread
 // otherwise BenchmarkDotNet:         --filter '*Decode*'
 int Number(int index) => int.Parse(args[index], CultureInfo.InvariantCulture);
 switch (args)
@@ -14,6 +15,9 @@ switch (args)
         return 0;
     case ["measure", var model, _, _, _]:
         return await EngineMeasurement.RunAsync(model, Number(2), Number(3), Number(4));
+    case ["kernels"]:
+        KernelMeasurement.Run();
+        return 0;
     case ["bandwidth", _]:
         Console.WriteLine(ReadBandwidth.Measure(Number(1)).ToString("F1", CultureInfo.InvariantCulture));
         return 0;

@@ -44,9 +44,17 @@ internal static unsafe class GroupedPanelProduct<TWide, TVector, TFormat>
     where TVector : struct
     where TFormat : struct, IGroupedPanel
 {
-    private static int LowBytes => (TFormat.Bits == 6 ? 16 : 8) * TWide.Rows;
+    private static int LowBytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => (TFormat.Bits == 6 ? 16 : 8) * TWide.Rows;
+    }
 
-    private static int GroupBytes => (2 * TWide.Rows) + LowBytes + ((TFormat.Bits == 6 ? 8 : TFormat.Bits == 3 ? 4 : 0) * TWide.Rows);
+    private static int GroupBytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => (2 * TWide.Rows) + LowBytes + ((TFormat.Bits == 6 ? 8 : TFormat.Bits == 3 ? 4 : 0) * TWide.Rows);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(in MatMulTask task, int begin, int end, float* scratch)

@@ -128,9 +128,17 @@ internal static unsafe class PanelProduct<TWide, TVector, TFormat>
         PanelOutput<TWide, TVector>.Put(in task, token + 3, row, t3);
     }
 
-    private static int ScaleBytes => (TFormat.Nested ? 2 : TFormat.HasMinimum ? 4 : 2) * TWide.Rows;
+    private static int ScaleBytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => (TFormat.Nested ? 2 : TFormat.HasMinimum ? 4 : 2) * TWide.Rows;
+    }
 
-    private static int CodeBytes => (TFormat.FifthBit ? 20 : 16) * TWide.Rows;
+    private static int CodeBytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => (TFormat.FifthBit ? 20 : 16) * TWide.Rows;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static byte* Header(byte* w, nint block, ref TVector d, ref TVector m)
