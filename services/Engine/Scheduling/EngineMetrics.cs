@@ -42,6 +42,12 @@ public static class EngineMetrics
     /// <summary>Share of the KV blocks that nobody holds but that are kept for requests that begin alike.</summary>
     public const string KvIdle = "slm.engine.kv.idle";
 
+    /// <summary>Tokens proposed by speculation.</summary>
+    public const string DraftedTokens = "slm.engine.tokens.drafted";
+
+    /// <summary>Proposed tokens that were right.</summary>
+    public const string AcceptedTokens = "slm.engine.tokens.accepted";
+
     /// <summary>Requests their client gave up.</summary>
     public const string Cancelled = "slm.engine.requests.cancelled";
 
@@ -69,6 +75,8 @@ public static class EngineMetrics
     internal static readonly Counter<long> PromptTokenCount = Meter.CreateCounter<long>(PromptTokens, "{token}", "Prompt tokens computed.");
     internal static readonly Counter<long> PrefixLookupCount = Meter.CreateCounter<long>(PrefixLookups, "{token}", "Tokens of prompts that were looked up in the prefix cache.");
     internal static readonly Counter<long> PrefixHitCount = Meter.CreateCounter<long>(PrefixHits, "{token}", "Prompt tokens that the prefix cache had.");
+    internal static readonly Counter<long> DraftedTokenCount = Meter.CreateCounter<long>(DraftedTokens, "{token}", "Tokens proposed by speculation.");
+    internal static readonly Counter<long> AcceptedTokenCount = Meter.CreateCounter<long>(AcceptedTokens, "{token}", "Proposed tokens that were right.");
     internal static readonly Counter<long> CancelledCount = Meter.CreateCounter<long>(Cancelled, "{request}", "Requests their client gave up.");
     internal static readonly Counter<long> FailedCount = Meter.CreateCounter<long>(Failed, "{request}", "Requests that ended with an error.");
     internal static readonly Counter<long> ExpiredCount = Meter.CreateCounter<long>(Expired, "{request}", "Requests whose deadline passed.");

@@ -44,7 +44,10 @@ public sealed record GenerationEvent
 /// <param name="Seed">Seed of the draws: with it the same request gives the same tokens.</param>
 /// <param name="Preemptions">How often the sequence lost its KV blocks and was computed again.</param>
 /// <param name="ReusedPromptTokens">Prompt tokens that did not have to be computed.</param>
-public sealed record GenerationTimings(TimeSpan Queue, TimeSpan Prefill, TimeSpan Decode, ulong Seed, int Preemptions, int ReusedPromptTokens);
+/// <param name="DraftedTokens">Tokens that were proposed by speculation.</param>
+/// <param name="AcceptedTokens">How many of them were right.</param>
+public sealed record GenerationTimings(
+    TimeSpan Queue, TimeSpan Prefill, TimeSpan Decode, ulong Seed, int Preemptions, int ReusedPromptTokens, int DraftedTokens, int AcceptedTokens);
 
 /// <summary>Log-probabilities of a given continuation.</summary>
 /// <param name="Tokens">One entry per token of the continuation.</param>

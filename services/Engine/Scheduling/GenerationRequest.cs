@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Slm.Engine.Sampling;
+using Slm.Engine.Speculation;
 
 namespace Slm.Engine.Scheduling;
 
@@ -16,6 +17,9 @@ public sealed record GenerationRequest
     /// With <see cref="SamplingOptions.LogProbs"/>: also report the log-probabilities of the prompt's tokens, before the answer.
     /// </summary>
     public bool EchoPromptLogProbs { get; init; }
+
+    /// <summary>Who proposes tokens; null: <see cref="SchedulerOptions.Speculation"/>. The answer does not depend on it.</summary>
+    public SpeculationKind? Speculation { get; init; }
 
     /// <summary>How it shares the model with other requests.</summary>
     public RequestTerms Terms { get; init; } = RequestTerms.Default;

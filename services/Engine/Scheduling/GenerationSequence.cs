@@ -54,6 +54,9 @@ internal sealed class GenerationSequence : Sequence
 
     public override int FirstRow => _echo is { } echo && echo.Count < PromptLength ? echo.Count - 1 : Count - 1;
 
+    /// <summary>Each token is an event that needs room.</summary>
+    public override int MostPerStep => Math.Min(MostNewTokens, _buffer - _events.Reader.Count);
+
     /// <summary>One event per step must fit; the first step also gives the prompt's, but then there is room for two.</summary>
     public override bool HasRoom => _events.Reader.Count < _buffer;
 
@@ -87,6 +90,9 @@ internal sealed class GenerationSequence : Sequence
         });
     }
 
+    /// <summary>The token that these logits would give at <paramref name="ahead"/> positions behind the newest.</summary>
+    public int Draw(ReadOnlySpan<float> row, int ahead, TokenSampler sampler) => sampler.Sample(row, _sampling, _seed, Count + ahead, _counts);
+
     public override void Complete(long now)
     {
         // Only a request for no token at all has everything computed and is not finished.
@@ -96,7 +102,9 @@ internal sealed class GenerationSequence : Sequence
 
     public override void Conclude()
     {
-        Write(_last!);
+        // The last step's proposals are counted by now.
+        var last = _last!;
+        Write(Speculation is { } state ? last with { Timings = last.Timings with { DraftedTokens = state.Drafted, AcceptedTokens = state.Accepted } } : last);
         _events.Writer.TryComplete();
     }
 
@@ -150,6 +158,7 @@ internal sealed class GenerationSequence : Sequence
         var started = Started ?? now;
         var first = _firstToken ?? now;
         return new GenerationTimings(
-            _time.GetElapsedTime(Submitted, started), _time.GetElapsedTime(started, first), _time.GetElapsedTime(first, now), _seed, Preemptions, Reused);
+            _time.GetElapsedTime(Submitted, started), _time.GetElapsedTime(started, first), _time.GetElapsedTime(first, now), _seed, Preemptions, Reused,
+            Speculation?.Drafted ?? 0, Speculation?.Accepted ?? 0);
     }
 }

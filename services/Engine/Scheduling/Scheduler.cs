@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Sampling;
+using Slm.Engine.Speculation;
 
 namespace Slm.Engine.Scheduling;
 
@@ -17,6 +18,7 @@ public sealed class Scheduler : IAsyncDisposable
     private readonly SchedulerOptions _options;
     private readonly TimeProvider _time;
     private readonly BlockManager _blocks;
+    private readonly DraftModel? _drafts;
     private readonly StepPlan _plan;
     private readonly TokenSampler _sampler = new();
     private readonly KeyValuePair<string, object?> _tag;
@@ -27,6 +29,7 @@ public sealed class Scheduler : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _arrivals, _generated, _prompt, _steps, _completed, _cancelled, _failed, _expired;
     private int _inSystem;
+    private long _drafted, _accepted;
     private int _deadlines;
     private long _demand;
     private double _meanRequestSeconds = 1;
@@ -37,7 +40,9 @@ public sealed class Scheduler : IAsyncDisposable
     /// <param name="pipeline">Runs the steps; nobody else may.</param>
     /// <param name="options">Limits.</param>
     /// <param name="time">For timings and the drain time-out.</param>
-    public Scheduler(IPipeline pipeline, SchedulerOptions options, TimeProvider time)
+    /// <param name="draft">Proposes tokens for <see cref="SpeculationKind.Draft"/>; the caller's to dispose like the other, and nobody else's to run.</param>
+    /// <exception cref="ArgumentException">The draft model has another vocabulary, or is missing where the options want it.</exception>
+    public Scheduler(IPipeline pipeline, SchedulerOptions options, TimeProvider time, IPipeline? draft = null)
     {
         ArgumentNullException.ThrowIfNull(pipeline);
         ArgumentNullException.ThrowIfNull(options);
@@ -46,10 +51,15 @@ public sealed class Scheduler : IAsyncDisposable
         _pipeline = pipeline;
         _options = options;
         _time = time;
+        if (draft is not null && draft.Config.VocabSize != pipeline.Config.VocabSize)
+            throw new ArgumentException($"The draft model has a vocabulary of {draft.Config.VocabSize}; the model's has {pipeline.Config.VocabSize}.", nameof(draft));
+        if (draft is null && options.Speculation == SpeculationKind.Draft)
+            throw new ArgumentException("Speculation with a draft model needs one.", nameof(draft));
+        _drafts = draft is null ? null : new DraftModel(draft, options.ChunkTokens);
         _blocks = new BlockManager(pipeline.BlockCount, pipeline.BlockSize);
         var capacity = (int)Math.Min(int.MaxValue, (long)pipeline.BlockCount * pipeline.BlockSize);
         ContextLength = Math.Min(options.ContextLength ?? pipeline.Config.ContextLength, capacity);
-        _plan = new StepPlan(pipeline, options, _blocks);
+        _plan = new StepPlan(pipeline, options, _blocks) { Released = Released };
         _tag = EngineMetrics.Register(this, options.Model);
         new Thread(Loop) { IsBackground = true, Name = $"slm scheduler {options.Model}" }.Start();
     }
@@ -67,7 +77,8 @@ public sealed class Scheduler : IAsyncDisposable
                 inbox = _inbox.Count;
             return new SchedulerStats(
                 _plan.RunningCount, inbox + _plan.WaitingCount, _blocks.Used, _blocks.Idle, _blocks.Total,
-                Interlocked.Read(ref _generated), Interlocked.Read(ref _prompt), _plan.PromptTokens, _plan.ReusedTokens, Interlocked.Read(ref _steps), Interlocked.Read(ref _completed),
+                Interlocked.Read(ref _generated), Interlocked.Read(ref _prompt), _plan.PromptTokens, _plan.ReusedTokens,
+                Interlocked.Read(ref _drafted), Interlocked.Read(ref _accepted), Interlocked.Read(ref _steps), Interlocked.Read(ref _completed),
                 Interlocked.Read(ref _cancelled), Interlocked.Read(ref _failed), Interlocked.Read(ref _expired), _plan.Preemptions);
         }
     }
@@ -90,6 +101,8 @@ public sealed class Scheduler : IAsyncDisposable
         request.Sampling.Validate(_pipeline.Config.VocabSize);
         request.Terms.Validate();
         RequireTokens(request.Prompt, request.Sampling.MaxTokens == 0 ? 0 : 1);
+        if (request.Speculation == SpeculationKind.Draft && _drafts is null)
+            throw new SamplingOptionException("speculation", "draft", "none or ngram: the model was loaded without a draft model");
         return EnumerateAsync(request, cancellationToken);
     }
 
@@ -162,7 +175,11 @@ public sealed class Scheduler : IAsyncDisposable
     {
         // Below 2^53, so that the reported seed survives JSON numbers.
         var seed = request.Sampling.Seed ?? (ulong)Random.Shared.NextInt64(1L << 53);
-        var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time) { Terms = request.Terms };
+        var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time) 
+        {
+            Terms = request.Terms,
+            Speculation = (request.Speculation ?? _options.Speculation) is var kind and not SpeculationKind.None ? new SpeculationState(kind, _options.DraftTokens) : null,
+        };
         cancellationToken.ThrowIfCancellationRequested();
         Submit(sequence);
         using var registration = cancellationToken.UnsafeRegister(_ => Cancel(sequence), null);
@@ -295,6 +312,7 @@ public sealed class Scheduler : IAsyncDisposable
         {
             var preemptions = _plan.Preemptions;
             var (looked, reused) = (_plan.PromptTokens, _plan.ReusedTokens);
+            Propose();
             _plan.Build(_time.GetTimestamp());
             if (_plan.PromptTokens > looked)
                 EngineMetrics.PrefixLookupCount.Add(_plan.PromptTokens - looked, _tag);
@@ -351,20 +369,79 @@ public sealed class Scheduler : IAsyncDisposable
         return true;
     }
 
+    /// <summary>Has tokens proposed for the sequences that can go on.</summary>
+    private void Propose()
+    {
+        foreach (var sequence in _plan.Decoding())
+        {
+            sequence.Speculation?.Keep(0);
+            if (sequence.Speculation is not { } state || Math.Min(state.Limit, sequence.MostPerStep - 1) is var wanted && wanted <= 0)
+                continue;
+            if (state.Kind == SpeculationKind.NGram)
+                state.Keep(PromptLookup.Propose(sequence.Tokens, state.Room(wanted)));
+            else
+                _drafts!.Want((GenerationSequence)sequence, wanted);
+        }
+
+        _drafts?.Propose(_abort.Token);
+    }
+
+    private void Released(Sequence sequence)
+    {
+        if (sequence.Speculation is { } state)
+            _drafts?.Release(state);
+    }
+
+    /// <summary>Takes the rows behind a token and what was proposed to follow it, as far as the proposals were right.</summary>
+    private void Verify(in PlannedItem item, ReadOnlySpan<float> rows, int width, long now)
+    {
+        var (sequence, start, _, _, proposed) = item;
+        var state = sequence.Speculation!;
+        var accepted = 0;
+        while (true)
+        {
+            sequence.Computed = start + accepted + 1;
+            sequence.Accept(start + accepted, rows.Slice(accepted * width, width), _sampler, now);
+            if (sequence.Finished || accepted == proposed || sequence.Tokens[^1] != state.Proposal[accepted])
+                break;
+            accepted++;
+        }
+
+        sequence.Share.Served += ClientLedger.GeneratedWeight * accepted;
+        state.Learn(proposed, accepted);
+        Interlocked.Add(ref _drafted, proposed);
+        Interlocked.Add(ref _accepted, accepted);
+        EngineMetrics.DraftedTokenCount.Add(proposed, _tag);
+        EngineMetrics.AcceptedTokenCount.Add(accepted, _tag);
+    }
+
     private void Publish(StepPart part, ReadOnlySpan<float> rows)
     {
         var width = part.Batch.OutputRows.Length == 0 ? 0 : rows.Length / part.Batch.OutputRows.Length;
         var now = _time.GetTimestamp();
-        foreach (var (sequence, start, count, outputs) in part.Items)
+        foreach (var item in part.Items)
         {
+            var (sequence, start, count, outputs, proposed) = item;
             var mine = rows[..(outputs * width)];
             rows = rows[mine.Length..];
             var before = sequence.Count;
             try
             {
-                sequence.Computed = start + count;
-                for (var r = 0; r < outputs; r++)
-                    sequence.Accept(start + count - outputs + r, mine.Slice(r * width, width), _sampler, now);
+                if (proposed > 0)
+                {
+                    Verify(item, mine, width, now);
+                }
+                else
+                {
+                    sequence.Computed = start + count;
+                    for (var r = 0; r < outputs; r++)
+                        sequence.Accept(start + count - outputs + r, mine.Slice(r * width, width), _sampler, now);
+                    sequence.Speculation?.Learn(0, 0);
+                }
+
+                // The draft model may have gone astray.
+                if (sequence.Speculation is { } state)
+                    state.Computed = Math.Min(state.Computed, sequence.Count - 1);
                 if (!sequence.Finished && sequence.Computed == sequence.FeedEnd)
                     sequence.Complete(now);
                 _plan.Share(sequence);

@@ -1,3 +1,5 @@
+using Slm.Engine.Speculation;
+
 namespace Slm.Engine.Scheduling;
 
 /// <summary>Limits of a scheduler.</summary>
@@ -45,6 +47,12 @@ public sealed record SchedulerOptions
     /// </summary>
     public bool PrefixSharing { get; init; } = true;
 
+    /// <summary>Who proposes tokens where a request does not say.</summary>
+    public SpeculationKind Speculation { get; init; }
+
+    /// <summary>Most tokens proposed per sequence and step, 1 to 64.</summary>
+    public int DraftTokens { get; init; } = 8;
+
     /// <summary>Events kept for a consumer that is slower than the model, before its sequence pauses.</summary>
     public int EventBuffer { get; init; } = 64;
 
@@ -62,6 +70,7 @@ public sealed record SchedulerOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxLogitRows ?? 1, 1, nameof(MaxLogitRows));
         ArgumentOutOfRangeException.ThrowIfLessThan(EventBuffer, 2);
         ArgumentOutOfRangeException.ThrowIfLessThan(ChunkTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(DraftTokens is >= 1 and <= 64, true, nameof(DraftTokens));
         ArgumentOutOfRangeException.ThrowIfNotEqual(GrowthReserve is >= 0 and <= 1, true, nameof(GrowthReserve));
         ArgumentOutOfRangeException.ThrowIfNotEqual(MaxDemand > 0, true, nameof(MaxDemand));
         ArgumentOutOfRangeException.ThrowIfLessThan(DrainTimeout, TimeSpan.Zero);
@@ -78,6 +87,8 @@ public sealed record SchedulerOptions
 /// <param name="PromptTokens">Prompt tokens computed since the start, again after a preemption.</param>
 /// <param name="AdmittedPromptTokens">Tokens of the prompts that were looked up among those computed before.</param>
 /// <param name="ReusedPromptTokens">How many of them did not have to be computed.</param>
+/// <param name="DraftedTokens">Tokens that were proposed by speculation.</param>
+/// <param name="AcceptedTokens">How many of them were right.</param>
 /// <param name="Steps">Steps run.</param>
 /// <param name="Completed">Requests that came to their end, or whose client had enough.</param>
 /// <param name="Cancelled">Requests cancelled by their token.</param>
@@ -94,6 +105,8 @@ public readonly record struct SchedulerStats(
     long PromptTokens,
     long AdmittedPromptTokens,
     long ReusedPromptTokens,
+    long DraftedTokens,
+    long AcceptedTokens,
     long Steps,
     long Completed,
     long Cancelled,
@@ -103,6 +116,9 @@ public readonly record struct SchedulerStats(
 {
     /// <summary>Share of the KV blocks in use, 0 to 1.</summary>
     public double KvOccupancy => KvBlocksTotal == 0 ? 0 : (double)KvBlocksUsed / KvBlocksTotal;
+
+    /// <summary>Share of proposed tokens that were right, 0 to 1.</summary>
+    public double AcceptanceRate => DraftedTokens == 0 ? 0 : (double)AcceptedTokens / DraftedTokens;
 
     /// <summary>Share of prompt tokens that did not have to be computed, 0 to 1.</summary>
     public double PrefixHitRate => AdmittedPromptTokens == 0 ? 0 : (double)ReusedPromptTokens / AdmittedPromptTokens;

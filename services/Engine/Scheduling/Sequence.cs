@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Sampling;
+using Slm.Engine.Speculation;
 
 namespace Slm.Engine.Scheduling;
 
@@ -106,6 +107,12 @@ internal abstract class Sequence(int[] tokens, int promptLength)
 
     /// <summary>False while the consumer has to take events first.</summary>
     public virtual bool HasRoom => true;
+
+    /// <summary>What it speculates; null if it does not.</summary>
+    public SpeculationState? Speculation { get; init; }
+
+    /// <summary>Most tokens that one step may add to it.</summary>
+    public virtual int MostPerStep => 1;
 
     /// <summary>True if only the newest token is missing.</summary>
     public bool Decoding => Computed > 0 && FeedEnd - Computed == 1;

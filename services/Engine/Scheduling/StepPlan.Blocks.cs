@@ -172,6 +172,7 @@ internal sealed partial class StepPlan
         sequence.NodeBlocks = 0;
         sequence.Computed = 0;
         sequence.Doubtful = false;
+        Released?.Invoke(sequence);
     }
 
     private void Preempt(Sequence sequence)

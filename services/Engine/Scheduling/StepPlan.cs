@@ -7,7 +7,8 @@ namespace Slm.Engine.Scheduling;
 /// <param name="Start">Position of the first token.</param>
 /// <param name="Count">Number of tokens.</param>
 /// <param name="Outputs">How many of the last ones give an output row.</param>
-internal readonly record struct PlannedItem(Sequence Sequence, int Start, int Count, int Outputs);
+/// <param name="Proposed">How many of the last ones are only proposed.</param>
+internal readonly record struct PlannedItem(Sequence Sequence, int Start, int Count, int Outputs, int Proposed);
 
 /// <summary>One call of the pipeline: the batch and whose it is, in the same order.</summary>
 internal sealed class StepPart
@@ -46,6 +47,7 @@ internal sealed partial class StepPlan
     private readonly List<Sequence> _scratch = [];
     private readonly int _maxTokens;
     private readonly int _maxRows;
+    private readonly int[] _draft;
     private readonly int _chunkTokens;
     private readonly double _reserve;
     private volatile int _runningCount;
@@ -64,6 +66,7 @@ internal sealed partial class StepPlan
         _maxTokens = Math.Min(options.MaxStepTokens ?? pipeline.MaxStepTokens, pipeline.MaxStepTokens);
         _maxRows = Math.Min(_maxTokens, options.MaxLogitRows ?? Math.Max(16, (1 << 24) / pipeline.Config.VocabSize));
         _chunkTokens = options.ChunkTokens;
+        _draft = new int[options.DraftTokens + 1];
         _reserve = options.GrowthReserve;
 
         // Every running sequence can have its token in every step, so none starves.
@@ -87,6 +90,9 @@ internal sealed partial class StepPlan
 
     /// <summary>How long answers are, to predict those to come.</summary>
     public AnswerLengths Lengths { get; } = new();
+
+    /// <summary>Called when a sequence gives its blocks up.</summary>
+    public Action<Sequence>? Released { get; init; }
 
     /// <summary>What needs logits.</summary>
     public StepPart Logits { get; } = new();
@@ -134,22 +140,55 @@ internal sealed partial class StepPlan
         Count();
     }
 
-    /// <summary>A token of each running sequence; true if there was one.</summary>
-    private bool Decode()
+    /// <summary>The sequences that can go on with a token now, for proposals; valid until the next call.</summary>
+    public List<Sequence> Decoding()
     {
         _scratch.Clear();
-        _scratch.AddRange(_running);
-        var any = false;
-        foreach (var sequence in _scratch)
+        foreach (var sequence in _running)
         {
-            if (sequence.Running && sequence.Decoding && !Paused(sequence) && Cover(sequence, sequence.Computed + 1))
-            {
-                Plan(sequence);
-                any = true;
-            }
+            if (sequence.Decoding && !Paused(sequence))
+                _scratch.Add(sequence);
         }
 
-        return any;
+        return _scratch;
+    }
+
+    /// <summary>A token of each running sequence, with what is proposed to follow; true if there was one.</summary>
+    private bool Decode()
+    {
+        var decoding = Decoding();
+
+        // Proposals leave each sequence its token, and half of the step to prompts.
+        var spare = Math.Min(_rowsLeft - decoding.Count, (_tokensLeft - decoding.Count) / 2);
+        foreach (var sequence in decoding)
+        {
+            if (sequence.Running && Cover(sequence, sequence.Computed + 1))
+                spare -= PlanDecode(sequence, Math.Max(0, spare));
+        }
+
+        return decoding.Count > 0;
+    }
+
+    /// <summary>Adds the newest token and as many proposed ones as there is room for; returns how many.</summary>
+    private int PlanDecode(Sequence sequence, int spare)
+    {
+        var proposal = sequence.Speculation is { } state ? state.Proposal : default;
+        var count = Math.Min(Math.Min(proposal.Length, spare), sequence.MostPerStep - 1);
+        if (count <= 0 || sequence.FirstRow != sequence.Computed || !_blocks.TryCover(sequence.Blocks, sequence.Computed + 1 + count))
+        {
+            Plan(sequence);
+            return 0;
+        }
+
+        var start = sequence.Computed;
+        _draft[0] = sequence.Tokens[start];
+        proposal[..count].CopyTo(_draft.AsSpan(1));
+        Logits.Batch.Add(_draft.AsSpan(0, count + 1), start, sequence.BlockSpan(_blocks.BlocksFor(start + 1 + count)), count + 1);
+        Logits.Items.Add(new PlannedItem(sequence, start, count + 1, count + 1, count));
+        sequence.Share.Served += ClientLedger.GeneratedWeight;
+        _tokensLeft -= count + 1;
+        _rowsLeft -= count + 1;
+        return count;
     }
 
     /// <summary>Chunks of prompts, of running sequences and of those that can be admitted.</summary>
@@ -217,7 +256,7 @@ internal sealed partial class StepPlan
         var rows = Math.Max(0, end - firstRow);
         var part = logits ? Logits : Hidden;
         part.Batch.Add(sequence.Tokens[start..end], start, sequence.BlockSpan(_blocks.BlocksFor(end)), rows);
-        part.Items.Add(new PlannedItem(sequence, start, end - start, rows));
+        part.Items.Add(new PlannedItem(sequence, start, end - start, rows, 0));
         if (sequence.CopySource is { } source)
             part.Batch.AddCopy(source, sequence.Blocks[sequence.NodeBlocks]);
         sequence.Started ??= _now;

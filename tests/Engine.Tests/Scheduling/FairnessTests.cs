@@ -97,7 +97,8 @@ public sealed class FairnessTests
     [Fact]
     public async Task Clients_that_always_want_tokens_get_equal_shares_whatever_they_ask_for()
     {
-        var pipeline = new HashPipeline(blockCount: 400, maxStepTokens: 8, context: 100);
+        using var gate = new SemaphoreSlim(0);
+        var pipeline = new HashPipeline(blockCount: 400, maxStepTokens: 8, context: 100, gate: gate);
         await using var scheduler = new Scheduler(pipeline, NoSharing with { MaxRunning = 2, GrowthReserve = 0 }, TimeProvider.System);
         var served = new double[2];
         var lead = 0.0;
@@ -124,6 +125,7 @@ public sealed class FairnessTests
             all.Add(ReferenceGeneration.Collect(scheduler.GenerateAsync(Plain([0, .. new int[29]], 5, "a"), Token)));
         for (var i = 0; i < 20; i++)
             all.Add(ReferenceGeneration.Collect(scheduler.GenerateAsync(Plain([1, 2, 2, 2, 2], 20, "b"), Token)));
+        gate.Release(100_000);
         await Task.WhenAll(all);
 
         // A request of the first costs 30 + 2 · 4, of the second 5 + 2 · 19; two run at a time, and those before the second client came.

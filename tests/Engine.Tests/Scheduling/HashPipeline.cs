@@ -12,15 +12,17 @@ internal sealed class HashPipeline : IPipeline
 {
     private readonly int[] _cache;
     private readonly SemaphoreSlim? _gate;
+    private readonly ulong _salt;
     private float[] _rows = [];
 
-    public HashPipeline(int vocab = 50, int blockSize = 4, int blockCount = 64, int maxStepTokens = 32, int context = 200, SemaphoreSlim? gate = null)
+    public HashPipeline(int vocab = 50, int blockSize = 4, int blockCount = 64, int maxStepTokens = 32, int context = 200, SemaphoreSlim? gate = null, ulong salt = 1)
     {
         BlockSize = blockSize;
         BlockCount = blockCount;
         MaxStepTokens = maxStepTokens;
         _cache = new int[blockSize * blockCount];
         _gate = gate;
+        _salt = salt;
         Config = new ModelConfig
         {
             Architecture = "hash",
@@ -64,7 +66,7 @@ internal sealed class HashPipeline : IPipeline
     /// <summary>The logits after <paramref name="tokens"/>, computed without any cache.</summary>
     public float[] Reference(ReadOnlySpan<int> tokens)
     {
-        var hash = 1UL;
+        var hash = _salt;
         foreach (var token in tokens)
             hash = Mix(hash, token);
         var row = new float[Config.VocabSize];
@@ -99,7 +101,7 @@ internal sealed class HashPipeline : IPipeline
             {
                 if (!batch.OutputRows.Contains(item.FirstToken + t))
                     continue;
-                var hash = 1UL;
+                var hash = _salt;
                 for (var position = 0; position <= item.StartPosition + t; position++)
                     hash = Mix(hash, _cache[blocks[position / BlockSize] * BlockSize + position % BlockSize]);
                 Fill(_rows.AsSpan(written++ * width, width), hash);
