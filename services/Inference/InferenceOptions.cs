@@ -1,4 +1,5 @@
 using System.Globalization;
+using Slm.Engine.Speculation;
 using Slm.ServiceDefaults;
 
 namespace Slm.Inference;
@@ -27,6 +28,9 @@ public sealed record InferenceOptions
     /// <summary>Use what has been computed for requests that begin alike, while there is memory; default true.</summary>
     public bool PrefixSharing { get; init; } = true;
 
+    /// <summary>Who proposes tokens where neither request nor deployment says: none (default) or ngram.</summary>
+    public SpeculationKind Speculation { get; init; }
+
     /// <summary>How long unloading lets running requests go on; default 120 s.</summary>
     public int DrainSeconds { get; init; } = 120;
 
@@ -52,9 +56,18 @@ public sealed record InferenceOptions
             MaxStepTokens = (int)Read("MaxStepTokens", defaults.MaxStepTokens, 1, 65_536),
             ChunkTokens = (int)Read("ChunkTokens", defaults.ChunkTokens, 1, 65_536),
             PrefixSharing = ReadSwitch("PrefixSharing", defaults.PrefixSharing),
+            Speculation = ReadSpeculation(defaults.Speculation),
             DrainSeconds = (int)Read("DrainSeconds", defaults.DrainSeconds, 0, 86_400),
             SiloPort = (int)Read("SiloPort", defaults.SiloPort, 0, 65_535),
             SiloGatewayPort = (int)Read("SiloGatewayPort", defaults.SiloGatewayPort, 0, 65_535),
+        };
+
+        SpeculationKind ReadSpeculation(SpeculationKind fallback) => section["Speculation"] switch
+        {
+            null or "" => fallback,
+            "none" => SpeculationKind.None,
+            "ngram" => SpeculationKind.NGram,
+            var text => throw new OptionException("Slm:Inference:Speculation", text, "be none or ngram"),
         };
 
         bool ReadSwitch(string name, bool fallback)

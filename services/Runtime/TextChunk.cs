@@ -36,6 +36,8 @@ public sealed record TextChunk
 /// <param name="PrefillMs">From there to the first token.</param>
 /// <param name="DecodeMs">From the first token to the last.</param>
 /// <param name="SystemFingerprint">Names the model and the numerics.</param>
+/// <param name="DraftedTokens">Tokens proposed by speculation.</param>
+/// <param name="AcceptedTokens">How many of them were right.</param>
 public sealed record TextUsage(
     int PromptTokens,
     int CompletionTokens,
@@ -44,7 +46,9 @@ public sealed record TextUsage(
     double QueueMs,
     double PrefillMs,
     double DecodeMs,
-    string SystemFingerprint);
+    string SystemFingerprint,
+    int DraftedTokens = 0,
+    int AcceptedTokens = 0);
 
 /// <summary>A token with its log-probability from the unmodified distribution.</summary>
 /// <param name="TokenId">The token.</param>

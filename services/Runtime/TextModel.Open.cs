@@ -4,6 +4,8 @@ using Slm.Engine.Execution;
 using Slm.Engine.Formats;
 using Slm.Engine.Models;
 using Slm.Engine.Scheduling;
+using Slm.Engine.Speculation;
+using Slm.Engine.Threading;
 using Slm.Tokenization;
 using Slm.Tokenization.Templates;
 
@@ -19,18 +21,69 @@ public sealed partial class TextModel
     public static TextModel Open(string path, TextModelOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var file = ModelFile.Open(path);
-        LocalPipeline? pipeline = null;
+        var local = Pipeline(options);
+        var workers = new WorkerPool(local.Threads);
+        local = local with { Workers = workers };
+        var owned = new List<IDisposable>();
+        var pipelines = new List<IPipeline>();
         try
         {
-            pipeline = LocalPipeline.Load(file, Pipeline(options));
-            return Create(file, pipeline, options);
+            var file = ModelFile.Open(path);
+            owned.Add(file);
+            pipelines.Add(LocalPipeline.Load(file, local));
+            if (options.DraftModel is { } draftPath)
+            {
+                var draft = ModelFile.Open(draftPath);
+                owned.Add(draft);
+                pipelines.Add(LoadDraft(file, draft, local));
+                options = options with { Scheduler = options.Scheduler with { Speculation = SpeculationKind.Draft } };
+            }
+
+            owned.Add(workers);
+            return Create(file, pipelines[0], options, owned, pipelines.Count > 1 ? pipelines[1] : null);
         }
         catch
         {
-            pipeline?.DisposeAsync().AsTask().GetAwaiter().GetResult();
-            file.Dispose();
+            foreach (var pipeline in pipelines)
+                pipeline.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            owned.ForEach(o => o.Dispose());
+            workers.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Sets up a model that is to propose tokens for another.</summary>
+    /// <param name="file">The model that answers.</param>
+    /// <param name="draft">The smaller one.</param>
+    /// <param name="options">How the model that answers is set up; the draft model has one stage and as many tokens of KV cache.</param>
+    /// <exception cref="ModelFormatException">Their tokens are not the same.</exception>
+    public static LocalPipeline LoadDraft(ModelFile file, ModelFile draft, LocalPipelineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(draft);
+        ArgumentNullException.ThrowIfNull(options);
+        RequireSameTokens(file, draft);
+        var bytes = options.KvCacheBytes is { } given
+            ? Math.Max(given / Stage.KvBytes(file.Config, file.Config.LayerCount), 2L * options.BlockSize) * Stage.KvBytes(draft.Config, draft.Config.LayerCount)
+            : (long?)null;
+        return LocalPipeline.Load(draft, options with
+        {
+            Stages = 1,
+            KvCacheBytes = bytes,
+            ContextLength = options.ContextLength is { } context ? Math.Min(context, draft.Config.ContextLength) : null,
+        });
+    }
+
+    private static void RequireSameTokens(ModelFile file, ModelFile draft)
+    {
+        if (file.Config.VocabSize != draft.Config.VocabSize)
+            throw new ModelFormatException($"The draft model '{draft.Name}' has a vocabulary of {draft.Config.VocabSize} tokens, the model '{file.Name}' one of {file.Config.VocabSize}; they must be the same.");
+        if (file.Gguf.Metadata.GetValueOrDefault("tokenizer.ggml.tokens") is not string[] ours || draft.Gguf.Metadata.GetValueOrDefault("tokenizer.ggml.tokens") is not string[] theirs)
+            return;
+        for (var id = 0; id < Math.Min(ours.Length, theirs.Length); id++)
+        {
+            if (ours[id] != theirs[id])
+                throw new ModelFormatException($"Token {id} of the draft model '{draft.Name}' is '{theirs[id]}', but '{ours[id]}' in the model '{file.Name}'; their vocabularies must be the same.");
         }
     }
 
@@ -39,7 +92,8 @@ public sealed partial class TextModel
     /// <param name="pipeline">Computes it.</param>
     /// <param name="options">Limits.</param>
     /// <param name="owned">Disposed instead of the file, where others use the file too.</param>
-    public static TextModel Create(ModelFile file, IPipeline pipeline, TextModelOptions options, IDisposable? owned = null)
+    /// <param name="draft">Proposes tokens; see <see cref="LoadDraft"/>. Disposed with the result.</param>
+    public static TextModel Create(ModelFile file, IPipeline pipeline, TextModelOptions options, IReadOnlyList<IDisposable>? owned = null, IPipeline? draft = null)
     {
         ArgumentNullException.ThrowIfNull(file);
         var tokenizer = TokenizerLoader.FromGguf(file.Gguf.Metadata);
@@ -52,7 +106,8 @@ public sealed partial class TextModel
                 Pipeline = pipeline,
                 Fingerprint = () => FingerprintOf(file.Sha256, file.QuantizationName, Numerics.Fingerprint),
                 Pooling = PoolingOf(file),
-                Owned = owned ?? file,
+                Owned = owned ?? [file],
+                Draft = draft,
             },
             options);
     }

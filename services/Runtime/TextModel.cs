@@ -16,7 +16,8 @@ public sealed partial class TextModel : IAsyncDisposable
 {
     private readonly IPipeline _pipeline;
     private readonly Scheduler _scheduler;
-    private readonly IDisposable? _file;
+    private readonly IPipeline? _draft;
+    private readonly IReadOnlyList<IDisposable> _owned;
     private readonly PoolingKind _pooling;
     private readonly Task<string> _fingerprint;
 
@@ -32,11 +33,13 @@ public sealed partial class TextModel : IAsyncDisposable
         ChatTemplate = parts.ChatTemplate;
         _pipeline = parts.Pipeline;
         _pooling = parts.Pooling;
-        _file = parts.Owned;
+        _draft = parts.Draft;
+        _owned = parts.Owned;
         _scheduler = new Scheduler(
             _pipeline,
             options.Scheduler with { Model = Name, ContextLength = options.ContextLength ?? options.Scheduler.ContextLength },
-            options.Time);
+            options.Time,
+            _draft);
 
         // Hashing a large file takes seconds: it runs beside the first request, which needs the result at its end.
         _fingerprint = Task.Run(parts.Fingerprint);
@@ -106,6 +109,7 @@ public sealed partial class TextModel : IAsyncDisposable
                 EndTokens = Tokenizer.Special.EndTokens,
                 EchoPromptLogProbs = request.Echo,
                 Terms = request.Terms,
+                Speculation = request.Speculation,
             },
             cancellationToken);
         return StreamAsync(request, prompt, events, cancellationToken);
@@ -176,8 +180,11 @@ public sealed partial class TextModel : IAsyncDisposable
     {
         await _scheduler.DisposeAsync();
         await _pipeline.DisposeAsync();
+        if (_draft is not null)
+            await _draft.DisposeAsync();
         await _fingerprint.ContinueWith(static _ => { }, TaskScheduler.Default);
-        _file?.Dispose();
+        foreach (var owned in _owned)
+            owned.Dispose();
     }
 
     private async IAsyncEnumerable<TextChunk> StreamAsync(
@@ -224,7 +231,8 @@ public sealed partial class TextModel : IAsyncDisposable
 
     private static TextUsage Usage(int prompt, int completion, GenerationTimings timings, string fingerprint) => new(
         prompt, completion, timings.ReusedPromptTokens, timings.Seed,
-        timings.Queue.TotalMilliseconds, timings.Prefill.TotalMilliseconds, timings.Decode.TotalMilliseconds, fingerprint);
+        timings.Queue.TotalMilliseconds, timings.Prefill.TotalMilliseconds, timings.Decode.TotalMilliseconds, fingerprint,
+        timings.DraftedTokens, timings.AcceptedTokens);
 
     private string Render(TextPrompt.Chat chat)
     {

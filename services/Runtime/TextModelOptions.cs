@@ -20,6 +20,9 @@ public sealed record TextModelOptions
     /// <summary>Threads that compute; null: one per processor.</summary>
     public int? Threads { get; init; }
 
+    /// <summary>File of a smaller model with the same vocabulary, which proposes tokens; null: none. With one, speculation defaults to it.</summary>
+    public string? DraftModel { get; init; }
+
     /// <summary>Limits of the scheduler. Its model name and context length are set from the above.</summary>
     public SchedulerOptions Scheduler { get; init; } = new();
 

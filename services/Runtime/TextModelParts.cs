@@ -20,12 +20,15 @@ public sealed record TextModelParts
     /// <summary>What computes.</summary>
     public required IPipeline Pipeline { get; init; }
 
+    /// <summary>Proposes tokens; its vocabulary is that of <see cref="Pipeline"/>. Disposed with it.</summary>
+    public IPipeline? Draft { get; init; }
+
     /// <summary>Computes the fingerprint of model and numerics; called once, on another thread.</summary>
     public required Func<string> Fingerprint { get; init; }
 
     /// <summary>How embeddings are pooled where the request does not say.</summary>
     public PoolingKind Pooling { get; init; } = PoolingKind.Mean;
 
-    /// <summary>Disposed after the pipeline: the model file.</summary>
-    public IDisposable? Owned { get; init; }
+    /// <summary>Disposed after the pipelines, in this order: the model files, and threads they share.</summary>
+    public IReadOnlyList<IDisposable> Owned { get; init; } = [];
 }

@@ -1,5 +1,6 @@
 using Slm.Engine.Sampling;
 using Slm.Engine.Scheduling;
+using Slm.Engine.Speculation;
 
 namespace Slm.Runtime;
 
@@ -29,6 +30,9 @@ public sealed record TextRequest
 
     /// <summary>Leave control tokens out of the text.</summary>
     public bool SkipSpecialTokens { get; init; } = true;
+
+    /// <summary>Who proposes tokens; null: what the model was opened with. The answer does not depend on it.</summary>
+    public SpeculationKind? Speculation { get; init; }
 
     /// <summary>How it shares the model with other requests.</summary>
     public RequestTerms Terms { get; init; } = RequestTerms.Default;

@@ -41,7 +41,7 @@ internal static class RuntimeErrors
 
     private static string FieldOf(SamplingOptionException error) => error.Field switch
     {
-        "dimensions" => error.Field,
+        "dimensions" or "speculation" => error.Field,
         "priority" or "timeout_ms" => $"scheduling.{error.Field}",
         _ => $"sampling.{error.Field}",
     };

@@ -6,6 +6,7 @@ using Slm.Benchmarks;
 // measure MODEL THREADS TOKENS LONG  one round of the comparison, as JSON
 // bandwidth THREADS                  read bandwidth in GB/s
 // kernels                            products on one thread
+// speculation MODEL [DRAFT]          decoding with and without proposed tokens
 // otherwise BenchmarkDotNet:         --filter '*Decode*'
 int Number(int index) => int.Parse(args[index], CultureInfo.InvariantCulture);
 switch (args)
@@ -21,6 +22,8 @@ switch (args)
     case ["bandwidth", _]:
         Console.WriteLine(ReadBandwidth.Measure(Number(1)).ToString("F1", CultureInfo.InvariantCulture));
         return 0;
+    case ["speculation", var model, .. var draft]:
+        return await SpeculationMeasurement.RunAsync(model, draft.FirstOrDefault());
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
         return 0;

@@ -16,6 +16,23 @@ public sealed class CommandTests
     }
 
     [Fact]
+    public async Task Speculation_changes_nothing_but_the_number_of_steps()
+    {
+        string[] generate = ["generate", "--model", Model, "--tokens", "5,6,7,5,6,7,5,6", "--max-tokens", "40", "--seed", "3", "--ignore-eos", "--json"];
+        var plain = (await SlmCommand.RunAsync(generate)).Json();
+        var drafted = (await SlmCommand.RunAsync([.. generate, "--draft-model", Model])).Json();
+        var ngram = (await SlmCommand.RunAsync([.. generate, "--speculate", "ngram"])).Json();
+        Assert.Equal(plain.GetProperty("token_ids").GetRawText(), drafted.GetProperty("token_ids").GetRawText());
+        Assert.Equal(plain.GetProperty("token_ids").GetRawText(), ngram.GetProperty("token_ids").GetRawText());
+        var usage = drafted.GetProperty("usage");
+        Assert.True(usage.GetProperty("drafted_tokens").GetInt32() > 20);
+        Assert.Equal(usage.GetProperty("drafted_tokens").GetInt32(), usage.GetProperty("accepted_draft_tokens").GetInt32());
+        var wrong = await SlmCommand.RunAsync([.. generate, "--speculate", "luck"]);
+        Assert.NotEqual(0, wrong.ExitCode);
+        Assert.Contains("none, ngram or draft", wrong.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Bench_prints_a_table()
     {
         var result = await SlmCommand.RunAsync("bench", "--model", Model, "--prompt-tokens", "20", "--gen-tokens", "5");

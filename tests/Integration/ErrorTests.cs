@@ -72,6 +72,7 @@ public sealed class ErrorTests(Platform platform)
 
     public static TheoryData<string, Action<GenerateRequest>> WrongFields { get; } = new()
     {
+        { "speculation", r => r.Speculation = Speculation.Draft },
         { "scheduling.priority", r => r.Scheduling = new SchedulingOptions { Priority = 101 } },
         { "scheduling.timeout_ms", r => r.Scheduling = new SchedulingOptions { TimeoutMs = 0 } },
         { "sampling.temperature", r => r.Sampling.Temperature = float.NaN },

@@ -64,6 +64,24 @@ public sealed class GenerationTests(Platform platform)
     }
 
     [Fact]
+    public async Task A_deployment_with_a_draft_model_gives_the_same_answers()
+    {
+        var request = Greedy("llama-q8_0", ReferenceModel.Read("llama-q8_0").Tokens, 60);
+        request.Sampling.Temperature = 0.8f;
+        request.Sampling.Seed = 3;
+        var plain = await platform.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled);
+        await platform.Models.LoadAsync(new LoadModelRequest { Model = "llama-q8_0", DraftModel = "llama-q8_0", Placement = new Placement { Stages = 2 } }, cancellationToken: Cancelled);
+        var drafted = await platform.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled);
+        request.Speculation = Speculation.Ngram;
+        var ngram = await platform.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled);
+        Assert.Equal(plain.TokenIds, drafted.TokenIds);
+        Assert.Equal(plain.TokenIds, ngram.TokenIds);
+        Assert.Equal(0, plain.Usage.DraftedTokens);
+        Assert.True(drafted.Usage.DraftedTokens > 30 && drafted.Usage.AcceptedDraftTokens == drafted.Usage.DraftedTokens);
+        await platform.Models.UnloadAsync(new UnloadModelRequest { Model = "llama-q8_0" }, cancellationToken: Cancelled);
+    }
+
+    [Fact]
     public async Task Every_number_of_stages_gives_the_same_bits()
     {
         var request = Greedy(ReferenceModel.Tall, ReferenceModel.Read("qwen3-f32").Tokens, 24);

@@ -1,6 +1,8 @@
 using System.Text.Json;
+using Slm.Engine.Formats;
 using Slm.Engine.Sampling;
 using Slm.Engine.Scheduling;
+using Slm.Engine.Speculation;
 
 namespace Slm.Runtime.Tests;
 
@@ -37,6 +39,35 @@ public sealed class ReferenceModelTests
         Assert.True(score.IsGreedy);
         Assert.Equal(LogProbs(alone), score.Tokens.Select(t => t.LogProb));
         Assert.All(score.Tokens, t => Assert.Equal(t.Top[0].LogProb, t.LogProb));
+    }
+
+    [Theory]
+    [InlineData(0f)]
+    [InlineData(1f)]
+    public async Task A_draft_model_proposes_tokens_and_changes_nothing(float temperature)
+    {
+        var (prompt, _) = Recorded("llama-q8_0");
+        var request = new TextRequest
+        {
+            Prompt = new TextPrompt.Tokens(prompt),
+            Sampling = new SamplingOptions { Temperature = temperature, Seed = 5, MaxTokens = 60, LogProbs = true, IgnoreEos = true },
+        };
+        await using var plain = TextModel.Open(ModelPath("llama-q8_0"), new TextModelOptions { Threads = 2 });
+        await using var drafted = TextModel.Open(ModelPath("llama-q8_0"), new TextModelOptions { Threads = 2, DraftModel = ModelPath("llama-q8_0") });
+        var expected = await Collect(plain, request);
+        var answer = await Collect(drafted, request);
+        Assert.Equal(LogProbs(expected), LogProbs(answer));
+        Assert.Equal(expected[^1].Usage!.SystemFingerprint, answer[^1].Usage!.SystemFingerprint);
+        var usage = answer[^1].Usage!;
+        Assert.True(usage.DraftedTokens > 30 && usage.AcceptedTokens == usage.DraftedTokens, $"{usage.AcceptedTokens} of {usage.DraftedTokens}");
+        Assert.Equal(0, (await Collect(drafted, request with { Speculation = SpeculationKind.None }))[^1].Usage!.DraftedTokens);
+    }
+
+    [Fact]
+    public void A_draft_model_of_other_tokens_is_refused_with_both_names()
+    {
+        var error = Assert.Throws<ModelFormatException>(() => TextModel.Open(ModelPath("llama-q8_0"), new TextModelOptions { DraftModel = ModelPath("qwen3-f32") }));
+        Assert.Contains("draft model", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

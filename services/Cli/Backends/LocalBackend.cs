@@ -7,9 +7,15 @@ internal sealed class LocalBackend(TextModel model) : IModelBackend
 {
     public string Name => model.Name;
 
-    public static LocalBackend Open(string name, int? threads, int? context, int? stages) => new(TextModel.Open(
+    public static LocalBackend Open(string name, int? threads, int? context, int? stages, string? draft) => new(TextModel.Open(
         ModelArgument.ResolveGguf(name),
-        new TextModelOptions { Threads = threads, ContextLength = context, Stages = stages ?? 1 }));
+        new TextModelOptions
+        {
+            Threads = threads,
+            ContextLength = context,
+            Stages = stages ?? 1,
+            DraftModel = draft is null ? null : ModelArgument.ResolveGguf(draft, "--draft-model"),
+        }));
 
     public void RequireChat()
     {

@@ -11,7 +11,7 @@ internal static class ModelArgument
         ? new ModelCatalog(folders.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         : ModelCatalog.Default();
 
-    public static string Resolve(string model)
+    public static string Resolve(string model, string option = "--model")
     {
         if (File.Exists(model))
             return model;
@@ -19,17 +19,17 @@ internal static class ModelArgument
         if (known.FirstOrDefault(e => e.Name == model) is { } entry)
             return entry.Path;
         if (Directory.Exists(model))
-            throw new CliException($"--model: '{model}' is a folder. Give the path of a .gguf file in it.");
+            throw new CliException($"{option}: '{model}' is a folder. Give the path of a .gguf file in it.");
         var names = known.Count == 0 ? "the model folders are empty" : "there are: " + string.Join(", ", known.Select(e => e.Name));
-        throw new CliException($"--model: '{model}' is neither a file nor the name of a model ({names}). Give a path, or a name that 'slm models' lists.");
+        throw new CliException($"{option}: '{model}' is neither a file nor the name of a model ({names}). Give a path, or a name that 'slm models' lists.");
     }
 
     /// <summary>Resolves a model that is to be run.</summary>
-    public static string ResolveGguf(string model)
+    public static string ResolveGguf(string model, string option = "--model")
     {
-        var path = Resolve(model);
+        var path = Resolve(model, option);
         if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
-            throw new ModelFormatException($"--model: '{path}' is JSON, which has no weights. Give a GGUF file.");
+            throw new ModelFormatException($"{option}: '{path}' is JSON, which has no weights. Give a GGUF file.");
         return path;
     }
 }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Slm.Engine.Scheduling;
+using Slm.Engine.Speculation;
 using Slm.Runtime;
 using Slm.V1;
 
@@ -55,6 +56,13 @@ internal sealed class RemoteBackend(Uri endpoint, string model) : IModelBackend
         var contract = new GenerateRequest { Model = model, Sampling = ToContract(request.Sampling, request) };
         if (request.Echo)
             contract.Echo = true;
+        contract.Speculation = request.Speculation switch
+        {
+            null => Speculation.Unspecified,
+            SpeculationKind.None => Speculation.None,
+            SpeculationKind.NGram => Speculation.Ngram,
+            _ => Speculation.Draft,
+        };
         switch (request.Prompt)
         {
             case TextPrompt.Text text:
@@ -110,7 +118,7 @@ internal sealed class RemoteBackend(Uri endpoint, string model) : IModelBackend
             _ => null,
         },
         Usage = response.Usage is { } u
-            ? new TextUsage(u.PromptTokens, u.CompletionTokens, u.CachedPromptTokens, u.Seed, u.QueueMs, u.PrefillMs, u.DecodeMs, u.SystemFingerprint)
+            ? new TextUsage(u.PromptTokens, u.CompletionTokens, u.CachedPromptTokens, u.Seed, u.QueueMs, u.PrefillMs, u.DecodeMs, u.SystemFingerprint, u.DraftedTokens, u.AcceptedDraftTokens)
             : null,
     };
 }

@@ -3,6 +3,7 @@ using Slm.Cli.Backends;
 using Slm.Cli.Output;
 using Slm.Cli.Processes;
 using Slm.Engine.Sampling;
+using Slm.Engine.Speculation;
 using Slm.Runtime;
 using Slm.Tokenization.Templates;
 
@@ -21,10 +22,11 @@ internal static class ChatCommand
         var (threads, context, stages) = (CommonOptions.Threads(), CommonOptions.Context(), CommonOptions.Stages());
         var system = new Option<string?>("--system", "-s") { Description = "Instructions for the whole conversation.", HelpName = "TEXT" };
         var message = new Option<string?>("--message") { Description = "One message instead of a conversation; - reads it from standard input.", HelpName = "TEXT" };
+        var (draft, speculate) = (CommonOptions.DraftModel(), CommonOptions.Speculate());
         var sampling = new SamplingOptionSet();
         var command = new Command("chat", "Talks with a model. " + Help) { model, system, message };
         sampling.AddTo(command);
-        foreach (var option in new Option[] { threads, context, stages, endpoint, json })
+        foreach (var option in new Option[] { speculate, draft, threads, context, stages, endpoint, json })
             command.Add(option);
         command.SetAction(async (result, cancellationToken) =>
         {
@@ -33,9 +35,9 @@ internal static class ChatCommand
             if (result.GetValue(json) && single is null)
                 throw new UsageException("chat: --json needs --message, because a conversation is no single document.");
             await using var backend = GenerateCommand.Open(
-                result.GetValue(endpoint), result.GetRequiredValue(model), result.GetValue(threads), result.GetValue(context), result.GetValue(stages));
+                result.GetValue(endpoint), result.GetRequiredValue(model), result.GetValue(threads), result.GetValue(context), result.GetValue(stages), result.GetValue(draft));
             backend.RequireChat();
-            var conversation = new Conversation(backend, options, sampling.Stop(result)) { System = result.GetValue(system) };
+            var conversation = new Conversation(backend, options, sampling.Stop(result)) { System = result.GetValue(system), Speculation = result.GetValue(speculate) };
             if (single is null)
                 return await TalkAsync(conversation, cancellationToken);
             var answer = conversation.Ask(single == "-" ? await Console.In.ReadToEndAsync(cancellationToken) : single, cancellationToken);
@@ -120,6 +122,8 @@ internal static class ChatCommand
 
         public string? System { get; set; }
 
+        public SpeculationKind? Speculation { get; init; }
+
         public void Reset() => _turns.Clear();
 
         public void Answered(string question, string answer)
@@ -133,7 +137,7 @@ internal static class ChatCommand
             List<ChatTurn> turns = [.. _turns, new ChatTurn("user", question)];
             if (!string.IsNullOrEmpty(System))
                 turns.Insert(0, new ChatTurn("system", System));
-            return backend.GenerateAsync(new TextRequest { Prompt = new TextPrompt.Chat(turns), Sampling = sampling, Stop = stop }, cancellationToken);
+            return backend.GenerateAsync(new TextRequest { Prompt = new TextPrompt.Chat(turns), Sampling = sampling, Stop = stop, Speculation = Speculation }, cancellationToken);
         }
     }
 }

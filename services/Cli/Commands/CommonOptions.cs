@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Slm.Engine.Speculation;
 
 namespace Slm.Cli.Commands;
 
@@ -28,6 +29,19 @@ internal static class CommonOptions
     public static Option<int?> Context() => Positive("--context", "Longest prompt and answer, in tokens; default the model's own.", int.MaxValue);
 
     public static Option<int?> Stages() => Positive("--stages", "Pipeline stages the layers are split into; the answer does not depend on it.", 1024);
+
+    public static Option<string?> DraftModel() => new("--draft-model")
+    {
+        Description = "A smaller model with the same vocabulary, which proposes tokens for the model to check; the answer does not depend on it.",
+        HelpName = "FILE|NAME",
+    };
+
+    public static Option<SpeculationKind?> Speculate() => new("--speculate")
+    {
+        Description = "Who proposes tokens: none, ngram (the text itself) or draft; default draft with --draft-model, else none. The answer does not depend on it.",
+        HelpName = "none|ngram|draft",
+        CustomParser = ParseSpeculation,
+    };
 
     /// <summary>Token ids separated by commas or blanks.</summary>
     public static Option<int[]?> Tokens(string description) => new("--tokens")
@@ -67,6 +81,22 @@ internal static class CommonOptions
             return [.. ids];
         result.AddError("--tokens: the list is empty. Give at least one token id, such as 1,2,3.");
         return null;
+    }
+
+    private static SpeculationKind? ParseSpeculation(ArgumentResult result)
+    {
+        switch (result.Tokens[0].Value)
+        {
+            case "none":
+                return SpeculationKind.None;
+            case "ngram":
+                return SpeculationKind.NGram;
+            case "draft":
+                return SpeculationKind.Draft;
+            default:
+                result.AddError($"--speculate: '{result.Tokens[0].Value}' is not known. Give none, ngram or draft.");
+                return null;
+        }
     }
 
     private static Uri? ParseEndpoint(ArgumentResult result)

@@ -17,10 +17,11 @@ internal static class GenerateCommand
         var prompt = new Option<string?>("--prompt", "-p") { Description = "Text to continue; - reads it from standard input.", HelpName = "TEXT" };
         var tokens = CommonOptions.Tokens("Token ids to continue, as they are.");
         var noSpecial = new Option<bool>("--no-special-tokens") { Description = "Do not put the model's beginning-of-sequence token before --prompt." };
+        var (draft, speculate) = (CommonOptions.DraftModel(), CommonOptions.Speculate());
         var sampling = new SamplingOptionSet();
         var command = new Command("generate", "Continues a text or token ids.") { model, prompt, tokens };
         sampling.AddTo(command);
-        foreach (var option in new Option[] { noSpecial, threads, context, stages, endpoint, json })
+        foreach (var option in new Option[] { noSpecial, speculate, draft, threads, context, stages, endpoint, json })
             command.Add(option);
         command.SetAction(async (result, cancellationToken) =>
         {
@@ -29,8 +30,10 @@ internal static class GenerateCommand
                 Prompt = ReadPrompt(result.GetValue(prompt), result.GetValue(tokens), !result.GetValue(noSpecial)),
                 Sampling = sampling.Read(result),
                 Stop = sampling.Stop(result),
+                Speculation = result.GetValue(speculate),
             };
-            await using var backend = Open(result.GetValue(endpoint), result.GetRequiredValue(model), result.GetValue(threads), result.GetValue(context), result.GetValue(stages));
+            await using var backend = Open(
+                result.GetValue(endpoint), result.GetRequiredValue(model), result.GetValue(threads), result.GetValue(context), result.GetValue(stages), result.GetValue(draft));
             if (result.GetValue(json))
                 (await Answer.CollectAsync(backend.GenerateAsync(request, cancellationToken))).WriteJson();
             else
@@ -41,12 +44,12 @@ internal static class GenerateCommand
     }
 
     /// <summary>The model of the platform at <paramref name="endpoint"/>, or in this process.</summary>
-    public static IModelBackend Open(Uri? endpoint, string model, int? threads, int? context, int? stages)
+    public static IModelBackend Open(Uri? endpoint, string model, int? threads, int? context, int? stages, string? draft)
     {
         if (endpoint is null)
-            return LocalBackend.Open(model, threads, context, stages);
-        if ((threads ?? context ?? stages) is not null)
-            throw new UsageException("--threads, --context and --stages are for a model in this process; leave them out with --endpoint.");
+            return LocalBackend.Open(model, threads, context, stages, draft);
+        if ((threads ?? context ?? stages) is not null || draft is not null)
+            throw new UsageException("--threads, --context, --stages and --draft-model are for a model in this process; leave them out with --endpoint.");
         return new RemoteBackend(endpoint, model);
     }
 

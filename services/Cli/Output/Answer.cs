@@ -65,6 +65,8 @@ internal sealed record Answer(IReadOnlyList<int> TokenIds, string Text, FinishKi
         json.WriteNumber("completion_tokens", Usage.CompletionTokens);
         json.WriteNumber("total_tokens", Usage.PromptTokens + Usage.CompletionTokens);
         json.WriteNumber("cached_prompt_tokens", Usage.CachedPromptTokens);
+        json.WriteNumber("drafted_tokens", Usage.DraftedTokens);
+        json.WriteNumber("accepted_draft_tokens", Usage.AcceptedTokens);
         json.WriteNumber("seed", Usage.Seed);
         json.WriteNumber("queue_ms", Math.Round(Usage.QueueMs, 3));
         json.WriteNumber("prefill_ms", Math.Round(Usage.PrefillMs, 3));

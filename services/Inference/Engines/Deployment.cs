@@ -1,5 +1,7 @@
 using Slm.Contracts.Grains;
+using Slm.Engine.Execution;
 using Slm.Engine.Scheduling;
+using Slm.Engine.Speculation;
 using Slm.Runtime;
 
 namespace Slm.Inference.Engines;
@@ -30,12 +32,15 @@ internal sealed class Deployment : IAsyncDisposable
     /// <param name="lease">The model's file; the deployment disposes it, also when this fails.</param>
     /// <param name="settings">How to load it.</param>
     /// <param name="stageOf">The grain of a stage.</param>
+    /// <param name="engine">Has the file of the draft model and the threads that run it.</param>
     /// <param name="options">Limits.</param>
     /// <param name="time">Clock.</param>
     public static async Task<Deployment> LoadAsync(
-        ModelLease lease, DeploymentSettings settings, Func<int, IStageGrain> stageOf, InferenceOptions options, TimeProvider time)
+        ModelLease lease, DeploymentSettings settings, Func<int, IStageGrain> stageOf, SiloEngine engine, InferenceOptions options, TimeProvider time)
     {
         var stages = new List<IStageGrain>();
+        ModelLease? draft = null;
+        LocalPipeline? drafter = null;
         try
         {
             var specs = settings.Plan(lease.Entry, lease.File.Config, options);
@@ -47,6 +52,18 @@ internal sealed class Deployment : IAsyncDisposable
             }
             var infos = await Task.WhenAll(loading);
             var pipeline = new GrainPipeline(lease.File.Config, specs[0], stages);
+            if (settings.DraftModel is { } name)
+            {
+                draft = engine.Open(name);
+                drafter = await Task.Run(() => TextModel.LoadDraft(lease.File, draft.File, new LocalPipelineOptions
+                {
+                    Workers = engine.Workers,
+                    BlockSize = specs[0].BlockSize,
+                    MaxStepTokens = specs[0].MaxStepTokens,
+                    KvCacheBytes = specs[0].BlockCount * (long)specs[0].BlockSize * Stage.KvBytes(lease.File.Config, lease.File.Config.LayerCount),
+                }));
+            }
+
             // Reading a large vocabulary takes a while: not on Orleans' thread.
             var model = await Task.Run(() => TextModel.Create(
                 lease.File,
@@ -62,16 +79,21 @@ internal sealed class Deployment : IAsyncDisposable
                         MaxWaiting = options.MaxWaiting,
                         ChunkTokens = options.ChunkTokens,
                         PrefixSharing = options.PrefixSharing,
+                        Speculation = settings.Speculation ?? (drafter is null ? options.Speculation : SpeculationKind.Draft),
                         DrainTimeout = TimeSpan.FromSeconds(options.DrainSeconds),
                     },
                 },
-                lease));
+                draft is null ? [lease] : [lease, draft],
+                drafter));
             return new Deployment(model, pipeline, settings, infos, specs[0]);
         }
         catch
         {
             foreach (var stage in stages)
                 await stage.UnloadAsync();
+            if (drafter is not null)
+                await drafter.DisposeAsync();
+            draft?.Dispose();
             lease.Dispose();
             throw;
         }

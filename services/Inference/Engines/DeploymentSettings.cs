@@ -2,6 +2,8 @@ using System.Globalization;
 using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
 using Slm.Engine.Models;
+using Slm.Engine.Speculation;
+using Slm.Inference.Mapping;
 using Slm.Runtime;
 using Slm.ServiceDefaults.Errors;
 using Slm.V1;
@@ -9,24 +11,28 @@ using Slm.V1;
 namespace Slm.Inference.Engines;
 
 /// <summary>How a model is to be loaded; null leaves the choice to the service.</summary>
-internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long? KvCacheBytes)
+internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long? KvCacheBytes, SpeculationKind? Speculation, string? DraftModel)
 {
     private const int BlockSize = 32;
 
     /// <summary>Everything left open.</summary>
-    public static DeploymentSettings Any { get; } = new(null, null, null);
+    public static DeploymentSettings Any { get; } = new(null, null, null, null, null);
 
     /// <summary>Reads a request.</summary>
     public static DeploymentSettings From(LoadModelRequest request) => new(
         request.Placement is { HasStages: true } placement ? placement.Stages : null,
         request.HasContextLength ? request.ContextLength : null,
-        request.HasKvCacheBytes ? request.KvCacheBytes : null);
+        request.HasKvCacheBytes ? request.KvCacheBytes : null,
+        RequestMapping.ToSpeculation(request.Speculation, "speculation"),
+        request.HasDraftModel ? request.DraftModel : null);
 
     /// <summary>True if a model loaded with <paramref name="loaded"/> is what this asks for.</summary>
     public bool IsMetBy(DeploymentSettings loaded) =>
         (Stages is null || Stages == (loaded.Stages ?? 1))
         && (ContextLength is null || ContextLength == loaded.ContextLength)
-        && (KvCacheBytes is null || KvCacheBytes == loaded.KvCacheBytes);
+        && (KvCacheBytes is null || KvCacheBytes == loaded.KvCacheBytes)
+        && (Speculation is null || Speculation == loaded.Speculation)
+        && (DraftModel is null || DraftModel == loaded.DraftModel);
 
     /// <summary>Checks the settings against a model and decides what each stage is to hold.</summary>
     /// <exception cref="FieldException">A setting does not fit the model.</exception>
@@ -36,6 +42,8 @@ internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long?
             throw Refuse("placement.stages", stages, $"from 1 to {config.LayerCount}, the number of layers of '{entry.Name}'");
         if (ContextLength is { } context && (context < 1 || context > config.ContextLength))
             throw Refuse("context_length", context, $"from 1 to {config.ContextLength}, what '{entry.Name}' was made for");
+        if (Speculation == SpeculationKind.Draft && DraftModel is null)
+            throw new FieldException("draft_model", "draft_model must name a model where speculation is SPECULATION_DRAFT.");
         var longest = ContextLength ?? config.ContextLength;
         var blockBytes = Stage.KvBytes(config, config.LayerCount) * BlockSize;
         var bytes = KvCacheBytes ?? options.KvCacheBytes;

@@ -120,7 +120,7 @@ internal sealed partial class ModelGrain(
             var lease = await Task.Run(() => engine.Open(Name));
             SetFacts(lease);
             var deployment = await Deployment.LoadAsync(
-                lease, settings, s => GrainFactory.GetGrain<IStageGrain>($"{Name}/{s}"), options, time);
+                lease, settings, s => GrainFactory.GetGrain<IStageGrain>($"{Name}/{s}"), engine, options, time);
             _state = ModelState.Loaded;
             var milliseconds = (long)time.GetElapsedTime(started).TotalMilliseconds;
             LogLoaded(logger, Name, deployment.Stages.Count, milliseconds);
@@ -214,6 +214,7 @@ internal sealed partial class ModelGrain(
             GeneratedTokens = stats.GeneratedTokens,
             PromptTokens = stats.PromptTokens,
             PrefixHitRate = stats.PrefixHitRate,
+            DraftAcceptanceRate = stats.AcceptanceRate,
         };
         for (var s = 0; s < deployment.Stages.Count; s++)
         {

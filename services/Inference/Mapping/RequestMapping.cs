@@ -1,5 +1,6 @@
 using System.Globalization;
 using Slm.Engine.Scheduling;
+using Slm.Engine.Speculation;
 using Slm.Runtime;
 using Slm.ServiceDefaults.Errors;
 using Slm.Shared;
@@ -27,6 +28,7 @@ internal static class RequestMapping
             Stop = [.. sampling.Stop],
             Echo = request.Echo,
             Terms = ToTerms(request.Scheduling),
+            Speculation = ToSpeculation(request.Speculation, "speculation"),
             IncludeStopInOutput = sampling.IncludeStopInOutput,
             SkipSpecialTokens = !sampling.HasSkipSpecialTokens || sampling.SkipSpecialTokens,
         };
@@ -72,6 +74,16 @@ internal static class RequestMapping
         }
         return inputs;
     }
+
+    /// <summary>Null: what the model was loaded with.</summary>
+    public static SpeculationKind? ToSpeculation(Speculation speculation, string field) => speculation switch
+    {
+        Speculation.Unspecified => null,
+        Speculation.None => SpeculationKind.None,
+        Speculation.Ngram => SpeculationKind.NGram,
+        Speculation.Draft => SpeculationKind.Draft,
+        _ => throw new FieldException(field, $"{field} is {(int)speculation}, which is not known."),
+    };
 
     /// <summary>How a request shares the model.</summary>
     public static RequestTerms ToTerms(SchedulingOptions? scheduling) => scheduling is null ? RequestTerms.Default : new RequestTerms

@@ -29,6 +29,8 @@ internal static class ResponseMapping
                 PrefillMs = usage.PrefillMs,
                 DecodeMs = usage.DecodeMs,
                 SystemFingerprint = usage.SystemFingerprint,
+                DraftedTokens = usage.DraftedTokens,
+                AcceptedDraftTokens = usage.AcceptedTokens,
             };
         }
         return response;
