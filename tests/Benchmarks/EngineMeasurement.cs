@@ -29,6 +29,7 @@ internal static class EngineMeasurement
         });
         var load = clock.Elapsed.TotalMilliseconds;
         var run = new Run(pipeline, file.Config.VocabSize, positions);
+        await run.PrefillAsync(PromptTokens);
         await run.PrefillAsync(64);
         for (var i = 0; i < 8; i++)
             await run.DecodeAsync(1, 64 + i, 2);
@@ -67,6 +68,49 @@ internal static class EngineMeasurement
         }
 
         Console.WriteLine(JsonSerializer.Serialize(values));
+        return 0;
+    }
+
+    /// <summary>Repeats one kind of work for some seconds, for a profiler; prints tokens per second of the best repetition.</summary>
+    public static async Task<int> ProfileAsync(string path, int threads, string work, int seconds)
+    {
+        using var file = ModelFile.Open(path);
+        const int Positions = 8 * 1024;
+        await using var pipeline = LocalPipeline.Load(file, new LocalPipelineOptions
+        {
+            Threads = threads,
+            KvCacheBytes = Stage.KvBytes(file.Config, file.Config.LayerCount) * Positions,
+        });
+        var run = new Run(pipeline, file.Config.VocabSize, Positions);
+        await run.PrefillAsync(PromptTokens);
+        var best = 0.0;
+        for (var all = Stopwatch.StartNew(); all.Elapsed.TotalSeconds < seconds;)
+        {
+            var clock = Stopwatch.StartNew();
+            var tokens = PromptTokens;
+            switch (work)
+            {
+                case "prefill":
+                    await run.PrefillAsync(PromptTokens);
+                    break;
+                case "decode":
+                    await run.DecodeAsync(1, 0, tokens = 16);
+                    break;
+                case "after":
+                    await run.DecodeAsync(1, PromptTokens, tokens = 16);
+                    break;
+                case "eight":
+                    await run.DecodeAsync(Sequences, 0, 16);
+                    tokens = 16 * Sequences;
+                    break;
+                default:
+                    throw new ArgumentException($"'{work}' is none of prefill, decode, after, eight.");
+            }
+
+            best = Math.Max(best, tokens / clock.Elapsed.TotalSeconds);
+        }
+
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(path)} {work}: {best:F1} tokens/s"));
         return 0;
     }
 

@@ -5,6 +5,7 @@ using Slm.Benchmarks;
 // generate FOLDER SIZE RECIPE        writes a noise model and prints its path
 // measure MODEL THREADS TOKENS LONG  one round of the comparison, as JSON
 // bandwidth THREADS                  read bandwidth in GB/s
+// profile MODEL THREADS WORK SECONDS  repeats prefill, decode, after (512 tokens) or eight
 // kernels                            products on one thread
 // speculation MODEL [DRAFT]          decoding with and without proposed tokens
 // otherwise BenchmarkDotNet:         --filter '*Decode*'
@@ -19,6 +20,8 @@ switch (args)
     case ["kernels"]:
         KernelMeasurement.Run();
         return 0;
+    case ["profile", var model, _, var work, _]:
+        return await EngineMeasurement.ProfileAsync(model, Number(2), work, Number(4));
     case ["bandwidth", _]:
         Console.WriteLine(ReadBandwidth.Measure(Number(1)).ToString("F1", CultureInfo.InvariantCulture));
         return 0;

@@ -44,6 +44,7 @@ async function decode(count, start, tokens) {
   }
 }
 
+await prefill(prompt);
 await prefill(64);
 await decode(1, 64, 16);
 const values = {};

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Slm.Engine.Kernels.Panels;
 
 /// <summary>How a block lies in a file: what the packer takes out of it.</summary>
@@ -18,8 +20,10 @@ internal static unsafe class StoredBlocks
 {
     private const uint Nibbles = 0x0f0f0f0f;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Half(byte* block, byte* target, int row) => ((ushort*)target)[row] = *(ushort*)block;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void NibbleCodes(byte* packed, uint* codes)
     {
         for (var i = 0; i < 4; i++)
@@ -31,6 +35,7 @@ internal static unsafe class StoredBlocks
     }
 
     /// <summary>Adds bit c of a 32-bit mask to code c, as its fifth bit.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void FifthBits(uint mask, uint* codes)
     {
         for (var i = 0; i < 8; i++, mask >>= 4)
@@ -38,6 +43,7 @@ internal static unsafe class StoredBlocks
     }
 
     /// <summary>The 6-bit scale and minimum of a part of Q4_K or Q5_K.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void SixBitScales(byte* packed, int part, byte* target, int row, int rows)
     {
         if (part < 4)
@@ -55,40 +61,49 @@ internal static unsafe class StoredBlocks
     /// <summary>F16 scale, 16 bytes of nibbles: columns 0-15 low, 16-31 high. Q4_0 and IQ4_NL.</summary>
     internal readonly struct Q40 : IStoredBlock
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows)
         {
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Scales(byte* block, int part, byte* target, int row, int rows) => Half(block, target, row);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Codes(byte* block, int part, uint* codes) => NibbleCodes(block + 2, codes);
     }
 
     /// <summary>As Q4_0 with an F16 minimum behind the scale.</summary>
     internal readonly struct Q41 : IStoredBlock
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows)
         {
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Scales(byte* block, int part, byte* target, int row, int rows)
         {
             Half(block, target, row);
             Half(block + 2, target + (2 * rows), row);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Codes(byte* block, int part, uint* codes) => NibbleCodes(block + 4, codes);
     }
 
     /// <summary>F16 scale, 32 fifth bits, nibbles.</summary>
     internal readonly struct Q50 : IStoredBlock
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows)
         {
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Scales(byte* block, int part, byte* target, int row, int rows) => Half(block, target, row);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Codes(byte* block, int part, uint* codes)
         {
             NibbleCodes(block + 6, codes);
@@ -99,12 +114,15 @@ internal static unsafe class StoredBlocks
     /// <summary>F16 scale and minimum, 32 fifth bits, nibbles.</summary>
     internal readonly struct Q51 : IStoredBlock
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows)
         {
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Scales(byte* block, int part, byte* target, int row, int rows) => Q41.Scales(block, part, target, row, rows);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Codes(byte* block, int part, uint* codes)
         {
             NibbleCodes(block + 8, codes);
@@ -115,12 +133,15 @@ internal static unsafe class StoredBlocks
     /// <summary>F16 scale, 32 signed bytes.</summary>
     internal readonly struct Q80 : IStoredBlock
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows)
         {
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Scales(byte* block, int part, byte* target, int row, int rows) => Half(block, target, row);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Codes(byte* block, int part, uint* codes)
         {
             for (var i = 0; i < 8; i++)
@@ -131,14 +152,17 @@ internal static unsafe class StoredBlocks
     /// <summary>F16 scale and scale of minimums, 12 bytes of 6-bit pairs, nibbles: 32 columns low, the next 32 high.</summary>
     internal readonly struct Q4K : IStoredBlock
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows)
         {
             Half(block, target, row);
             Half(block + 2, target + (2 * rows), row);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Scales(byte* block, int part, byte* target, int row, int rows) => SixBitScales(block + 4, part, target, row, rows);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Codes(byte* block, int part, uint* codes)
         {
             var packed = (uint*)(block + 16 + (part / 2 * 32));
@@ -150,10 +174,13 @@ internal static unsafe class StoredBlocks
     /// <summary>As Q4_K with 32 bytes of fifth bits before the nibbles: bit p of byte c belongs to column c of part p.</summary>
     internal readonly struct Q5K : IStoredBlock
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows) => Q4K.Header(block, target, row, rows);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Scales(byte* block, int part, byte* target, int row, int rows) => SixBitScales(block + 4, part, target, row, rows);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Codes(byte* block, int part, uint* codes)
         {
             var high = (uint*)(block + 16);
@@ -166,14 +193,17 @@ internal static unsafe class StoredBlocks
     /// <summary>128 bytes of nibbles, 64 of upper bit pairs, 16 signed scales, F16 scale; two halves of 128 columns.</summary>
     internal readonly struct Q6K : IStoredBlock
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows) => Half(block + 208, target, row);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Scales(byte* block, int part, byte* target, int row, int rows)
         {
             target[2 * row] = block[192 + (2 * part)];
             target[(2 * row) + 1] = block[193 + (2 * part)];
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Codes(byte* block, int part, uint* codes)
         {
             var (half, quarter) = (part / 4, part % 4);
@@ -187,8 +217,10 @@ internal static unsafe class StoredBlocks
     /// <summary>32 bytes of high bits, 64 of bit pairs, 12 of 6-bit scales plus 32, F16 scale.</summary>
     internal readonly struct Q3K : IStoredBlock
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows) => Half(block + 108, target, row);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Scales(byte* block, int part, byte* target, int row, int rows)
         {
             for (var i = 0; i < 2; i++)
@@ -200,6 +232,7 @@ internal static unsafe class StoredBlocks
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Codes(byte* block, int part, uint* codes)
         {
             var high = (uint*)block;
@@ -212,18 +245,21 @@ internal static unsafe class StoredBlocks
     /// <summary>16 bytes of 4-bit scale and minimum, 64 of bit pairs, F16 scale and scale of minimums.</summary>
     internal readonly struct Q2K : IStoredBlock
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows)
         {
             Half(block + 80, target, row);
             Half(block + 82, target + (2 * rows), row);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Scales(byte* block, int part, byte* target, int row, int rows)
         {
             target[2 * row] = block[2 * part];
             target[(2 * row) + 1] = block[(2 * part) + 1];
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Codes(byte* block, int part, uint* codes)
         {
             var low = (uint*)(block + 16 + (part / 4 * 32));

@@ -1,0 +1,408 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Slm.Engine.Kernels;
+
+/// <summary>Some query heads that meet the same keys and values: all query heads of one KV head, of one or more positions.</summary>
+internal unsafe struct AttentionQueries
+{
+    /// <summary>Number of query heads.</summary>
+    public int Count;
+
+    /// <summary>Each one's query [headSize].</summary>
+    public float** Queries;
+
+    /// <summary>How many positions of the chunk each one sees; none if not positive.</summary>
+    public int* Visible;
+
+    /// <summary>Each one's result, <see cref="AttentionState.Floats"/> floats.</summary>
+    public float** States;
+
+    /// <summary>Scratch memory, [count, <see cref="AttentionState.ChunkPositions"/>].</summary>
+    public float* Scores;
+
+    /// <summary>Elements per head.</summary>
+    public int HeadSize;
+
+    /// <summary>Head size rounded up to a multiple of 8.</summary>
+    public int Stride;
+
+    /// <summary>Factor of the scores.</summary>
+    public float Scale;
+}
+
+/// <summary>What attention over some positions leaves: [0] the largest score, [1] the sum of exponentials, [8…] the weighted values.</summary>
+internal static unsafe class AttentionState
+{
+    /// <summary>Positions of a tile of the cache.</summary>
+    public const int TilePositions = 32;
+
+    /// <summary>Tiles of a chunk.</summary>
+    public const int ChunkTiles = 8;
+
+    /// <summary>
+    /// Positions that are attended to together. Chunks begin at multiples of this, each is reduced on its own, and the
+    /// results are merged in order: so any number of threads may share a sequence, and the bits stay the same.
+    /// </summary>
+    public const int ChunkPositions = TilePositions * ChunkTiles;
+
+    /// <summary>Length of a state.</summary>
+    public static int Floats(int stride) => stride + 8;
+}
+
+/// <summary>
+/// Attention over one chunk of cached positions, and the merge of chunks: softmax over parts with running maximum
+/// (Milakov and Gimelshein 2018), as in FlashAttention. The operations of a query do not depend on its company.
+/// </summary>
+internal static unsafe class AttentionChunk<TMath>
+    where TMath : struct, IFloatMath
+{
+    private const int Tile = AttentionState.TilePositions;
+    private const int Chunk = AttentionState.ChunkPositions;
+
+    /// <summary>Fills the state of every query that sees something of the chunk.</summary>
+    /// <param name="queries">The queries.</param>
+    /// <param name="keys">Key tiles [headSize, 32], transposed so that scores need no sum across lanes; each followed by its values [32, stride].</param>
+    /// <param name="tiles">Number of tiles, 1 to 8.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(in AttentionQueries queries, float** keys, int tiles)
+    {
+        var size = queries.HeadSize;
+        for (var tile = 0; tile < tiles; tile++)
+        {
+            var at = queries.Scores + (tile * Tile);
+            var q = 0;
+            for (; q + 2 <= queries.Count; q += 2)
+            {
+                // What a query does not see is computed along and never read.
+                if (Math.Max(queries.Visible[q], queries.Visible[q + 1]) > tile * Tile)
+                    TwoScores(queries.Queries[q], queries.Queries[q + 1], keys[tile], at + (q * Chunk), at + ((q + 1) * Chunk), size);
+            }
+
+            if (q < queries.Count && queries.Visible[q] > tile * Tile)
+            {
+                if (tile + 1 < tiles)
+                    PairScores(queries.Queries[q], keys[tile], keys[tile + 1], at + (q * Chunk), size);
+                else
+                    OneScores(queries.Queries[q], keys[tile], at + (q * Chunk), size);
+                if (queries.Count == 1)
+                    tile++;
+            }
+        }
+
+        for (var q = 0; q < queries.Count; q++)
+        {
+            if (queries.Visible[q] > 0)
+                Softmax(queries.Scores + (q * Chunk), queries.Visible[q], queries.Scale, queries.States[q], queries.Stride);
+        }
+
+        for (var tile = 0; tile < tiles; tile++)
+        {
+            var values = keys[tile] + ((nint)Tile * size);
+            var weights = queries.Scores + (tile * Tile);
+            var q = 0;
+            for (; q + 2 <= queries.Count; q += 2)
+            {
+                var a = Math.Clamp(queries.Visible[q] - (tile * Tile), 0, Tile);
+                var b = Math.Clamp(queries.Visible[q + 1] - (tile * Tile), 0, Tile);
+                var both = Math.Min(a, b);
+                AddTwo(
+                    weights + (q * Chunk), weights + ((q + 1) * Chunk), values, queries.States[q] + 8, queries.States[q + 1] + 8, queries.Stride, both);
+                if (a > both)
+                    AddOne(weights + (q * Chunk), values, queries.States[q] + 8, queries.Stride, both, a);
+                if (b > both)
+                    AddOne(weights + ((q + 1) * Chunk), values, queries.States[q + 1] + 8, queries.Stride, both, b);
+            }
+
+            if (q < queries.Count)
+                AddOne(weights + (q * Chunk), values, queries.States[q] + 8, queries.Stride, 0, Math.Clamp(queries.Visible[q] - (tile * Tile), 0, Tile));
+        }
+    }
+
+    /// <summary>Adds the state of a later chunk to that of the chunks before it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Merge(float* total, float* chunk, int stride)
+    {
+        var top = MathF.Max(total[0], chunk[0]);
+        var before = Lanes.Exp<TMath>(Vector256.Create(total[0] - top));
+        var after = Lanes.Exp<TMath>(Vector256.Create(chunk[0] - top));
+        total[0] = top;
+        total[1] = (total[1] * before.ToScalar()) + (chunk[1] * after.ToScalar());
+        for (var i = 8; i < stride + 8; i += Lanes.Count)
+            TMath.MultiplyAdd(Vector256.Load(chunk + i), after, Vector256.Load(total + i) * before).Store(total + i);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void TwoScores(float* first, float* second, float* keys, float* firstScores, float* secondScores, int headSize)
+    {
+        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
+        for (var d = 0; d < headSize; d++, keys += Tile)
+        {
+            var p = Vector256.Create(first[d]);
+            var q = Vector256.Create(second[d]);
+            var k = Vector256.Load(keys);
+            a0 = TMath.MultiplyAdd(p, k, a0);
+            b0 = TMath.MultiplyAdd(q, k, b0);
+            k = Vector256.Load(keys + 8);
+            a1 = TMath.MultiplyAdd(p, k, a1);
+            b1 = TMath.MultiplyAdd(q, k, b1);
+            k = Vector256.Load(keys + 16);
+            a2 = TMath.MultiplyAdd(p, k, a2);
+            b2 = TMath.MultiplyAdd(q, k, b2);
+            k = Vector256.Load(keys + 24);
+            a3 = TMath.MultiplyAdd(p, k, a3);
+            b3 = TMath.MultiplyAdd(q, k, b3);
+        }
+
+        a0.Store(firstScores);
+        a1.Store(firstScores + 8);
+        a2.Store(firstScores + 16);
+        a3.Store(firstScores + 24);
+        b0.Store(secondScores);
+        b1.Store(secondScores + 8);
+        b2.Store(secondScores + 16);
+        b3.Store(secondScores + 24);
+    }
+
+    /// <summary>One query and two tiles: enough independent sums to keep the multipliers busy.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PairScores(float* query, float* keys, float* next, float* scores, int headSize)
+    {
+        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
+        for (var d = 0; d < headSize; d++, keys += Tile, next += Tile)
+        {
+            var q = Vector256.Create(query[d]);
+            a0 = TMath.MultiplyAdd(q, Vector256.Load(keys), a0);
+            a1 = TMath.MultiplyAdd(q, Vector256.Load(keys + 8), a1);
+            a2 = TMath.MultiplyAdd(q, Vector256.Load(keys + 16), a2);
+            a3 = TMath.MultiplyAdd(q, Vector256.Load(keys + 24), a3);
+            b0 = TMath.MultiplyAdd(q, Vector256.Load(next), b0);
+            b1 = TMath.MultiplyAdd(q, Vector256.Load(next + 8), b1);
+            b2 = TMath.MultiplyAdd(q, Vector256.Load(next + 16), b2);
+            b3 = TMath.MultiplyAdd(q, Vector256.Load(next + 24), b3);
+        }
+
+        a0.Store(scores);
+        a1.Store(scores + 8);
+        a2.Store(scores + 16);
+        a3.Store(scores + 24);
+        b0.Store(scores + 32);
+        b1.Store(scores + 40);
+        b2.Store(scores + 48);
+        b3.Store(scores + 56);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void OneScores(float* query, float* keys, float* scores, int headSize)
+    {
+        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
+        for (var d = 0; d < headSize; d++, keys += Tile)
+        {
+            var q = Vector256.Create(query[d]);
+            a0 = TMath.MultiplyAdd(q, Vector256.Load(keys), a0);
+            a1 = TMath.MultiplyAdd(q, Vector256.Load(keys + 8), a1);
+            a2 = TMath.MultiplyAdd(q, Vector256.Load(keys + 16), a2);
+            a3 = TMath.MultiplyAdd(q, Vector256.Load(keys + 24), a3);
+        }
+
+        a0.Store(scores);
+        a1.Store(scores + 8);
+        a2.Store(scores + 16);
+        a3.Store(scores + 24);
+    }
+
+    /// <summary>Scores to weights e^(score · scale - largest), in place; maximum and sum to the state, zeros to its values.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Softmax(float* scores, int count, float scale, float* state, int stride)
+    {
+        var factor = Vector256.Create(scale);
+        var hidden = Vector256.Create(float.NegativeInfinity);
+        var whole = count & -Lanes.Count;
+        var mask = Vector256.LessThan(Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7), Vector256.Create(count - whole)).AsSingle();
+        var largest = hidden;
+        for (var i = 0; i < whole; i += Lanes.Count)
+            largest = Vector256.MaxNative(largest, Vector256.Load(scores + i) * factor);
+        if (whole < count)
+            largest = Vector256.MaxNative(largest, Vector256.ConditionalSelect(mask, Vector256.Load(scores + whole) * factor, hidden));
+        var top = Lanes.Max(largest);
+        var tops = Vector256.Create(top);
+        var sum = Vector256<float>.Zero;
+        for (var i = 0; i < whole; i += Lanes.Count)
+        {
+            var weights = Lanes.Exp<TMath>((Vector256.Load(scores + i) * factor) - tops);
+            weights.Store(scores + i);
+            sum += weights;
+        }
+
+        if (whole < count)
+        {
+            var weights = Lanes.Exp<TMath>((Vector256.Load(scores + whole) * factor) - tops) & mask;
+            weights.Store(scores + whole);
+            sum += weights;
+        }
+
+        state[0] = top;
+        state[1] = Lanes.Sum(sum);
+        for (var i = 8; i < stride + 8; i += Lanes.Count)
+            Vector256<float>.Zero.Store(state + i);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddTwo(float* first, float* second, float* values, float* firstSums, float* secondSums, nint stride, int count)
+    {
+        nint column = 0;
+        for (; column + 32 <= stride; column += 32)
+        {
+            var v = values + column;
+            var s = firstSums + column;
+            var t = secondSums + column;
+            var a0 = Vector256.Load(s);
+            var a1 = Vector256.Load(s + 8);
+            var a2 = Vector256.Load(s + 16);
+            var a3 = Vector256.Load(s + 24);
+            var b0 = Vector256.Load(t);
+            var b1 = Vector256.Load(t + 8);
+            var b2 = Vector256.Load(t + 16);
+            var b3 = Vector256.Load(t + 24);
+            for (var p = 0; p < count; p++, v += stride)
+            {
+                var x = Vector256.Create(first[p]);
+                var y = Vector256.Create(second[p]);
+                var k = Vector256.Load(v);
+                a0 = TMath.MultiplyAdd(x, k, a0);
+                b0 = TMath.MultiplyAdd(y, k, b0);
+                k = Vector256.Load(v + 8);
+                a1 = TMath.MultiplyAdd(x, k, a1);
+                b1 = TMath.MultiplyAdd(y, k, b1);
+                k = Vector256.Load(v + 16);
+                a2 = TMath.MultiplyAdd(x, k, a2);
+                b2 = TMath.MultiplyAdd(y, k, b2);
+                k = Vector256.Load(v + 24);
+                a3 = TMath.MultiplyAdd(x, k, a3);
+                b3 = TMath.MultiplyAdd(y, k, b3);
+            }
+
+            a0.Store(s);
+            a1.Store(s + 8);
+            a2.Store(s + 16);
+            a3.Store(s + 24);
+            b0.Store(t);
+            b1.Store(t + 8);
+            b2.Store(t + 16);
+            b3.Store(t + 24);
+        }
+
+        for (; column + 16 <= stride; column += 16)
+        {
+            var v = values + column;
+            var a0 = Vector256.Load(firstSums + column);
+            var a1 = Vector256.Load(firstSums + column + 8);
+            var b0 = Vector256.Load(secondSums + column);
+            var b1 = Vector256.Load(secondSums + column + 8);
+            for (var p = 0; p < count; p++, v += stride)
+            {
+                var x = Vector256.Create(first[p]);
+                var y = Vector256.Create(second[p]);
+                var k = Vector256.Load(v);
+                a0 = TMath.MultiplyAdd(x, k, a0);
+                b0 = TMath.MultiplyAdd(y, k, b0);
+                k = Vector256.Load(v + 8);
+                a1 = TMath.MultiplyAdd(x, k, a1);
+                b1 = TMath.MultiplyAdd(y, k, b1);
+            }
+
+            a0.Store(firstSums + column);
+            a1.Store(firstSums + column + 8);
+            b0.Store(secondSums + column);
+            b1.Store(secondSums + column + 8);
+        }
+
+        if (column < stride)
+        {
+            AddEight(first, values + column, firstSums + column, stride, 0, count);
+            AddEight(second, values + column, secondSums + column, stride, 0, count);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddOne(float* weights, float* values, float* sums, nint stride, int begin, int end)
+    {
+        nint column = 0;
+        for (; column + 64 <= stride; column += 64)
+        {
+            var v = values + column + (begin * stride);
+            var s = sums + column;
+            var a0 = Vector256.Load(s);
+            var a1 = Vector256.Load(s + 8);
+            var a2 = Vector256.Load(s + 16);
+            var a3 = Vector256.Load(s + 24);
+            var a4 = Vector256.Load(s + 32);
+            var a5 = Vector256.Load(s + 40);
+            var a6 = Vector256.Load(s + 48);
+            var a7 = Vector256.Load(s + 56);
+            for (var p = begin; p < end; p++, v += stride)
+            {
+                var w = Vector256.Create(weights[p]);
+                a0 = TMath.MultiplyAdd(w, Vector256.Load(v), a0);
+                a1 = TMath.MultiplyAdd(w, Vector256.Load(v + 8), a1);
+                a2 = TMath.MultiplyAdd(w, Vector256.Load(v + 16), a2);
+                a3 = TMath.MultiplyAdd(w, Vector256.Load(v + 24), a3);
+                a4 = TMath.MultiplyAdd(w, Vector256.Load(v + 32), a4);
+                a5 = TMath.MultiplyAdd(w, Vector256.Load(v + 40), a5);
+                a6 = TMath.MultiplyAdd(w, Vector256.Load(v + 48), a6);
+                a7 = TMath.MultiplyAdd(w, Vector256.Load(v + 56), a7);
+            }
+
+            a0.Store(s);
+            a1.Store(s + 8);
+            a2.Store(s + 16);
+            a3.Store(s + 24);
+            a4.Store(s + 32);
+            a5.Store(s + 40);
+            a6.Store(s + 48);
+            a7.Store(s + 56);
+        }
+
+        for (; column + 48 <= stride; column += 48)
+        {
+            var v = values + column + (begin * stride);
+            var s = sums + column;
+            var a0 = Vector256.Load(s);
+            var a1 = Vector256.Load(s + 8);
+            var a2 = Vector256.Load(s + 16);
+            var a3 = Vector256.Load(s + 24);
+            var a4 = Vector256.Load(s + 32);
+            var a5 = Vector256.Load(s + 40);
+            for (var p = begin; p < end; p++, v += stride)
+            {
+                var w = Vector256.Create(weights[p]);
+                a0 = TMath.MultiplyAdd(w, Vector256.Load(v), a0);
+                a1 = TMath.MultiplyAdd(w, Vector256.Load(v + 8), a1);
+                a2 = TMath.MultiplyAdd(w, Vector256.Load(v + 16), a2);
+                a3 = TMath.MultiplyAdd(w, Vector256.Load(v + 24), a3);
+                a4 = TMath.MultiplyAdd(w, Vector256.Load(v + 32), a4);
+                a5 = TMath.MultiplyAdd(w, Vector256.Load(v + 40), a5);
+            }
+
+            a0.Store(s);
+            a1.Store(s + 8);
+            a2.Store(s + 16);
+            a3.Store(s + 24);
+            a4.Store(s + 32);
+            a5.Store(s + 40);
+        }
+
+        for (; column < stride; column += Lanes.Count)
+            AddEight(weights, values + column, sums + column, stride, begin, end);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddEight(float* weights, float* values, float* sums, nint stride, int begin, int end)
+    {
+        var a = Vector256.Load(sums);
+        values += begin * stride;
+        for (var p = begin; p < end; p++, values += stride)
+            a = TMath.MultiplyAdd(Vector256.Create(weights[p]), Vector256.Load(values), a);
+        a.Store(sums);
+    }
+}
