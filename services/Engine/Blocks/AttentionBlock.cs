@@ -46,7 +46,7 @@ internal sealed unsafe class AttentionBlock : IBlock
         context.ForEachToken(tokens, ref place);
 
         var attend = new AttendWork(_cacheLayer, context);
-        context.Workers.Run(context.GroupCount * context.Config.KeyValueHeadCount, ref attend);
+        context.Workers.Run(attend.Parts, ref attend);
 
         if (Output.WantsInt8)
         {
@@ -91,66 +91,6 @@ internal sealed unsafe class AttentionBlock : IBlock
             var at = table[position / cache.BlockSize];
             for (var head = 0; head < config.KeyValueHeadCount; head++)
                 cache.Store(block._cacheLayer, at, position % cache.BlockSize, head, key + ((nint)head * size), value + ((nint)head * size));
-        }
-    }
-
-    /// <summary>A few consecutive queries of one sequence, all query heads of one KV head.</summary>
-    private readonly struct AttendWork(int layer, StepContext context) : IParallelWork
-    {
-        private const int Tile = AttentionTile<PortableMath>.Positions;
-
-        public void Execute(int part, int worker)
-        {
-            var config = context.Config;
-            var cache = context.Cache;
-            var kvHead = part % config.KeyValueHeadCount;
-            var group = context.Groups[part / config.KeyValueHeadCount];
-            var table = context.Batch.BlocksOf(in context.Batch.Items[group.Item]);
-            var heads = config.HeadCount / config.KeyValueHeadCount;
-            var size = config.HeadSize;
-            nint rowFloats = config.HeadCount * size;
-            var first = context.Positions[group.FirstToken];
-            var query = context.Query + (group.FirstToken * rowFloats) + ((nint)kvHead * heads * size);
-            var scale = 1f / MathF.Sqrt(size);
-
-            // Per query and head: [0] largest score, [1] sum, [8…] weighted values.
-            nint stateFloats = cache.Stride + 8;
-            var states = context.Scratch(worker);
-            for (var i = 0; i < group.Count * heads; i++)
-            {
-                new Span<float>(states + (i * stateFloats), (int)stateFloats).Clear();
-                states[i * stateFloats] = float.NegativeInfinity;
-            }
-
-            var last = first + group.Count - 1;
-            for (var tile = 0; tile <= last; tile += Tile)
-            {
-                var keys = cache.Keys(layer, table[tile / cache.BlockSize], tile % cache.BlockSize, kvHead);
-                var values = cache.Values(keys);
-                for (var q = Math.Max(0, tile - first); q < group.Count; q++)
-                {
-                    var visible = Math.Min(Tile, first + q - tile + 1);
-                    for (var head = 0; head < heads; head++)
-                    {
-                        var state = states + (((q * heads) + head) * stateFloats);
-                        context.Kernels.AttentionTile(
-                            query + (q * rowFloats) + (head * size), keys, values, state, state + 8, size, cache.Stride, visible, scale);
-                    }
-                }
-            }
-
-            var output = context.Attended + (group.FirstToken * rowFloats) + ((nint)kvHead * heads * size);
-            for (var q = 0; q < group.Count; q++)
-            {
-                for (var head = 0; head < heads; head++)
-                {
-                    var state = states + (((q * heads) + head) * stateFloats);
-                    var target = output + (q * rowFloats) + (head * size);
-                    var inverse = 1f / state[1];
-                    for (var d = 0; d < size; d++)
-                        target[d] = state[8 + d] * inverse;
-                }
-            }
         }
     }
 }

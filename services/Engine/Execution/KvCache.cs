@@ -9,7 +9,7 @@ namespace Slm.Engine.Execution;
 /// </summary>
 internal sealed unsafe class KvCache : IDisposable
 {
-    private const int Tile = AttentionTile<PortableMath>.Positions;
+    private const int Tile = AttentionState.TilePositions;
     private readonly NativeBuffer _buffer;
     private readonly nint _headFloats, _tileFloats, _blockFloats, _layerFloats;
 

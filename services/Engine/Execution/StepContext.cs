@@ -12,12 +12,14 @@ internal readonly record struct QueryGroup(int Item, int FirstToken, int Count);
 internal sealed unsafe class StepContext : IDisposable
 {
     /// <summary>Most queries of a <see cref="QueryGroup"/>.</summary>
-    public const int GroupQueries = 4;
+    public const int GroupQueries = 8;
 
+    private const int MaxSharedChunks = 512;
     private readonly NativeArena _arena = new();
     private readonly QueryGroup[] _groups;
     private readonly int[] _positions;
     private readonly int[] _items;
+    private readonly int[] _groupsLeft;
     private readonly float* _workerScratch;
     private readonly long _workerFloats;
 
@@ -35,7 +37,12 @@ internal sealed unsafe class StepContext : IDisposable
         long keys = (long)config.KeyValueHeadCount * config.HeadSize;
         var widest = Math.Max(Math.Max(config.HiddenSize, config.FeedForwardSize), queries);
         var group = config.HeadCount / config.KeyValueHeadCount;
-        _workerFloats = (Math.Max(4 * widest, GroupQueries * group * (cache.Stride + 8L)) + 15) & ~15L;
+        var groupFloats = GroupQueries * (long)group * (AttentionState.ChunkPositions + (2 * AttentionState.Floats(cache.Stride)));
+        _workerFloats = (Math.Max(4 * widest, groupFloats) + 15) & ~15L;
+        ChunkCapacity = Math.Min(MaxSharedChunks, (cache.BlockCount * (long)cache.BlockSize / AttentionState.ChunkPositions) + 1);
+        SharedGroups = workers.Threads == 1 ? 0 : (workers.Threads * 4) + config.KeyValueHeadCount;
+        _groupsLeft = new int[SharedGroups];
+        var shared = _arena.Reserve<float>(checked(SharedGroups * ChunkCapacity * GroupQueries * group * AttentionState.Floats(cache.Stride)));
         var normed = _arena.Reserve<float>(maxTokens * (long)config.HiddenSize);
         var query = _arena.Reserve<float>(maxTokens * queries);
         var key = _arena.Reserve<float>(maxTokens * keys);
@@ -59,6 +66,7 @@ internal sealed unsafe class StepContext : IDisposable
         Up = _arena.Get<float>(up);
         Int8 = _arena.Get<sbyte>(int8);
         Scales = _arena.Get<ActivationScale>(scales);
+        ChunkStates = _arena.Get<float>(shared);
         Cosines = _arena.Get<float>(cosines);
         Sines = _arena.Get<float>(sines);
         _workerScratch = _arena.Get<float>(scratch);
@@ -130,6 +138,18 @@ internal sealed unsafe class StepContext : IDisposable
 
     /// <summary>Length of <see cref="Groups"/>.</summary>
     public int GroupCount { get; private set; }
+
+    /// <summary>Most groups of a KV head (parts of attention) whose chunks threads may share.</summary>
+    public int SharedGroups { get; }
+
+    /// <summary>Chunks that <see cref="ChunkStates"/> has room for, for each part.</summary>
+    public long ChunkCapacity { get; }
+
+    /// <summary>Attention states of chunks that threads share [part, chunk, query, state]; pages cost nothing until they are used.</summary>
+    public float* ChunkStates { get; }
+
+    /// <summary>Chunks of each part that are not done yet.</summary>
+    public Span<int> GroupsLeft => _groupsLeft;
 
     /// <summary>Scratch memory of one worker.</summary>
     public float* Scratch(int worker) => _workerScratch + (worker * _workerFloats);

@@ -12,8 +12,11 @@ internal unsafe struct AttentionQueries
     /// <summary>Each one's query [headSize].</summary>
     public float** Queries;
 
-    /// <summary>How many positions of the chunk each one sees; none if not positive.</summary>
-    public int* Visible;
+    /// <summary>First position of the chunk that each one sees; not positive if it sees the chunk from its start.</summary>
+    public int* Begin;
+
+    /// <summary>Position after the last that each one sees; at most the positions of the given tiles.</summary>
+    public int* End;
 
     /// <summary>Each one's result, <see cref="AttentionState.Floats"/> floats.</summary>
     public float** States;
@@ -67,56 +70,81 @@ internal static unsafe class AttentionChunk<TMath>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(in AttentionQueries queries, float** keys, int tiles)
     {
+        Scores(in queries, keys, tiles);
+        for (var q = 0; q < queries.Count; q++)
+        {
+            if (queries.End[q] > queries.Begin[q])
+                Softmax(queries.Scores + (q * Chunk), Math.Max(0, queries.Begin[q]), queries.End[q], queries.Scale, queries.States[q], queries.Stride);
+        }
+
+        for (var tile = 0; tile < tiles; tile++)
+        {
+            var q = 0;
+            for (; q + 2 <= queries.Count; q += 2)
+                AddPair(in queries, q, tile, keys[tile] + ((nint)Tile * queries.HeadSize));
+            if (q < queries.Count)
+                AddSome(in queries, q, tile, keys[tile] + ((nint)Tile * queries.HeadSize), 0, Tile);
+        }
+    }
+
+    /// <summary>Scores of all tiles; what a query does not see is computed along where that costs nothing, and never read.</summary>
+    private static void Scores(in AttentionQueries queries, float** keys, int tiles)
+    {
         var size = queries.HeadSize;
+        var q = 0;
         for (var tile = 0; tile < tiles; tile++)
         {
             var at = queries.Scores + (tile * Tile);
-            var q = 0;
-            for (; q + 2 <= queries.Count; q += 2)
+            for (q = 0; q + 2 <= queries.Count; q += 2)
             {
-                // What a query does not see is computed along and never read.
-                if (Math.Max(queries.Visible[q], queries.Visible[q + 1]) > tile * Tile)
+                if (Sees(in queries, q, tile) || Sees(in queries, q + 1, tile))
                     TwoScores(queries.Queries[q], queries.Queries[q + 1], keys[tile], at + (q * Chunk), at + ((q + 1) * Chunk), size);
             }
-
-            if (q < queries.Count && queries.Visible[q] > tile * Tile)
-            {
-                if (tile + 1 < tiles)
-                    PairScores(queries.Queries[q], keys[tile], keys[tile + 1], at + (q * Chunk), size);
-                else
-                    OneScores(queries.Queries[q], keys[tile], at + (q * Chunk), size);
-                if (queries.Count == 1)
-                    tile++;
-            }
         }
 
-        for (var q = 0; q < queries.Count; q++)
+        if (q == queries.Count)
+            return;
+        for (var tile = 0; tile < tiles; tile += 2)
         {
-            if (queries.Visible[q] > 0)
-                Softmax(queries.Scores + (q * Chunk), queries.Visible[q], queries.Scale, queries.States[q], queries.Stride);
+            var at = queries.Scores + (tile * Tile) + (q * Chunk);
+            if (tile + 1 == tiles)
+                OneScores(queries.Queries[q], keys[tile], at, size);
+            else if (Sees(in queries, q, tile) || Sees(in queries, q, tile + 1))
+                PairScores(queries.Queries[q], keys[tile], keys[tile + 1], at, size);
         }
+    }
 
-        for (var tile = 0; tile < tiles; tile++)
+    private static bool Sees(in AttentionQueries queries, int query, int tile) =>
+        queries.Begin[query] < (tile + 1) * Tile && queries.End[query] > tile * Tile;
+
+    /// <summary>The values of a tile for two queries: together where both see them, in order of position for each.</summary>
+    private static void AddPair(in AttentionQueries queries, int q, int tile, float* values)
+    {
+        var begin = Math.Max(0, Math.Max(queries.Begin[q], queries.Begin[q + 1]) - (tile * Tile));
+        var end = Math.Min(Tile, Math.Min(queries.End[q], queries.End[q + 1]) - (tile * Tile));
+        if (begin >= end)
         {
-            var values = keys[tile] + ((nint)Tile * size);
-            var weights = queries.Scores + (tile * Tile);
-            var q = 0;
-            for (; q + 2 <= queries.Count; q += 2)
-            {
-                var a = Math.Clamp(queries.Visible[q] - (tile * Tile), 0, Tile);
-                var b = Math.Clamp(queries.Visible[q + 1] - (tile * Tile), 0, Tile);
-                var both = Math.Min(a, b);
-                AddTwo(
-                    weights + (q * Chunk), weights + ((q + 1) * Chunk), values, queries.States[q] + 8, queries.States[q + 1] + 8, queries.Stride, both);
-                if (a > both)
-                    AddOne(weights + (q * Chunk), values, queries.States[q] + 8, queries.Stride, both, a);
-                if (b > both)
-                    AddOne(weights + ((q + 1) * Chunk), values, queries.States[q + 1] + 8, queries.Stride, both, b);
-            }
-
-            if (q < queries.Count)
-                AddOne(weights + (q * Chunk), values, queries.States[q] + 8, queries.Stride, 0, Math.Clamp(queries.Visible[q] - (tile * Tile), 0, Tile));
+            AddSome(in queries, q, tile, values, 0, Tile);
+            AddSome(in queries, q + 1, tile, values, 0, Tile);
+            return;
         }
+
+        AddSome(in queries, q, tile, values, 0, begin);
+        AddSome(in queries, q + 1, tile, values, 0, begin);
+        var weights = queries.Scores + (tile * Tile) + (q * Chunk) + begin;
+        AddTwo(
+            weights, weights + Chunk, values + (begin * (nint)queries.Stride), queries.States[q] + 8, queries.States[q + 1] + 8, queries.Stride, end - begin);
+        AddSome(in queries, q, tile, values, end, Tile);
+        AddSome(in queries, q + 1, tile, values, end, Tile);
+    }
+
+    /// <summary>Those values of positions <paramref name="begin"/> to <paramref name="end"/> of a tile that a query sees.</summary>
+    private static void AddSome(in AttentionQueries queries, int q, int tile, float* values, int begin, int end)
+    {
+        begin = Math.Max(begin, queries.Begin[q] - (tile * Tile));
+        end = Math.Min(end, queries.End[q] - (tile * Tile));
+        if (begin < end)
+            AddOne(queries.Scores + (tile * Tile) + (q * Chunk), values, queries.States[q] + 8, queries.Stride, begin, end);
     }
 
     /// <summary>Adds the state of a later chunk to that of the chunks before it.</summary>
@@ -213,31 +241,29 @@ internal static unsafe class AttentionChunk<TMath>
 
     /// <summary>Scores to weights e^(score · scale - largest), in place; maximum and sum to the state, zeros to its values.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Softmax(float* scores, int count, float scale, float* state, int stride)
+    private static void Softmax(float* scores, int begin, int end, float scale, float* state, int stride)
     {
         var factor = Vector256.Create(scale);
         var hidden = Vector256.Create(float.NegativeInfinity);
-        var whole = count & -Lanes.Count;
-        var mask = Vector256.LessThan(Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7), Vector256.Create(count - whole)).AsSingle();
         var largest = hidden;
-        for (var i = 0; i < whole; i += Lanes.Count)
-            largest = Vector256.MaxNative(largest, Vector256.Load(scores + i) * factor);
-        if (whole < count)
-            largest = Vector256.MaxNative(largest, Vector256.ConditionalSelect(mask, Vector256.Load(scores + whole) * factor, hidden));
+        var first = begin & -Lanes.Count;
+        for (var i = first; i < end; i += Lanes.Count)
+        {
+            var score = Vector256.Load(scores + i) * factor;
+            if (i < begin || i + Lanes.Count > end)
+                score = Vector256.ConditionalSelect(Visible(begin - i, end - i), score, hidden);
+            largest = Vector256.MaxNative(largest, score);
+        }
+
         var top = Lanes.Max(largest);
         var tops = Vector256.Create(top);
         var sum = Vector256<float>.Zero;
-        for (var i = 0; i < whole; i += Lanes.Count)
+        for (var i = first; i < end; i += Lanes.Count)
         {
             var weights = Lanes.Exp<TMath>((Vector256.Load(scores + i) * factor) - tops);
+            if (i < begin || i + Lanes.Count > end)
+                weights &= Visible(begin - i, end - i);
             weights.Store(scores + i);
-            sum += weights;
-        }
-
-        if (whole < count)
-        {
-            var weights = Lanes.Exp<TMath>((Vector256.Load(scores + whole) * factor) - tops) & mask;
-            weights.Store(scores + whole);
             sum += weights;
         }
 
@@ -245,6 +271,14 @@ internal static unsafe class AttentionChunk<TMath>
         state[1] = Lanes.Sum(sum);
         for (var i = 8; i < stride + 8; i += Lanes.Count)
             Vector256<float>.Zero.Store(state + i);
+    }
+
+    /// <summary>Lanes from <paramref name="begin"/> to <paramref name="end"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Visible(int begin, int end)
+    {
+        var lane = Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7);
+        return (Vector256.GreaterThanOrEqual(lane, Vector256.Create(begin)) & Vector256.LessThan(lane, Vector256.Create(end))).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

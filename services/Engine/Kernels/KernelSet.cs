@@ -56,8 +56,11 @@ internal sealed unsafe class KernelSet
     /// <summary>gate (in and out), up, count.</summary>
     public delegate*<float*, float*, int, void> SwiGlu { get; private init; }
 
-    /// <summary>See <see cref="AttentionTile{TMath}.Run"/>.</summary>
-    public delegate*<float*, float*, float*, float*, float*, int, int, int, float, void> AttentionTile { get; private init; }
+    /// <summary>See <see cref="AttentionChunk{TMath}.Run"/>.</summary>
+    public delegate*<in AttentionQueries, float**, int, void> AttentionChunk { get; private init; }
+
+    /// <summary>See <see cref="AttentionChunk{TMath}.Merge"/>.</summary>
+    public delegate*<float*, float*, int, void> MergeAttention { get; private init; }
 
     /// <summary>The set called <paramref name="name"/>, or the best one if that is null or empty.</summary>
     /// <exception cref="NotSupportedException">There is no such set, or this processor cannot run it.</exception>
@@ -83,7 +86,8 @@ internal sealed unsafe class KernelSet
         {
             RmsNorm = &RmsNorm<PortableMath>.Run,
             SwiGlu = &SwiGlu<PortableMath>.Run,
-            AttentionTile = &AttentionTile<PortableMath>.Run,
+            AttentionChunk = &AttentionChunk<PortableMath>.Run,
+            MergeAttention = &AttentionChunk<PortableMath>.Merge,
         };
         set._products[(int)TensorType.F32] = &FloatMatMul<PortableMath, Float32Weight>.Run;
         set._products[(int)TensorType.F16] = &FloatMatMul<PortableMath, Float16Weight>.Run;
@@ -100,7 +104,8 @@ internal sealed unsafe class KernelSet
         {
             RmsNorm = &RmsNorm<FusedMath>.Run,
             SwiGlu = &SwiGlu<FusedMath>.Run,
-            AttentionTile = &AttentionTile<FusedMath>.Run,
+            AttentionChunk = &AttentionChunk<FusedMath>.Run,
+            MergeAttention = &AttentionChunk<FusedMath>.Merge,
         };
         set._products[(int)TensorType.F32] = &FloatMatMul<FusedMath, Float32Weight>.Run;
         set._products[(int)TensorType.F16] = &FloatMatMul<FusedMath, Float16Weight>.Run;

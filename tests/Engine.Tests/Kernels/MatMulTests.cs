@@ -12,6 +12,8 @@ public sealed unsafe class MatMulTests
     private static readonly (int Rows, int Columns, int Tokens)[] Shapes =
         [(1, 32, 1), (4, 64, 1), (7, 96, 2), (8, 32, 3), (13, 160, 5), (5, 576, 70), (30, 64, 130)];
 
+    private static readonly (int Rows, int Columns, int Tokens)[] LongShapes = [(1, 256, 1), (7, 512, 2), (16, 256, 4), (13, 768, 5), (40, 256, 70), (33, 1280, 9)];
+
     private static readonly (int Rows, int Columns, int Tokens)[] OddShapes = [(3, 1, 1), (6, 7, 4), (9, 33, 8), (11, 75, 50)];
 
     public static TheoryData<TensorType, string> Cases
@@ -19,7 +21,7 @@ public sealed unsafe class MatMulTests
         get
         {
             var cases = new TheoryData<TensorType, string>();
-            foreach (var type in new[] { TensorType.F32, TensorType.F16, TensorType.BF16, TensorType.Q8_0, TensorType.Q4_0 })
+            foreach (var type in RowDequantizer.Supported)
             {
                 foreach (var kernels in StepRunner.KernelSets)
                     cases.Add(type, kernels);
@@ -75,11 +77,28 @@ public sealed unsafe class MatMulTests
         }
     }
 
+    [Fact]
+    public void Sets_of_the_same_numerics_give_the_same_bits()
+    {
+        foreach (var type in RowDequantizer.Supported)
+        {
+            var shape = ShapesOf(type).Last();
+            var results = new Dictionary<string, int[]>();
+            foreach (var set in KernelSet.Available)
+            {
+                using var product = new Product(type, shape.Rows, shape.Columns, shape.Tokens, set.Name);
+                product.Run(0, shape.Rows, 0, shape.Tokens);
+                if (!results.TryAdd(set.Numerics, Bits(product.Y)))
+                    Assert.Equal(results[set.Numerics], Bits(product.Y));
+            }
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Cases))]
     public void Bias_and_previous_value_are_added(TensorType type, string kernels)
     {
-        using var product = new Product(type, 6, 64, 4, kernels);
+        using var product = new Product(type, 6, 256, 4, kernels);
         product.Run(0, 6, 0, 4);
         var plain = product.Y.ToArray();
         var bias = stackalloc float[6] { 1, 2, 3, 4, 5, 6 };
@@ -90,7 +109,12 @@ public sealed unsafe class MatMulTests
     }
 
     private static IEnumerable<(int Rows, int Columns, int Tokens)> ShapesOf(TensorType type) =>
-        TensorTypes.BlockElements(type) == 1 ? Shapes.Concat(OddShapes) : Shapes;
+        TensorTypes.BlockElements(type) switch
+        {
+            1 => Shapes.Concat(OddShapes),
+            32 => Shapes,
+            _ => LongShapes,
+        };
 
     private static int[] Bits(ReadOnlySpan<float> values) => System.Runtime.InteropServices.MemoryMarshal.Cast<float, int>(values).ToArray();
 
@@ -132,7 +156,7 @@ public sealed unsafe class MatMulTests
 
             for (var i = 0; i < tokens * columns; i++)
                 ((float*)_x.Pointer)[i] = (random.NextSingle() - 0.5f) * 4;
-            if (TensorTypes.BlockElements(type) == 32)
+            if (_layout is not null)
             {
                 for (var t = 0; t < tokens; t++)
                 {
@@ -176,7 +200,7 @@ public sealed unsafe class MatMulTests
             for (var i = 0; i < _columns; i++)
             {
                 var at = (token * _columns) + i;
-                values[i] = TensorTypes.BlockElements(_type) == 32
+                values[i] = _layout is not null
                     ? (double)((ActivationScale*)_scales.Pointer)[at / 32].Scale * ((sbyte*)_int8.Pointer)[at]
                     : ((float*)_x.Pointer)[at];
             }
@@ -190,15 +214,29 @@ public sealed unsafe class MatMulTests
                 buffer.Dispose();
         }
 
+        /// <summary>Where a block has F16 values.</summary>
+        private static int[] ScaleOffsets(TensorType type) => type switch
+        {
+            TensorType.Q2_K => [80, 82],
+            TensorType.Q3_K => [108],
+            TensorType.Q6_K => [208],
+            TensorType.Q4_1 or TensorType.Q5_1 or TensorType.Q4_K or TensorType.Q5_K => [0, 2],
+            _ => [0],
+        };
+
         private void FillWeights(Random random)
         {
             var bytes = new Span<byte>(_weights.Pointer, (int)(_rowBytes * _rows));
-            if (TensorTypes.BlockElements(_type) == 32)
+            if (TensorTypes.BlockElements(_type) > 1)
             {
                 // Any byte is a valid quant, -128 included; the scales must be finite.
                 random.NextBytes(bytes);
                 for (var block = 0; block < bytes.Length; block += TensorTypes.BlockBytes(_type))
-                    BitConverter.TryWriteBytes(bytes[block..], (Half)((random.NextSingle() - 0.5f) / 8));
+                {
+                    foreach (var offset in ScaleOffsets(_type))
+                        BitConverter.TryWriteBytes(bytes[(block + offset)..], (Half)((random.NextSingle() - 0.5f) / 8));
+                }
+
                 return;
             }
 

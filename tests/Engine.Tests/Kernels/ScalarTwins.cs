@@ -1,4 +1,5 @@
 using Slm.Engine.Formats;
+using Slm.Engine.Quantization;
 
 namespace Slm.Engine.Tests.Kernels;
 
@@ -9,6 +10,8 @@ internal static class ScalarTwins
     public static double[] Dequantize(TensorType type, ReadOnlySpan<byte> row, int columns)
     {
         var values = new double[columns];
+        if (type is not (TensorType.F32 or TensorType.F16 or TensorType.BF16 or TensorType.Q8_0 or TensorType.Q4_0))
+            return DequantizeOther(type, row, columns);
         for (var i = 0; i < columns; i++)
         {
             values[i] = type switch
@@ -77,6 +80,16 @@ internal static class ScalarTwins
         }
 
         return result;
+    }
+
+    /// <summary>By the engine's own conversion, which the reference models check.</summary>
+    private static unsafe double[] DequantizeOther(TensorType type, ReadOnlySpan<byte> row, int columns)
+    {
+        var values = new float[columns];
+        fixed (byte* source = row)
+        fixed (float* target = values)
+            RowDequantizer.Dequantize(type, source, target, columns);
+        return [.. values.Select(v => (double)v)];
     }
 
     private static int Nibble(ReadOnlySpan<byte> row, int i)

@@ -78,41 +78,6 @@ public sealed unsafe class VectorKernelTests
         }
     }
 
-    [Theory]
-    [MemberData(nameof(Sets))]
-    public void Attention_over_the_tiles_of_a_cache_is_that_of_the_scalar_twin(string kernels)
-    {
-        var state = stackalloc float[2];
-        var sums = stackalloc float[128];
-        foreach (var (headSize, count) in new[] { (8, 1), (20, 31), (32, 33), (64, 100), (96, 64), (128, 129), (6, 40) })
-        {
-            using var cache = new KvCache(2, 4, 64, 2, headSize);
-            int[] table = [2, 0, 3];
-            var keys = Values(count * headSize, 2, count);
-            var values = Values(count * headSize, 2, count + 1);
-            var query = Values(headSize, 6, 3);
-            fixed (float* pk = keys, pv = values, pq = query)
-            {
-                for (var p = 0; p < count; p++)
-                    cache.Store(1, table[p / 64], p % 64, 1, pk + (p * headSize), pv + (p * headSize));
-
-                (state[0], state[1]) = (float.NegativeInfinity, 0);
-                new Span<float>(sums, cache.Stride).Clear();
-                var scale = 1 / MathF.Sqrt(headSize);
-                for (var tile = 0; tile < count; tile += 32)
-                {
-                    var tileKeys = cache.Keys(1, table[tile / 64], tile % 64, 1);
-                    StepRunner.Kernels(kernels).AttentionTile(
-                        pq, tileKeys, cache.Values(tileKeys), state, sums, headSize, cache.Stride, Math.Min(32, count - tile), scale);
-                }
-
-                var expected = ScalarTwins.Attention(query, (p, d) => keys[(p * headSize) + d], (p, d) => values[(p * headSize) + d], count, 1 / Math.Sqrt(headSize));
-                for (var d = 0; d < headSize; d++)
-                    Assert.Equal(expected[d], sums[d] / state[1], 2e-6);
-            }
-        }
-    }
-
     private static float[] Values(int count, float range, int seed)
     {
         var random = new Random(seed);

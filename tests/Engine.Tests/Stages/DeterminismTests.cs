@@ -17,7 +17,7 @@ public sealed class DeterminismTests
         get
         {
             var cases = new TheoryData<string, string>();
-            foreach (var model in new[] { "llama-untied-f32", "llama-tied-f16", "llama-rope3-bf16", "llama-q8_0", "llama-q4_0", "qwen2-f32", "qwen3-f32" })
+            foreach (var model in new[] { "llama-untied-f32", "llama-tied-f16", "llama-rope3-bf16", "llama-q8_0", "llama-q4_0", "llama-q5_1", "llama-q3_k", "llama-q4_k_m", "qwen2-f32", "qwen3-f32" })
             {
                 foreach (var kernels in StepRunner.KernelSets)
                     cases.Add(model, kernels);
@@ -103,6 +103,43 @@ public sealed class DeterminismTests
             var rows = StepRunner.Forward(pipeline, batch).Span;
             Same(expected.AsSpan(start * vocab, count * vocab), rows.Slice(vocab, count * vocab));
             start += count;
+        }
+    }
+
+    /// <summary>Beyond one chunk of attention, where threads share the positions of a sequence.</summary>
+    [Theory]
+    [InlineData("llama-untied-f32")]
+    [InlineData("llama-q4_0")]
+    public async Task A_long_context_gives_the_same_logits(string model)
+    {
+        using var file = ReferenceModel.Open(model);
+        const int Long = 500;
+        Assert.InRange(Long, 0, file.Config.ContextLength - 8);
+        var tokens = Tokens(file.Config.VocabSize, Long + 8, seed: 11);
+        int[] blocks = [.. Enumerable.Range(3, 23)];
+        var vocab = file.Config.VocabSize;
+        foreach (var kernels in StepRunner.KernelSets)
+        {
+            await using var one = StepRunner.Load(file, kernels, threads: 1);
+            var expected = StepRunner.Logits(one, tokens, blocks, 1);
+            foreach (var threads in new[] { 2, 3 })
+            {
+                await using var pipeline = StepRunner.Load(file, kernels, threads: threads);
+                Same(expected.AsSpan(0, Long * vocab), StepRunner.Logits(pipeline, tokens.AsSpan(0, Long), blocks, 100));
+                var batch = new StepBatch();
+                for (var i = 0; i < 8; i++)
+                {
+                    // Alone, and beside another long one.
+                    batch.Clear();
+                    if (i % 2 == 1)
+                        batch.Add([5, 6, 7], 490, blocks, 0);
+                    batch.Add(tokens.AsSpan(Long + i, 1), Long + i, blocks, 1);
+                    if (i % 2 == 0)
+                        Same(expected.AsSpan((Long + i) * vocab, vocab), StepRunner.Forward(pipeline, batch).Span);
+                    else
+                        StepRunner.Logits(pipeline, tokens.AsSpan(0, Long + i + 1), blocks, 256);
+                }
+            }
         }
     }
 

@@ -10,6 +10,7 @@ internal sealed record ReferenceModel(
     public static readonly string[] Names =
     [
         "llama-untied-f32", "llama-tied-f16", "llama-rope3-bf16", "llama-q8_0", "llama-q4_0",
+        "llama-q4_1", "llama-q5_0", "llama-q5_1", "llama-q2_k", "llama-q3_k", "llama-q4_k", "llama-q4_k_m", "llama-q5_k", "llama-q6_k",
         "llama-linear-rope-f32", "llama-yarn-f32", "qwen2-f32", "qwen3-f32",
     ];
 
@@ -24,7 +25,7 @@ internal sealed record ReferenceModel(
         var tolerance = root.GetProperty("tolerance");
         float? rms = null;
         var maxAbs = tolerance.GetProperty("max_abs").GetSingle();
-        if (root.GetProperty("file_type").GetString() is "Q8_0" or "Q4_0")
+        if (root.GetProperty("file_type").GetString()!.StartsWith('Q'))
         {
             var reduced = tolerance.GetProperty("reduced_activations");
             maxAbs = reduced.GetProperty("max_abs").GetSingle();

@@ -1,0 +1,162 @@
+using Slm.Engine.Execution;
+using Slm.Engine.Kernels;
+using Slm.Engine.Threading;
+
+namespace Slm.Engine.Blocks;
+
+/// <summary>
+/// Attention of a step over the cache. A unit is a group of queries with all heads of one KV head; a part is a unit, or
+/// one chunk of its positions where there are too few units for the threads. Chunks are reduced and merged in the same
+/// order either way.
+/// </summary>
+internal readonly unsafe struct AttendWork : IParallelWork
+{
+    private const int Chunk = AttentionState.ChunkPositions;
+    private readonly StepContext _context;
+    private readonly int _layer, _units, _chunks;
+
+    public AttendWork(int layer, StepContext context)
+    {
+        _layer = layer;
+        _context = context;
+        _units = context.GroupCount * context.Config.KeyValueHeadCount;
+        _chunks = 1;
+        if (_units > context.SharedGroups)
+            return;
+        foreach (var group in context.Groups)
+            _chunks = Math.Max(_chunks, Chunks(group));
+        if (_chunks > context.ChunkCapacity)
+            _chunks = 1;
+        for (var unit = 0; unit < _units && _chunks > 1; unit++)
+            context.GroupsLeft[unit] = Chunks(context.Groups[unit / context.Config.KeyValueHeadCount]);
+    }
+
+    /// <summary>Number of parts.</summary>
+    public int Parts => _units * _chunks;
+
+    public void Execute(int part, int worker)
+    {
+        var unit = part / _chunks;
+        var chunk = part % _chunks;
+        var group = _context.Groups[unit / _context.Config.KeyValueHeadCount];
+        if (_chunks == 1)
+            Alone(group, unit, worker);
+        else if (chunk < Chunks(group))
+            Share(group, unit, chunk, worker);
+    }
+
+    private int Chunks(QueryGroup group) => ((_context.Positions[group.FirstToken] + group.Count - 1) / Chunk) + 1;
+
+    /// <summary>All chunks of a unit, one after the other.</summary>
+    private void Alone(QueryGroup group, int unit, int worker)
+    {
+        var count = group.Count * Heads;
+        nint floats = AttentionState.Floats(_context.Cache.Stride);
+        var scores = _context.Scratch(worker);
+        var totals = scores + (count * (nint)Chunk);
+        var states = totals + (count * floats);
+        var chunks = Chunks(group);
+        for (var chunk = 0; chunk < chunks; chunk++)
+        {
+            Attend(group, unit, chunk, scores, chunk == 0 ? totals : states);
+            for (var q = 0; q < count && chunk > 0; q++)
+            {
+                if (Position(group, q) >= chunk * Chunk)
+                    _context.Kernels.MergeAttention(totals + (q * floats), states + (q * floats), _context.Cache.Stride);
+            }
+        }
+
+        Write(group, unit, totals);
+    }
+
+    /// <summary>One chunk of a unit; whoever is done last merges them.</summary>
+    private void Share(QueryGroup group, int unit, int chunk, int worker)
+    {
+        var count = group.Count * Heads;
+        nint floats = AttentionState.Floats(_context.Cache.Stride);
+        var chunkFloats = StepContext.GroupQueries * Heads * floats;
+        var states = _context.ChunkStates + (unit * (nint)_context.ChunkCapacity * chunkFloats);
+        Attend(group, unit, chunk, _context.Scratch(worker), states + (chunk * chunkFloats));
+        if (Interlocked.Decrement(ref _context.GroupsLeft[unit]) > 0)
+            return;
+        var chunks = Chunks(group);
+        for (var next = 1; next < chunks; next++)
+        {
+            for (var q = 0; q < count; q++)
+            {
+                if (Position(group, q) >= next * Chunk)
+                    _context.Kernels.MergeAttention(states + (q * floats), states + (next * chunkFloats) + (q * floats), _context.Cache.Stride);
+            }
+        }
+
+        Write(group, unit, states);
+    }
+
+    private void Attend(QueryGroup group, int unit, int chunk, float* scores, float* states)
+    {
+        var config = _context.Config;
+        var cache = _context.Cache;
+        var size = config.HeadSize;
+        var count = group.Count * Heads;
+        var kvHead = unit % config.KeyValueHeadCount;
+        nint rowFloats = config.HeadCount * size;
+        var query = _context.Query + (group.FirstToken * rowFloats) + ((nint)kvHead * Heads * size);
+        var start = chunk * Chunk;
+        var last = Position(group, count - 1);
+        var rows = stackalloc float*[count];
+        var results = stackalloc float*[count];
+        var begin = stackalloc int[count];
+        var end = stackalloc int[count];
+        for (var q = 0; q < count; q++)
+        {
+            rows[q] = query + (q / Heads * rowFloats) + (q % Heads * size);
+            results[q] = states + (q * (nint)AttentionState.Floats(cache.Stride));
+            begin[q] = 0;
+            end[q] = Math.Min(Chunk, Position(group, q) - start + 1);
+        }
+
+        var table = _context.Batch.BlocksOf(in _context.Batch.Items[group.Item]);
+        var tiles = (Math.Min(Chunk, last - start + 1) + AttentionState.TilePositions - 1) / AttentionState.TilePositions;
+        var keys = stackalloc float*[AttentionState.ChunkTiles];
+        for (var tile = 0; tile < tiles; tile++)
+        {
+            var position = start + (tile * AttentionState.TilePositions);
+            keys[tile] = cache.Keys(_layer, table[position / cache.BlockSize], position % cache.BlockSize, kvHead);
+        }
+
+        var queries = new AttentionQueries
+        {
+            Count = count,
+            Queries = rows,
+            Begin = begin,
+            End = end,
+            States = results,
+            Scores = scores,
+            HeadSize = size,
+            Stride = cache.Stride,
+            Scale = 1f / MathF.Sqrt(size),
+        };
+        _context.Kernels.AttentionChunk(in queries, keys, tiles);
+    }
+
+    private void Write(QueryGroup group, int unit, float* states)
+    {
+        var config = _context.Config;
+        var size = config.HeadSize;
+        nint rowFloats = config.HeadCount * size;
+        var output = _context.Attended + (group.FirstToken * rowFloats) + ((nint)(unit % config.KeyValueHeadCount) * Heads * size);
+        for (var q = 0; q < group.Count * Heads; q++)
+        {
+            var state = states + (q * (nint)AttentionState.Floats(_context.Cache.Stride));
+            var target = output + (q / Heads * rowFloats) + (q % Heads * size);
+            var inverse = 1f / state[1];
+            for (var d = 0; d < size; d++)
+                target[d] = state[8 + d] * inverse;
+        }
+    }
+
+    private int Heads => _context.Config.HeadCount / _context.Config.KeyValueHeadCount;
+
+    /// <summary>Position of a query head: heads of one token follow one another.</summary>
+    private int Position(QueryGroup group, int query) => _context.Positions[group.FirstToken] + (query / Heads);
+}
