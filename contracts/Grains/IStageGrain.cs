@@ -67,7 +67,7 @@ public sealed class StageRequest
     [Id(0)]
     public required int[] Tokens { get; init; }
 
-    /// <summary>Per sequence four numbers: new tokens, position of the first, length of the block table, output rows.</summary>
+    /// <summary>Per sequence five numbers: new tokens, position of the first, length of the block table, output rows, state slot.</summary>
     [Id(1)]
     public required int[] Sequences { get; init; }
 
@@ -78,6 +78,10 @@ public sealed class StageRequest
     /// <summary>KV blocks to copy before the step: source and target in turn.</summary>
     [Id(5)]
     public int[] Copies { get; init; } = [];
+
+    /// <summary>Slots of recurrent state to copy before the step: source and target in turn.</summary>
+    [Id(6)]
+    public int[] StateCopies { get; init; } = [];
 
     /// <summary>True: final hidden states instead of logits.</summary>
     [Id(3)]

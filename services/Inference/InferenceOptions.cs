@@ -22,8 +22,8 @@ public sealed record InferenceOptions
     /// <summary>Most tokens a step may carry; default 512.</summary>
     public int MaxStepTokens { get; init; } = 512;
 
-    /// <summary>Most prompt tokens per step while answers are being generated, so that they go on evenly; default 128.</summary>
-    public int ChunkTokens { get; init; } = 128;
+    /// <summary>Most prompt tokens per step while answers are being generated, so that they go on evenly; default 64.</summary>
+    public int ChunkTokens { get; init; } = 64;
 
     /// <summary>Use what has been computed for requests that begin alike, while there is memory; default true.</summary>
     public bool PrefixSharing { get; init; } = true;

@@ -24,9 +24,10 @@ public sealed class WireTests
             var batch = new StepBatch();
             var next = 0;
             foreach (var (count, start, outputs) in items)
-                batch.Add([.. Enumerable.Range(next, count)], start, [.. Enumerable.Range(next++, (start + count + 31) / 32)], outputs);
+                batch.Add([.. Enumerable.Range(next, count)], start, [.. Enumerable.Range(next++, (start + count + 31) / 32)], outputs, next - 3);
             batch.AddCopy(next, 3);
             batch.AddCopy(0, next + 1);
+            batch.AddStateCopy(2, next);
             var request = StageSteps.ToRequest(batch, hidden ? StepOutput.Hidden : StepOutput.Logits).With(new Activations(values));
             var arrived = Wire.Deserialize<StageRequest>(Wire.SerializeToArray(request))!;
             var copy = new StepBatch();
@@ -35,6 +36,7 @@ public sealed class WireTests
             Assert.Equal(batch.Items, copy.Items);
             Assert.Equal(batch.OutputRows, copy.OutputRows);
             Assert.Equal(batch.Copies, copy.Copies);
+            Assert.Equal(batch.StateCopies, copy.StateCopies);
             for (var i = 0; i < batch.Items.Length; i++)
                 Assert.Equal(batch.BlocksOf(batch.Items[i]), copy.BlocksOf(copy.Items[i]));
             Assert.Equal(hidden, arrived.Hidden);

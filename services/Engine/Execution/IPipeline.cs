@@ -29,6 +29,12 @@ public interface IPipeline : IAsyncDisposable
     /// <summary>Most tokens one step may carry.</summary>
     int MaxStepTokens { get; }
 
+    /// <summary>
+    /// Slots for the state of recurrent layers, one per sequence and per snapshot; slot ids are 0 to this, exclusive. 0 where
+    /// all state is in KV blocks. See <see cref="StepItem.StateSlot"/>.
+    /// </summary>
+    int StateSlots => 0;
+
     /// <summary>Runs one step through every stage.</summary>
     /// <returns>Row-major results for <see cref="StepBatch.OutputRows"/>, valid until the next call.</returns>
     ValueTask<ReadOnlyMemory<float>> ForwardAsync(StepBatch batch, StepOutput output, CancellationToken cancellationToken);

@@ -15,7 +15,8 @@ public sealed class StepBatch
     private int[] _blocks = new int[64];
     private int[] _outputs = new int[8];
     private BlockCopy[] _copies = new BlockCopy[8];
-    private int _tokenCount, _itemCount, _blockCount, _outputCount, _copyCount;
+    private StateCopy[] _stateCopies = new StateCopy[8];
+    private int _tokenCount, _itemCount, _blockCount, _outputCount, _copyCount, _stateCopyCount;
 
     /// <summary>All new tokens, item after item.</summary>
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, _tokenCount);
@@ -29,6 +30,9 @@ public sealed class StepBatch
     /// <summary>Blocks to copy, in this order, before anything is computed.</summary>
     public ReadOnlySpan<BlockCopy> Copies => _copies.AsSpan(0, _copyCount);
 
+    /// <summary>State slots to copy, in this order, before anything is computed: snapshots, then those that are restored.</summary>
+    public ReadOnlySpan<StateCopy> StateCopies => _stateCopies.AsSpan(0, _stateCopyCount);
+
     /// <summary>Number of new tokens in the step.</summary>
     public int TokenCount => _tokenCount;
 
@@ -36,7 +40,7 @@ public sealed class StepBatch
     public ReadOnlySpan<int> BlocksOf(in StepItem item) => _blocks.AsSpan(item.FirstBlock, item.BlockCount);
 
     /// <summary>Empties the batch and keeps its memory.</summary>
-    public void Clear() => _tokenCount = _itemCount = _blockCount = _outputCount = _copyCount = 0;
+    public void Clear() => _tokenCount = _itemCount = _blockCount = _outputCount = _copyCount = _stateCopyCount = 0;
 
     /// <summary>Has every stage copy a block's contents before the step: a sequence that leaves a shared one goes on in its own.</summary>
     public void AddCopy(int from, int to)
@@ -45,12 +49,20 @@ public sealed class StepBatch
         _copies[_copyCount++] = new BlockCopy(from, to);
     }
 
+    /// <summary>Has every stage copy the state of its recurrent layers from slot to slot before the step.</summary>
+    public void AddStateCopy(int from, int to)
+    {
+        Grow(ref _stateCopies, _stateCopyCount + 1);
+        _stateCopies[_stateCopyCount++] = new StateCopy(from, to);
+    }
+
     /// <summary>Adds a sequence's new tokens.</summary>
     /// <param name="tokens">Token ids at positions <paramref name="startPosition"/> and following.</param>
     /// <param name="startPosition">Number of tokens of the sequence already in the KV cache.</param>
     /// <param name="blockTable">Blocks that cover positions 0 to the last new one.</param>
     /// <param name="outputs">How many of the last tokens need an output row: 0, 1 for the next token, or more for scoring.</param>
-    public void Add(ReadOnlySpan<int> tokens, int startPosition, ReadOnlySpan<int> blockTable, int outputs)
+    /// <param name="stateSlot">Slot of its recurrent state; -1 where the model has none.</param>
+    public void Add(ReadOnlySpan<int> tokens, int startPosition, ReadOnlySpan<int> blockTable, int outputs, int stateSlot = -1)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens.Length, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(startPosition);
@@ -60,7 +72,7 @@ public sealed class StepBatch
         Grow(ref _items, _itemCount + 1);
         Grow(ref _blocks, _blockCount + blockTable.Length);
         Grow(ref _outputs, _outputCount + outputs);
-        _items[_itemCount++] = new StepItem(_tokenCount, tokens.Length, startPosition, _blockCount, blockTable.Length);
+        _items[_itemCount++] = new StepItem(_tokenCount, tokens.Length, startPosition, _blockCount, blockTable.Length, stateSlot);
         tokens.CopyTo(_tokens.AsSpan(_tokenCount));
         blockTable.CopyTo(_blocks.AsSpan(_blockCount));
         _tokenCount += tokens.Length;
@@ -81,10 +93,19 @@ public sealed class StepBatch
 /// <param name="To">The target.</param>
 public readonly record struct BlockCopy(int From, int To);
 
+/// <summary>A slot of recurrent state whose contents another one is to get.</summary>
+/// <param name="From">The source.</param>
+/// <param name="To">The target.</param>
+public readonly record struct StateCopy(int From, int To);
+
 /// <summary>One sequence of a <see cref="StepBatch"/>.</summary>
 /// <param name="FirstToken">Index of its first new token in <see cref="StepBatch.Tokens"/>.</param>
 /// <param name="Count">Number of new tokens, at least 1.</param>
 /// <param name="StartPosition">Position of the first new token in its sequence.</param>
 /// <param name="FirstBlock">Start of its block table in the batch.</param>
 /// <param name="BlockCount">Length of its block table.</param>
-public readonly record struct StepItem(int FirstToken, int Count, int StartPosition, int FirstBlock, int BlockCount);
+/// <param name="StateSlot">
+/// Slot of the state of recurrent layers, which after the step is that behind the last new token. At position 0 the state
+/// starts anew whatever the slot holds. -1 where the model has none.
+/// </param>
+public readonly record struct StepItem(int FirstToken, int Count, int StartPosition, int FirstBlock, int BlockCount, int StateSlot = -1);

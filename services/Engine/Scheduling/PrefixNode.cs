@@ -15,6 +15,12 @@ internal sealed class PrefixNode(PrefixNode? parent, int[] tokens, int block)
     /// <summary>Blocks that follow, in lexicographic order of their tokens.</summary>
     public List<PrefixNode> Children { get; } = [];
 
+    /// <summary>Slot with the recurrent state behind the block's last token; -1: none.</summary>
+    public int StateSlot { get; set; } = -1;
+
+    /// <summary>Sequences that are about to copy that state.</summary>
+    public int Readers { get; set; }
+
     /// <summary>No longer part of the tree.</summary>
     public bool Removed { get; set; }
 

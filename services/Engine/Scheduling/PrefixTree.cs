@@ -30,6 +30,9 @@ internal sealed class PrefixTree
         blocks.Reclaim = ReclaimOldest;
     }
 
+    /// <summary>Called with the slot of a state whose block is given up.</summary>
+    public Action<int>? StateReleased { get; init; }
+
     /// <summary>Number of blocks kept, held or idle.</summary>
     public int Count { get; private set; }
 
@@ -83,6 +86,37 @@ internal sealed class PrefixTree
             Remove(nearest);
     }
 
+    /// <summary>The last of a node and its ancestors whose recurrent state is kept; null if there is none.</summary>
+    public static PrefixNode? WithState(PrefixNode? node)
+    {
+        while (node is not null && node.StateSlot < 0)
+            node = node.Parent;
+        return node;
+    }
+
+    /// <summary>Gives up the least recently used state that nobody is about to copy; false if there is none.</summary>
+    public bool DropState()
+    {
+        for (var node = _oldest; node is not null; node = node.Newer)
+        {
+            if (node.StateSlot < 0 || node.Readers > 0)
+                continue;
+            DropState(node);
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Gives up the state of a block.</summary>
+    public void DropState(PrefixNode node)
+    {
+        if (node.StateSlot < 0)
+            return;
+        StateReleased?.Invoke(node.StateSlot);
+        node.StateSlot = -1;
+    }
+
     /// <summary>The blocks of a node and its ancestors, in order of position.</summary>
     public static void Collect(PrefixNode? node, List<int> table)
     {
@@ -109,6 +143,7 @@ internal sealed class PrefixTree
         {
             node.Children.Clear();
             node.Removed = true;
+            DropState(node);
             Unlink(node);
             _blocks.Uncache(node.Block);
         }
@@ -154,6 +189,7 @@ internal sealed class PrefixTree
         var parent = node.Parent!;
         parent.Children.RemoveAt(parent.Find(node.Tokens));
         node.Removed = true;
+        DropState(node);
         Unlink(node);
         _blocks.Uncache(node.Block);
         Count--;

@@ -55,6 +55,8 @@ public sealed class Scheduler : IAsyncDisposable
             throw new ArgumentException($"The draft model has a vocabulary of {draft.Config.VocabSize}; the model's has {pipeline.Config.VocabSize}.", nameof(draft));
         if (draft is null && options.Speculation == SpeculationKind.Draft)
             throw new ArgumentException("Speculation with a draft model needs one.", nameof(draft));
+        if (draft is { StateSlots: > 0 })
+            throw new ArgumentException($"The draft model has recurrent layers ({draft.Config.Architecture}), whose state cannot be taken back when a proposal is wrong.", nameof(draft));
         _drafts = draft is null ? null : new DraftModel(draft, options.ChunkTokens);
         _blocks = new BlockManager(pipeline.BlockCount, pipeline.BlockSize);
         var capacity = (int)Math.Min(int.MaxValue, (long)pipeline.BlockCount * pipeline.BlockSize);
@@ -178,7 +180,8 @@ public sealed class Scheduler : IAsyncDisposable
         var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time) 
         {
             Terms = request.Terms,
-            Speculation = (request.Speculation ?? _options.Speculation) is var kind and not SpeculationKind.None ? new SpeculationState(kind, _options.DraftTokens) : null,
+            // A wrong proposal changes the state of recurrent layers, which cannot be taken back.
+            Speculation = _pipeline.StateSlots == 0 && (request.Speculation ?? _options.Speculation) is var kind and not SpeculationKind.None ? new SpeculationState(kind, _options.DraftTokens) : null,
         };
         cancellationToken.ThrowIfCancellationRequested();
         Submit(sequence);

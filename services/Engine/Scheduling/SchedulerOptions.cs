@@ -30,7 +30,7 @@ public sealed record SchedulerOptions
     /// Most prompt tokens per step while answers are being generated: how long a prompt can hold a stream up. Without
     /// answers to hold up a step takes as many as it can.
     /// </summary>
-    public int ChunkTokens { get; init; } = 128;
+    public int ChunkTokens { get; init; } = 64;
 
     /// <summary>Most tokens per step; null: what the pipeline takes.</summary>
     public int? MaxStepTokens { get; init; }

@@ -60,6 +60,15 @@ internal abstract class Sequence(int[] tokens, int promptLength)
 
     public int NodeBlocks { get; set; }
 
+    /// <summary>Slot of its recurrent state; -1 while it has none.</summary>
+    public int StateSlot { get; set; } = -1;
+
+    /// <summary>A block whose state is to be copied to <see cref="StateSlot"/> before the next step.</summary>
+    public PrefixNode? StateSource { get; set; }
+
+    /// <summary>The block whose state it has kept last while generating.</summary>
+    public PrefixNode? StateKept { get; set; }
+
     /// <summary>What its blocks hold is not certain: nobody else is to use them.</summary>
     public bool Doubtful { get; set; }
 

@@ -13,7 +13,12 @@ internal sealed partial class StepPlan
         }
 
         if (_tree is null || sequence.Doubtful)
+        {
+            if (HasState)
+                KeepState(sequence);
             return;
+        }
+
         var size = _blocks.BlockSize;
         for (var next = sequence.NodeBlocks; (next + 1) * size <= sequence.Computed; next++)
         {
@@ -31,14 +36,26 @@ internal sealed partial class StepPlan
             sequence.Node = node;
             sequence.NodeBlocks = next + 1;
         }
+
+        if (HasState)
+            KeepState(sequence);
     }
 
     /// <summary>Forgets all shared blocks, because a stage may have lost them.</summary>
     public void ForgetPrefixes()
     {
         _tree?.Clear();
-        foreach (var sequence in _running)
+        _snapshots.Clear();
+        _scratch.Clear();
+        _scratch.AddRange(_running);
+        foreach (var sequence in _scratch)
+        {
             sequence.Doubtful = true;
+
+            // What it was about to start from is gone.
+            if (sequence.StateSource is not null || sequence.CopySource is not null)
+                Preempt(sequence);
+        }
     }
 
     /// <summary>Moves a waiting sequence to the running ones, with blocks for its present tokens, if it fits.</summary>
@@ -66,6 +83,8 @@ internal sealed partial class StepPlan
     {
         // Rows that are still needed must be computed, and so the last token always.
         var known = _tree?.Match(sequence.Terms.Scope, sequence.Tokens[..Math.Max(0, Math.Min(sequence.FirstRow, sequence.FeedEnd - 1))]) ?? default;
+        if (HasState)
+            known = new PrefixMatch(PrefixTree.WithState(known.Node), null, 0);
         PrefixTree.Collect(known.Node, sequence.Blocks);
         foreach (var block in sequence.Blocks)
             _blocks.Retain(block);
@@ -85,7 +104,13 @@ internal sealed partial class StepPlan
             missing += (int)(_reserve * Math.Max(0, growth));
         }
 
-        if (missing > _blocks.Available)
+        if (HasState && known.Node is not null)
+        {
+            sequence.StateSource = known.Node;
+            known.Node.Readers++;
+        }
+
+        if (missing > _blocks.Available || (HasState && !TryTakeSlot(sequence)))
         {
             Release(sequence);
             return false;
@@ -162,11 +187,12 @@ internal sealed partial class StepPlan
     private void Release(Sequence sequence)
     {
         var tail = sequence.Computed - (sequence.NodeBlocks * _blocks.BlockSize);
-        if (_tree is not null && !sequence.Doubtful && sequence.CopySource is null && tail > 0 && tail < _blocks.BlockSize && sequence.Blocks.Count > sequence.NodeBlocks)
+        if (_tree is not null && !HasState && !sequence.Doubtful && sequence.CopySource is null && tail > 0 && tail < _blocks.BlockSize && sequence.Blocks.Count > sequence.NodeBlocks)
             _tree.AddTail(sequence.Terms.Scope, sequence.Node, sequence.Tokens.Slice(sequence.Computed - tail, tail), sequence.Blocks[sequence.NodeBlocks]);
         if (sequence.CopySource is { } source)
             _blocks.Release(source);
         sequence.CopySource = null;
+        ReleaseState(sequence);
         _blocks.Release(sequence.Blocks);
         sequence.Node = null;
         sequence.NodeBlocks = 0;

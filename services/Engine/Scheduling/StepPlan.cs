@@ -39,6 +39,9 @@ internal sealed class StepPart
 /// </remarks>
 internal sealed partial class StepPlan
 {
+    /// <summary>Rows that a step with proposals has at most: products of more rows cost in proportion, so a wrong one is a loss.</summary>
+    private const int MostVerifiedRows = 32;
+
     private readonly BlockManager _blocks;
     private readonly PrefixTree? _tree;
     private readonly ClientLedger _clients = new();
@@ -62,7 +65,8 @@ internal sealed partial class StepPlan
     public StepPlan(IPipeline pipeline, SchedulerOptions options, BlockManager blocks)
     {
         _blocks = blocks;
-        _tree = options.PrefixSharing ? new PrefixTree(blocks) : null;
+        _slots = new StateSlots(pipeline.StateSlots);
+        _tree = options.PrefixSharing ? new PrefixTree(blocks) { StateReleased = _slots.Release } : null;
         _maxTokens = Math.Min(options.MaxStepTokens ?? pipeline.MaxStepTokens, pipeline.MaxStepTokens);
         _maxRows = Math.Min(_maxTokens, options.MaxLogitRows ?? Math.Max(16, (1 << 24) / pipeline.Config.VocabSize));
         _chunkTokens = options.ChunkTokens;
@@ -71,6 +75,8 @@ internal sealed partial class StepPlan
 
         // Every running sequence can have its token in every step, so none starves.
         MaxRunning = Math.Min(options.MaxRunning, _maxRows);
+        if (HasState)
+            MaxRunning = Math.Min(MaxRunning, _slots.Total);
     }
 
     public int MaxRunning { get; }
@@ -137,6 +143,7 @@ internal sealed partial class StepPlan
         if (Decode())
             _tokensLeft = Math.Min(_tokensLeft, _chunkTokens);
         Prefill();
+        AddStateCopies();
         Count();
     }
 
@@ -158,8 +165,8 @@ internal sealed partial class StepPlan
     {
         var decoding = Decoding();
 
-        // Proposals leave each sequence its token, and half of the step to prompts.
-        var spare = Math.Min(_rowsLeft - decoding.Count, (_tokensLeft - decoding.Count) / 2);
+        // Proposals leave each sequence its token, and half of the step to prompts. With many sequences they do not pay.
+        var spare = Math.Min(Math.Min(_rowsLeft, MostVerifiedRows) - decoding.Count, (_tokensLeft - decoding.Count) / 2);
         foreach (var sequence in decoding)
         {
             if (sequence.Running && Cover(sequence, sequence.Computed + 1))
@@ -253,9 +260,11 @@ internal sealed partial class StepPlan
             end = Math.Min(end, firstRow + _rowsLeft);
         if (end <= start)
             return;
+        end = CutForState(sequence, start, end);
         var rows = Math.Max(0, end - firstRow);
         var part = logits ? Logits : Hidden;
-        part.Batch.Add(sequence.Tokens[start..end], start, sequence.BlockSpan(_blocks.BlocksFor(end)), rows);
+        part.Batch.Add(sequence.Tokens[start..end], start, sequence.BlockSpan(_blocks.BlocksFor(end)), rows, sequence.StateSlot);
+        Restore(sequence);
         part.Items.Add(new PlannedItem(sequence, start, end - start, rows, 0));
         if (sequence.CopySource is { } source)
             part.Batch.AddCopy(source, sequence.Blocks[sequence.NodeBlocks]);

@@ -6,7 +6,7 @@ namespace Slm.Inference.Engines;
 /// <summary>A step as it travels, and back.</summary>
 internal static class StageSteps
 {
-    private const int NumbersPerSequence = 4;
+    private const int NumbersPerSequence = 5;
 
     /// <summary>The step for the first stage.</summary>
     public static StageRequest ToRequest(StepBatch batch, StepOutput output)
@@ -29,13 +29,17 @@ internal static class StageSteps
             sequences[(i * NumbersPerSequence) + 1] = item.StartPosition;
             sequences[(i * NumbersPerSequence) + 2] = item.BlockCount;
             sequences[(i * NumbersPerSequence) + 3] = outputs;
+            sequences[(i * NumbersPerSequence) + 4] = item.StateSlot;
             batch.BlocksOf(item).CopyTo(tables.AsSpan(blocks));
             blocks += item.BlockCount;
         }
         var copies = new int[batch.Copies.Length * 2];
         for (var i = 0; i < batch.Copies.Length; i++)
             (copies[2 * i], copies[(2 * i) + 1]) = (batch.Copies[i].From, batch.Copies[i].To);
-        return new StageRequest { Tokens = batch.Tokens.ToArray(), Sequences = sequences, Blocks = tables, Copies = copies, Hidden = output == StepOutput.Hidden };
+        var states = new int[batch.StateCopies.Length * 2];
+        for (var i = 0; i < batch.StateCopies.Length; i++)
+            (states[2 * i], states[(2 * i) + 1]) = (batch.StateCopies[i].From, batch.StateCopies[i].To);
+        return new StageRequest { Tokens = batch.Tokens.ToArray(), Sequences = sequences, Blocks = tables, Copies = copies, StateCopies = states, Hidden = output == StepOutput.Hidden };
     }
 
     /// <summary>The same step for a later stage.</summary>
@@ -45,6 +49,7 @@ internal static class StageSteps
         Sequences = request.Sequences,
         Blocks = request.Blocks,
         Copies = request.Copies,
+        StateCopies = request.StateCopies,
         Hidden = request.Hidden,
         Input = input,
     };
@@ -55,12 +60,15 @@ internal static class StageSteps
         batch.Clear();
         for (var i = 0; i < request.Copies.Length; i += 2)
             batch.AddCopy(request.Copies[i], request.Copies[i + 1]);
+        for (var i = 0; i < request.StateCopies.Length; i += 2)
+            batch.AddStateCopy(request.StateCopies[i], request.StateCopies[i + 1]);
         var tokens = request.Tokens.AsSpan();
         var blocks = request.Blocks.AsSpan();
         for (var i = 0; i < request.Sequences.Length; i += NumbersPerSequence)
         {
-            var (count, start, table, outputs) = (request.Sequences[i], request.Sequences[i + 1], request.Sequences[i + 2], request.Sequences[i + 3]);
-            batch.Add(tokens[..count], start, blocks[..table], outputs);
+            var (count, start, table, outputs, slot) =
+                (request.Sequences[i], request.Sequences[i + 1], request.Sequences[i + 2], request.Sequences[i + 3], request.Sequences[i + 4]);
+            batch.Add(tokens[..count], start, blocks[..table], outputs, slot);
             tokens = tokens[count..];
             blocks = blocks[table..];
         }

@@ -13,9 +13,10 @@ internal sealed class HashPipeline : IPipeline
     private readonly int[] _cache;
     private readonly SemaphoreSlim? _gate;
     private readonly ulong _salt;
+    private readonly (ulong Hash, int Count)[] _states;
     private float[] _rows = [];
 
-    public HashPipeline(int vocab = 50, int blockSize = 4, int blockCount = 64, int maxStepTokens = 32, int context = 200, SemaphoreSlim? gate = null, ulong salt = 1)
+    public HashPipeline(int vocab = 50, int blockSize = 4, int blockCount = 64, int maxStepTokens = 32, int context = 200, SemaphoreSlim? gate = null, ulong salt = 1, int stateSlots = 0)
     {
         BlockSize = blockSize;
         BlockCount = blockCount;
@@ -23,6 +24,8 @@ internal sealed class HashPipeline : IPipeline
         _cache = new int[blockSize * blockCount];
         _gate = gate;
         _salt = salt;
+        StateSlots = stateSlots;
+        _states = new (ulong, int)[stateSlots];
         Config = new ModelConfig
         {
             Architecture = "hash",
@@ -46,6 +49,9 @@ internal sealed class HashPipeline : IPipeline
     public int BlockCount { get; }
 
     public int MaxStepTokens { get; }
+
+    /// <summary>If any, the logits come from the state in the sequence's slot, and the KV blocks are written but not read.</summary>
+    public int StateSlots { get; }
 
     /// <summary>Called at the start of each step, on the scheduler's thread.</summary>
     public Action<StepBatch>? OnStep { get; set; }
@@ -93,9 +99,17 @@ internal sealed class HashPipeline : IPipeline
             }
         }
 
+        foreach (ref readonly var copy in batch.StateCopies)
+            _states[copy.To] = _states[copy.From];
         var written = 0;
         foreach (ref readonly var item in batch.Items)
         {
+            if (StateSlots > 0)
+            {
+                written = ComputeState(batch, item, written, width);
+                continue;
+            }
+
             var blocks = batch.BlocksOf(item);
             for (var t = 0; t < item.Count; t++)
             {
@@ -110,6 +124,23 @@ internal sealed class HashPipeline : IPipeline
 
         OnRows?.Invoke(batch, _rows);
         return _rows.AsMemory(0, written * width);
+    }
+
+    private int ComputeState(StepBatch batch, StepItem item, int written, int width)
+    {
+        ref var state = ref _states[item.StateSlot];
+        if (item.StartPosition == 0)
+            state = (_salt, 0);
+        if (state.Count != item.StartPosition)
+            throw new InvalidOperationException($"The state is that after {state.Count} tokens, but the step starts at {item.StartPosition}.");
+        for (var t = 0; t < item.Count; t++)
+        {
+            state = (Mix(state.Hash, batch.Tokens[item.FirstToken + t]), state.Count + 1);
+            if (batch.OutputRows.Contains(item.FirstToken + t))
+                Fill(_rows.AsSpan(written++ * width, width), state.Hash);
+        }
+
+        return written;
     }
 
     private static void Fill(Span<float> row, ulong hash)

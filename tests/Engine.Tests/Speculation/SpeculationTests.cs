@@ -77,7 +77,7 @@ public sealed class SpeculationTests
     {
         var pipeline = new HashPipeline(maxStepTokens: 64);
         await using var scheduler = new Scheduler(
-            pipeline, new SchedulerOptions { Speculation = SpeculationKind.Draft, DraftTokens = 4 }, TimeProvider.System, new HashPipeline(blockSize: 3, maxStepTokens: 10));
+            pipeline, new SchedulerOptions { Speculation = SpeculationKind.Draft, DraftTokens = 4, EventBuffer = 256 }, TimeProvider.System, new HashPipeline(blockSize: 3, maxStepTokens: 10));
         var request = new GenerationRequest { Prompt = [.. Enumerable.Range(0, 40)], Sampling = new SamplingOptions { MaxTokens = 61, Seed = 3, Temperature = temperature } };
         var (tokens, last) = await ReferenceGeneration.Collect(scheduler.GenerateAsync(request, Token));
         Assert.Equal(ReferenceGeneration.Run(pipeline, request, 200).Tokens, tokens);
@@ -92,7 +92,7 @@ public sealed class SpeculationTests
     public async Task Text_that_repeats_itself_takes_few_steps()
     {
         var pipeline = Counting();
-        await using var scheduler = new Scheduler(pipeline, new SchedulerOptions { Speculation = SpeculationKind.NGram }, TimeProvider.System);
+        await using var scheduler = new Scheduler(pipeline, new SchedulerOptions { Speculation = SpeculationKind.NGram, EventBuffer = 256 }, TimeProvider.System);
         var request = new GenerationRequest { Prompt = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0], Sampling = new SamplingOptions { MaxTokens = 120, Temperature = 0 } };
         var (tokens, _) = await ReferenceGeneration.Collect(scheduler.GenerateAsync(request, Token));
         Assert.Equal(Enumerable.Range(1, 120).Select(i => i % 10), tokens);
