@@ -177,7 +177,7 @@ public sealed class Scheduler : IAsyncDisposable
     {
         // Below 2^53, so that the reported seed survives JSON numbers.
         var seed = request.Sampling.Seed ?? (ulong)Random.Shared.NextInt64(1L << 53);
-        var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time) 
+        var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time)
         {
             Terms = request.Terms,
             // A wrong proposal changes the state of recurrent layers, which cannot be taken back.

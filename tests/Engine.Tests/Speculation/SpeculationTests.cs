@@ -47,7 +47,11 @@ public sealed class SpeculationTests
                 var draft = new HashPipeline(Vocab, 3, 40, 25, context: 60, salt: noise == 0 ? 2UL : 1UL);
                 var options = new SchedulerOptions
                 {
-                    MaxRunning = size, EventBuffer = size, GrowthReserve = 0, DraftTokens = size, Speculation = SpeculationKind.NGram,
+                    MaxRunning = size,
+                    EventBuffer = size,
+                    GrowthReserve = 0,
+                    DraftTokens = size,
+                    Speculation = SpeculationKind.NGram,
                 };
                 await using var scheduler = new Scheduler(pipeline, options, TimeProvider.System, draft);
                 var results = await Task.WhenAll(requests.Select(r => ReferenceGeneration.Collect(scheduler.GenerateAsync(r))));
