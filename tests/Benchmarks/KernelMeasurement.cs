@@ -38,7 +38,7 @@ internal static unsafe class KernelMeasurement
         new Span<byte>(weights.Pointer, (int)weights.Bytes).Fill(0x11);
         new Span<byte>(int8.Pointer, (int)int8.Bytes).Fill(3);
         new Span<float>(x.Pointer, Columns * tokens).Fill(0.1f);
-        new Span<ActivationScale>(scales.Pointer, Columns / 32 * tokens).Fill(new ActivationScale { Scale = 0.01f, ScaledSum = 0.96f, FirstSum = 48, LastSum = 48 });
+        new Span<ActivationScale>(scales.Pointer, Columns / 32 * tokens).Fill(new ActivationScale { Scale = 0.01f, ScaledSum = 0.96f, FirstSum = 48, LastSum = 48, MinusEightSums = -768 });
         var task = new MatMulTask
         {
             Weights = weights.Pointer,

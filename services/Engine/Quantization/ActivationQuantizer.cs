@@ -34,7 +34,7 @@ internal static unsafe class ActivationQuantizer
             var high = Vector256.Narrow(Round(x2 * inverse), Round(x3 * inverse));
             Vector256.Narrow(low, high).Store(target + i);
             var (first, last) = (Vector256.Sum(low), Vector256.Sum(high));
-            scales[i / BlockSize] = new ActivationScale { Scale = max / 127f, ScaledSum = max / 127f * (first + last), FirstSum = first, LastSum = last };
+            scales[i / BlockSize] = new ActivationScale { Scale = max / 127f, ScaledSum = max / 127f * (first + last), FirstSum = first, LastSum = last, MinusEightSums = -8 * (first + last) };
         }
     }
 

@@ -17,4 +17,7 @@ internal struct ActivationScale
 
     /// <summary>Sum of the last 16.</summary>
     public short LastSum;
+
+    /// <summary>-8 times the sum of all 32.</summary>
+    public int MinusEightSums;
 }

@@ -48,6 +48,7 @@ public sealed unsafe class QuantizationTests
                 var codes = new ReadOnlySpan<sbyte>(quantized + (block * 32), 32).ToArray();
                 Assert.Equal(codes[..16].Sum(q => q), scales[block].FirstSum);
                 Assert.Equal(codes[16..].Sum(q => q), scales[block].LastSum);
+                Assert.Equal(-8 * codes.Sum(q => q), scales[block].MinusEightSums);
                 Assert.Equal(scales[block].Scale * codes.Sum(q => q), scales[block].ScaledSum);
             }
         });

@@ -74,20 +74,22 @@ internal static unsafe class PanelPacker
             var count = Math.Min(panelRows, rows - (panel * panelRows));
             if (count < panelRows)
                 Unsafe.InitBlockUnaligned(panelTarget, 0, checked((uint)panelBytes));
-            for (var row = 0; row < count; row++)
+            // All rows of a block before the next block, so that what is written stays in the nearest cache.
+            var stored = source + ((nint)(panel * panelRows) * storedRow);
+            var at = panelTarget;
+            for (var b = 0; b < blocks; b++, stored += storedBlock)
             {
-                var block = source + (((nint)(panel * panelRows) + row) * storedRow);
-                var at = panelTarget;
-                for (var b = 0; b < blocks; b++, block += storedBlock)
+                for (var row = 0; row < count; row++)
+                    TBlock.Header(stored + (row * storedRow), at, row, panelRows);
+                at += header;
+                for (var part = 0; part < parts; part++, at += group)
                 {
-                    TBlock.Header(block, at, row, panelRows);
-                    at += header;
-                    for (var part = 0; part < parts; part++, at += group)
+                    for (var row = 0; row < count; row++)
                     {
+                        var block = stored + (row * storedRow);
                         TBlock.Scales(block, part, at, row, panelRows);
                         TBlock.Codes(block, part, codes);
-                        var low = (uint*)(at + scales) + row;
-                        PutLow(codes, low, panelRows, lowBits);
+                        PutLow(codes, (uint*)(at + scales) + row, panelRows, lowBits);
                         if (highBits > 0)
                             PutHigh(codes, (uint*)(at + scales + lowBytes) + row, panelRows, lowBits, highBits);
                     }

@@ -23,6 +23,8 @@ internal static unsafe class PanelProduct<TWide, TVector, TFormat>
             {
                 var weights = task.Weights + (row * task.RowBytes);
                 var token = first;
+                for (; TWide.Rows == 16 && token + 8 <= last; token += 8)
+                    Eight(in task, weights, row, token);
                 for (; token + 4 <= last; token += 4)
                     Four(in task, weights, row, token);
                 for (; token < last; token++)
@@ -128,6 +130,105 @@ internal static unsafe class PanelProduct<TWide, TVector, TFormat>
         PanelOutput<TWide, TVector>.Put(in task, token + 3, row, t3);
     }
 
+    /// <summary>Eight tokens, where there are registers for them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Eight(in MatMulTask task, byte* w, int row, int token)
+    {
+        nint blocks = task.Columns / 32;
+        nint columns = task.Columns;
+        var four = 4 * columns;
+        var fourScales = 4 * blocks;
+        var x0 = task.XInt8 + (token * columns);
+        var x1 = x0 + columns;
+        var x2 = x1 + columns;
+        var x3 = x2 + columns;
+        var s0 = task.XScales + (token * blocks);
+        var s1 = s0 + blocks;
+        var s2 = s1 + blocks;
+        var s3 = s2 + blocks;
+        TVector t0 = default, t1 = default, t2 = default, t3 = default, t4 = default, t5 = default, t6 = default, t7 = default;
+        TVector d = default, m = default;
+        for (nint b = 0; b < blocks; b++)
+        {
+            w = Header(w, b, ref d, ref m);
+            var codes = w + ScaleBytes;
+            TVector a0 = default, a1 = default, a2 = default, a3 = default, a4 = default, a5 = default, a6 = default, a7 = default;
+            TVector i0 = default, i1 = default, i2 = default, i3 = default, i4 = default, i5 = default, i6 = default, i7 = default;
+            Load(codes, 0, out var low, out var high);
+            a0 = Add(low, high, x0, a0);
+            a1 = Add(low, high, x1, a1);
+            a2 = Add(low, high, x2, a2);
+            a3 = Add(low, high, x3, a3);
+            a4 = Add(low, high, x0 + four, a4);
+            a5 = Add(low, high, x1 + four, a5);
+            a6 = Add(low, high, x2 + four, a6);
+            a7 = Add(low, high, x3 + four, a7);
+            Load(codes, 1, out low, out high);
+            a0 = Add(low, high, x0 + 4, a0);
+            a1 = Add(low, high, x1 + 4, a1);
+            a2 = Add(low, high, x2 + 4, a2);
+            a3 = Add(low, high, x3 + 4, a3);
+            a4 = Add(low, high, x0 + four + 4, a4);
+            a5 = Add(low, high, x1 + four + 4, a5);
+            a6 = Add(low, high, x2 + four + 4, a6);
+            a7 = Add(low, high, x3 + four + 4, a7);
+            Widen(ref a0, ref i0);
+            Widen(ref a1, ref i1);
+            Widen(ref a2, ref i2);
+            Widen(ref a3, ref i3);
+            Widen(ref a4, ref i4);
+            Widen(ref a5, ref i5);
+            Widen(ref a6, ref i6);
+            Widen(ref a7, ref i7);
+            Load(codes, 2, out low, out high);
+            a0 = Add(low, high, x0 + 8, a0);
+            a1 = Add(low, high, x1 + 8, a1);
+            a2 = Add(low, high, x2 + 8, a2);
+            a3 = Add(low, high, x3 + 8, a3);
+            a4 = Add(low, high, x0 + four + 8, a4);
+            a5 = Add(low, high, x1 + four + 8, a5);
+            a6 = Add(low, high, x2 + four + 8, a6);
+            a7 = Add(low, high, x3 + four + 8, a7);
+            Load(codes, 3, out low, out high);
+            a0 = Add(low, high, x0 + 12, a0);
+            a1 = Add(low, high, x1 + 12, a1);
+            a2 = Add(low, high, x2 + 12, a2);
+            a3 = Add(low, high, x3 + 12, a3);
+            a4 = Add(low, high, x0 + four + 12, a4);
+            a5 = Add(low, high, x1 + four + 12, a5);
+            a6 = Add(low, high, x2 + four + 12, a6);
+            a7 = Add(low, high, x3 + four + 12, a7);
+            var scale = Scale(w, d);
+            var minimum = Minimum(w, m);
+            t0 = Finish(a0, i0, s0, scale, minimum, t0);
+            t1 = Finish(a1, i1, s1, scale, minimum, t1);
+            t2 = Finish(a2, i2, s2, scale, minimum, t2);
+            t3 = Finish(a3, i3, s3, scale, minimum, t3);
+            t4 = Finish(a4, i4, s0 + fourScales, scale, minimum, t4);
+            t5 = Finish(a5, i5, s1 + fourScales, scale, minimum, t5);
+            t6 = Finish(a6, i6, s2 + fourScales, scale, minimum, t6);
+            t7 = Finish(a7, i7, s3 + fourScales, scale, minimum, t7);
+            w = codes + CodeBytes;
+            x0 += 32;
+            x1 += 32;
+            x2 += 32;
+            x3 += 32;
+            s0++;
+            s1++;
+            s2++;
+            s3++;
+        }
+
+        PanelOutput<TWide, TVector>.Put(in task, token, row, t0);
+        PanelOutput<TWide, TVector>.Put(in task, token + 1, row, t1);
+        PanelOutput<TWide, TVector>.Put(in task, token + 2, row, t2);
+        PanelOutput<TWide, TVector>.Put(in task, token + 3, row, t3);
+        PanelOutput<TWide, TVector>.Put(in task, token + 4, row, t4);
+        PanelOutput<TWide, TVector>.Put(in task, token + 5, row, t5);
+        PanelOutput<TWide, TVector>.Put(in task, token + 6, row, t6);
+        PanelOutput<TWide, TVector>.Put(in task, token + 7, row, t7);
+    }
+
     private static int ScaleBytes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -219,7 +320,9 @@ internal static unsafe class PanelProduct<TWide, TVector, TFormat>
         if (TFormat.FifthBit)
             a = TWide.Add32(a, sum);
         if (TFormat.Offset != 0)
-            a = TWide.Add32(a, TWide.MultiplyShorts(TWide.Broadcast(&s->FirstSum), TWide.Fill16((short)-TFormat.Offset)));
+            a = TWide.Add32(a, TWide.Broadcast(&s->MinusEightSums));
+        if (TFormat.Offset == 16)
+            a = TWide.Add32(a, TWide.Broadcast(&s->MinusEightSums));
         total = TWide.MultiplyAdd(TWide.ToFloat(a), TWide.Multiply(scale, TWide.Broadcast(&s->Scale)), total);
         if (!TFormat.HasMinimum)
             return total;
