@@ -35,8 +35,10 @@ internal static class EngineMeasurement
             await run.DecodeAsync(1, 64 + i, 2);
 
         clock.Restart();
-        await run.PrefillAsync(PromptTokens);
-        var prefill = PromptTokens / clock.Elapsed.TotalSeconds;
+        var prompts = Math.Max(1, decodeTokens / 16);
+        for (var i = 0; i < prompts; i++)
+            await run.PrefillAsync(PromptTokens);
+        var prefill = prompts * PromptTokens / clock.Elapsed.TotalSeconds;
         clock.Restart();
         await run.DecodeAsync(1, PromptTokens, decodeTokens);
         var after = decodeTokens / clock.Elapsed.TotalSeconds;
@@ -56,7 +58,7 @@ internal static class EngineMeasurement
             ["decode_512"] = after,
             ["decode_8"] = eight,
             ["rss_mib"] = rss,
-            ["file_mib"] = new FileInfo(path).Length / (double)(1 << 20),
+            ["read_mib"] = BytesPerToken(file) / (double)(1 << 20),
         };
         if (longContext > 0)
         {
@@ -71,7 +73,7 @@ internal static class EngineMeasurement
         return 0;
     }
 
-    /// <summary>Repeats one kind of work for some seconds, for a profiler; prints tokens per second of the best repetition.</summary>
+    /// <summary>Repeats one kind of work for some seconds, for a profiler; prints tokens per second.</summary>
     public static async Task<int> ProfileAsync(string path, int threads, string work, int seconds)
     {
         using var file = ModelFile.Open(path);
@@ -83,7 +85,7 @@ internal static class EngineMeasurement
         });
         var run = new Run(pipeline, file.Config.VocabSize, Positions);
         await run.PrefillAsync(PromptTokens);
-        var best = 0.0;
+        var rates = new List<double>();
         for (var all = Stopwatch.StartNew(); all.Elapsed.TotalSeconds < seconds;)
         {
             var clock = Stopwatch.StartNew();
@@ -107,11 +109,18 @@ internal static class EngineMeasurement
                     throw new ArgumentException($"'{work}' is none of prefill, decode, after, eight.");
             }
 
-            best = Math.Max(best, tokens / clock.Elapsed.TotalSeconds);
+            rates.Add(tokens / clock.Elapsed.TotalSeconds);
         }
 
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(path)} {work}: {best:F1} tokens/s"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(path)} {work}: best {rates.Max():F1}, median {rates.Order().ElementAt(rates.Count / 2):F1}, first {string.Join(" ", rates.Take(6).Select(r => r.ToString("F0", CultureInfo.InvariantCulture)))} tokens/s"));
         return 0;
+    }
+
+    /// <summary>Bytes of weights that a token of decode reads: all but a separate embedding.</summary>
+    private static long BytesPerToken(ModelFile file)
+    {
+        var all = file.Gguf.Tensors.Sum(t => t.ByteLength);
+        return file.Gguf.TryGetTensor("output.weight", out _) && file.Gguf.TryGetTensor("token_embd.weight", out var embedding) ? all - embedding!.ByteLength : all;
     }
 
     private static double PeakRssMib()

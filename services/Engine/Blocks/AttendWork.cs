@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Kernels;
 using Slm.Engine.Threading;
@@ -34,6 +35,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
     /// <summary>Number of parts.</summary>
     public int Parts => _units * _chunks;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Execute(int part, int worker)
     {
         var unit = part / _chunks;
@@ -48,6 +50,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
     private int Chunks(QueryGroup group) => ((_context.Positions[group.FirstToken] + group.Count - 1) / Chunk) + 1;
 
     /// <summary>All chunks of a unit, one after the other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Alone(QueryGroup group, int unit, int worker)
     {
         var count = group.Count * Heads;
@@ -70,6 +73,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
     }
 
     /// <summary>One chunk of a unit; whoever is done last merges them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Share(QueryGroup group, int unit, int chunk, int worker)
     {
         var count = group.Count * Heads;
@@ -92,6 +96,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
         Write(group, unit, states);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Attend(QueryGroup group, int unit, int chunk, float* scores, float* states)
     {
         var config = _context.Config;
@@ -139,6 +144,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
         _context.Kernels.AttentionChunk(in queries, keys, tiles);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Write(QueryGroup group, int unit, float* states)
     {
         var config = _context.Config;

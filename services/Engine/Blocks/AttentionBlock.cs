@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Kernels;
 using Slm.Engine.Threading;
@@ -60,6 +61,7 @@ internal sealed unsafe class AttentionBlock : IBlock
     /// <summary>One token: norms and rotates its heads, stores its keys and values.</summary>
     private readonly struct PlaceWork(AttentionBlock block, StepContext context) : IParallelWork
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int part, int worker)
         {
             var config = context.Config;

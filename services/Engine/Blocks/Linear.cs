@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Formats;
 using Slm.Engine.Kernels;
@@ -158,6 +159,7 @@ internal readonly struct ProductsWork : IParallelWork
 
     public int Parts { get; }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Execute(int part, int worker)
     {
         if (part < _partsA)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Quantization;
 using Slm.Engine.Threading;
@@ -24,6 +25,7 @@ internal sealed unsafe class Norm(PinnedArray weight, float epsilon)
     {
         private readonly float* _x = x, _weight = weight;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int part, int worker)
         {
             var target = context.Normed + ((nint)part * size);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Kernels;
 using Slm.Engine.Threading;
@@ -50,6 +51,7 @@ internal sealed unsafe class SwiGluBlock : IBlock
 
         public int Parts { get; }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int part, int worker)
         {
             var begin = part * _partRows;

@@ -88,6 +88,7 @@ internal static unsafe class AttentionChunk<TMath>
     }
 
     /// <summary>Scores of all tiles; what a query does not see is computed along where that costs nothing, and never read.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(in AttentionQueries queries, float** keys, int tiles)
     {
         var size = queries.HeadSize;
@@ -118,6 +119,7 @@ internal static unsafe class AttentionChunk<TMath>
         queries.Begin[query] < (tile + 1) * Tile && queries.End[query] > tile * Tile;
 
     /// <summary>The values of a tile for two queries: together where both see them, in order of position for each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddPair(in AttentionQueries queries, int q, int tile, float* values)
     {
         var begin = Math.Max(0, Math.Max(queries.Begin[q], queries.Begin[q + 1]) - (tile * Tile));
@@ -139,6 +141,7 @@ internal static unsafe class AttentionChunk<TMath>
     }
 
     /// <summary>Those values of positions <paramref name="begin"/> to <paramref name="end"/> of a tile that a query sees.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddSome(in AttentionQueries queries, int q, int tile, float* values, int begin, int end)
     {
         begin = Math.Max(begin, queries.Begin[q] - (tile * Tile));

@@ -100,6 +100,7 @@ public sealed unsafe class WorkerPool : IDisposable
     private static void Invoke<T>(void* work, int part, int worker)
         where T : struct, IParallelWork => Unsafe.AsRef<T>(work).Execute(part, worker);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Dispatch(int parts, delegate*<void*, int, int, void> body, void* work)
     {
         if (_region.IsHeldByCurrentThread)
@@ -128,6 +129,7 @@ public sealed unsafe class WorkerPool : IDisposable
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Participate(int worker)
     {
         var completed = 0;
@@ -159,6 +161,7 @@ public sealed unsafe class WorkerPool : IDisposable
             Interlocked.Add(ref _counters.Done, completed);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void WaitForOthers(int parts)
     {
         if (Volatile.Read(ref _counters.Done) == parts)
@@ -185,6 +188,7 @@ public sealed unsafe class WorkerPool : IDisposable
     }
 
     /// <summary>True as soon as there is a part to claim; false after a tenth of a millisecond without one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SpinForWork()
     {
         var start = Stopwatch.GetTimestamp();

@@ -1,6 +1,6 @@
 // One round of the comparison for llama.cpp, in a process of its own; the twin of EngineMeasurement.cs.
 // node peer.mjs MODEL THREADS TOKENS LONG FLASH
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { getLlama } from "node-llama-cpp";
 
 const [path, threadsText, tokensText, longText, flash] = process.argv.slice(2);
@@ -49,11 +49,14 @@ await prefill(64);
 await decode(1, 64, 16);
 const values = {};
 values.load_ms = load;
-values.prefill_512 = prompt / await seconds(() => prefill(prompt));
+const prompts = Math.max(1, decodeTokens >> 4);
+values.prefill_512 = prompts * prompt / await seconds(async () => {
+  for (let i = 0; i < prompts; i++)
+    await prefill(prompt);
+});
 values.decode_512 = decodeTokens / await seconds(() => decode(1, prompt, decodeTokens));
 values.decode_empty = decodeTokens / await seconds(() => decode(1, 0, decodeTokens));
 values.rss_mib = peakRss();
-values.file_mib = statSync(path).size / 2 ** 20;
 if (longContext > 0) {
   for (let start = 0; start < longContext; start += prompt)
     await prefill(prompt, start);

@@ -1,0 +1,61 @@
+// Runs both engines alternately on the same files and prints a table, ratios first. Called by compare.sh.
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+const env = (name, fallback) => process.env[name] ?? fallback;
+const [ours, cache] = process.argv.slice(2);
+const threads = env("SLM_BENCH_THREADS", "2");
+const rounds = Number(env("SLM_BENCH_ROUNDS", "5"));
+const sizes = env("SLM_BENCH_SIZES", "15M 135M 1.1B").split(" ");
+const recipes = env("SLM_BENCH_TYPES", "Q4_0 Q8_0 Q4_K_M").split(" ");
+const long = env("SLM_BENCH_LONG", "0");
+const peer = path.join(cache, env("SLM_BENCH_PEER", "peer"));
+const tokensOf = { "15M": "256", "135M": "64", "1.1B": "24" };
+
+const run = (file, args, options) => execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], ...options }).trim().split("\n").at(-1);
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
+const measures = [
+  ["decode_empty", "decode, empty context", "tok/s"], ["decode_512", "decode after 512", "tok/s"], ["prefill_512", "prefill 512", "tok/s"],
+  ["decode_8", "8 sequences together", "tok/s"], ["load_ms", "load", "ms"], ["rss_mib", "peak memory", "MiB"],
+];
+if (long !== "0")
+  measures.push(["decode_long", `decode after ${long}`, "tok/s"]);
+
+const bandwidth = Number(run(ours, ["bandwidth", threads]));
+const cpu = /model name\s*:\s*(.*)/.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1] ?? os.cpus()[0].model;
+const set = env("SLM_KERNELS", "the best set");
+const lines = [
+  `${cpu}, ${new Date().toISOString().slice(0, 10)}, ${threads} threads, ${set}, peer ${path.basename(peer)}, ${rounds} rounds, read bandwidth ${bandwidth} GB/s`, "",
+  "| model | work | ours / peer | ours | peer | unit | of read bandwidth |", "|---|---|---|---|---|---|---|",
+];
+for (const size of sizes) {
+  for (const recipe of recipes) {
+    const model = path.join(cache, "models", `${size}-${recipe}.gguf`);
+    if (!existsSync(model))
+      run(ours, ["generate", path.join(cache, "models"), size, recipe]);
+    const results = { ours: [], peer: [], flashOff: [] };
+    for (let round = 0; round < rounds; round++) {
+      const node = (flash) => JSON.parse(run("node", [path.join(peer, "peer.mjs"), model, threads, tokensOf[size], long, flash], { cwd: peer }));
+      results.peer.push(node("on"));
+      results.ours.push(JSON.parse(run(ours, ["measure", model, threads, tokensOf[size], long])));
+      results.flashOff.push(node("off"));
+    }
+    for (const [key, text, unit] of measures) {
+      const mine = median(results.ours.map((r) => r[key]));
+      const on = median(results.peer.map((r) => r[key]));
+      const off = median(results.flashOff.map((r) => r[key]));
+      // The peer's better setting of flash attention counts.
+      const cost = unit !== "tok/s";
+      const theirs = cost ? Math.min(on, off) : Math.max(on, off);
+      const digits = (x) => (x < 100 ? x.toFixed(1) : x.toFixed(0));
+      // Weights read per second: everything in the file but a separate embedding, of which a token reads one row.
+      const share = key === "decode_empty" ? `${(mine * results.ours[0].read_mib * 2 ** 20 / 1e9 / bandwidth * 100).toFixed(0)} %` : "";
+      lines.push(`| ${size} ${recipe} | ${text} | **${(mine / theirs).toFixed(2)}** | ${digits(mine)} | ${digits(theirs)} (flash ${on === theirs ? "on" : "off"}) | ${unit} | ${share} |`);
+    }
+    console.error(`${size} ${recipe} done`);
+    writeFileSync(path.join(cache, "table.md"), lines.join("\n") + "\n");
+  }
+}
+console.log(lines.join("\n"));
