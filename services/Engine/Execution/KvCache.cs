@@ -26,6 +26,7 @@ internal sealed unsafe class KvCache : IDisposable
         _blockFloats = _tileFloats * (blockSize / Tile);
         _layerFloats = checked(_blockFloats * blockCount);
         _buffer = new NativeBuffer(checked((long)_layerFloats * sizeof(float) * layers));
+        MemoryAdvice.UseLargePages(_buffer.Pointer, _buffer.Bytes);
     }
 
     /// <summary>Positions per block.</summary>

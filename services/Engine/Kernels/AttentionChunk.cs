@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Slm.Engine.Kernels;
 
@@ -62,6 +63,7 @@ internal static unsafe class AttentionChunk<TMath>
 {
     private const int Tile = AttentionState.TilePositions;
     private const int Chunk = AttentionState.ChunkPositions;
+    private const int FewQueries = 8;
 
     /// <summary>Fills the state of every query that sees something of the chunk.</summary>
     /// <param name="queries">The queries.</param>
@@ -93,8 +95,11 @@ internal static unsafe class AttentionChunk<TMath>
     {
         var size = queries.HeadSize;
         var q = 0;
+        var few = queries.Count <= FewQueries;
         for (var tile = 0; tile < tiles; tile++)
         {
+            if (few)
+                Fetch(keys, tile, tiles, size, queries.Stride);
             var at = queries.Scores + (tile * Tile);
             for (q = 0; q + 2 <= queries.Count; q += 2)
             {
@@ -113,6 +118,25 @@ internal static unsafe class AttentionChunk<TMath>
             else if (Sees(in queries, q, tile) || Sees(in queries, q, tile + 1))
                 PairScores(queries.Queries[q], keys[tile], keys[tile + 1], at, size);
         }
+    }
+
+    /// <summary>
+    /// With few queries a tile takes less time than it takes to come from memory, and it is too short for the processor to
+    /// notice the stream: asks for this tile's values, which follow the scores, and for the next tile's keys.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch(float** keys, int tile, int tiles, int size, int stride)
+    {
+        if (!Sse.IsSupported)
+            return;
+        var values = keys[tile] + (Tile * size);
+        for (var i = 0; i < Tile * stride; i += 16)
+            Sse.Prefetch0(values + i);
+        if (tile + 1 == tiles)
+            return;
+        var next = keys[tile + 1];
+        for (var i = 0; i < Tile * size; i += 16)
+            Sse.Prefetch0(next + i);
     }
 
     private static bool Sees(in AttentionQueries queries, int query, int tile) =>
