@@ -8,6 +8,7 @@ using Slm.Benchmarks;
 // profile MODEL THREADS WORK SECONDS  repeats prefill, decode, after (512 tokens) or eight
 // kernels                            products on one thread
 // speculation MODEL [DRAFT]          decoding with and without proposed tokens
+// quantization LIBRARY [MODEL]       errors of quantized tensors against the peer's libggml-base
 // otherwise BenchmarkDotNet:         --filter '*Decode*'
 int Number(int index) => int.Parse(args[index], CultureInfo.InvariantCulture);
 switch (args)
@@ -27,6 +28,8 @@ switch (args)
         return 0;
     case ["speculation", var model, .. var draft]:
         return await SpeculationMeasurement.RunAsync(model, draft.FirstOrDefault());
+    case ["quantization", var library, .. var rest]:
+        return QuantizationComparison.Run(library, rest.FirstOrDefault());
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
         return 0;

@@ -5,7 +5,8 @@ namespace Slm.Engine.Quantization;
 /// <summary>Stored rows back to F32, exactly as the GGUF layouts define them.</summary>
 internal static unsafe class RowDequantizer
 {
-    private static readonly sbyte[] Iq4Values = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+    /// <summary>What the sixteen codes of IQ4_NL stand for.</summary>
+    internal static ReadOnlySpan<sbyte> NonLinearValues => [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
     /// <summary>The types that have kernels.</summary>
     public static IReadOnlyCollection<TensorType> Supported { get; } =
@@ -52,7 +53,7 @@ internal static unsafe class RowDequantizer
                 break;
             case TensorType.IQ4_NL:
                 for (var i = 0; i < 32; i++)
-                    target[i] = Half(block) * Iq4Values[Nibble(block + 2, i)];
+                    target[i] = Half(block) * NonLinearValues[Nibble(block + 2, i)];
                 break;
             case TensorType.Q4_1:
                 for (var i = 0; i < 32; i++)
