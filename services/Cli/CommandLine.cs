@@ -74,6 +74,9 @@ internal static class CommandLine
             TokenizeCommand.Create(),
             LogitsCommand.Create(),
             BenchCommand.Create(),
+            PerplexityCommand.Create(),
+            ImatrixCommand.Create(),
+            QuantizeCommand.Create(),
             new Command("train", "Trains models: hands its arguments to the trainer, such as 'slm train pretrain --config FILE'."),
             new Command("serve", "Runs the whole platform in one process: hands its arguments to AppHost."),
         };

@@ -39,7 +39,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
     public Linear Table(string name, int columns, int rows)
     {
         var tensor = Find(name + ".weight", columns, rows);
-        return new Linear(file.Gguf.Pointer(tensor), tensor.Type, rows, columns, OptionalVector(name + ".bias", rows), kernels);
+        return new Linear(file.Gguf.Pointer(tensor), tensor.Type, rows, columns, OptionalVector(name + ".bias", rows), kernels) { Name = tensor.Name };
     }
 
     /// <summary>Vector <paramref name="name"/> of <paramref name="count"/> elements, as F32.</summary>

@@ -44,6 +44,9 @@ internal sealed unsafe class Linear
         }
     }
 
+    /// <summary>Name of the tensor, for observers.</summary>
+    public string Name { get; init; } = "";
+
     public TensorType Type { get; }
 
     public int Rows { get; }
@@ -82,6 +85,7 @@ internal sealed unsafe class Linear
             Pack(_ownPanels.Pointer, context.Workers);
         }
 
+        context.Observer?.Observe(Name, new ReadOnlySpan<float>(x, checked(tokens * Columns)), Columns);
         return Describe(context, x, tokens, y, accumulate);
     }
     /// <summary>Runs one product on all threads.</summary>

@@ -56,6 +56,7 @@ public sealed class LocalPipeline : IPipeline
             BlockSize = options.BlockSize,
             BlockCount = Blocks(config, options),
             MaxStepTokens = options.MaxStepTokens,
+            Observer = options.Observer,
             Kernels = options.Kernels,
         };
         var own = options.Workers is null ? new WorkerPool(options.Threads) : null;

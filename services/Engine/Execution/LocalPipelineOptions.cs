@@ -27,6 +27,9 @@ public sealed record LocalPipelineOptions
     /// <summary>Positions per KV block, a multiple of 32.</summary>
     public int BlockSize { get; init; } = 32;
 
+    /// <summary>Sees the inputs of every matrix product; none by default, which costs nothing.</summary>
+    public IInputObserver? Observer { get; init; }
+
     /// <summary>Kernels; the best ones for this processor unless a test says otherwise.</summary>
     internal KernelSet Kernels { get; init; } = KernelSet.Best;
 }

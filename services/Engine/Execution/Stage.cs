@@ -45,7 +45,7 @@ public sealed class Stage : IDisposable
         WeightBytes = weights.Bytes;
         KvBytesPerToken = KvBytes(_config, range.Count);
         _cache = new KvCache(range.Count, options.BlockCount, options.BlockSize, _config.KeyValueHeadCount, _config.HeadSize);
-        _context = new StepContext(_config, options.MaxStepTokens, _cache, workers, options.Kernels);
+        _context = new StepContext(_config, options.MaxStepTokens, _cache, workers, options.Kernels) { Observer = options.Observer };
     }
 
     /// <summary>The layers.</summary>

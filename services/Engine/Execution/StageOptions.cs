@@ -14,6 +14,9 @@ public sealed record StageOptions
     /// <summary>Most tokens one step may carry.</summary>
     public int MaxStepTokens { get; init; } = 512;
 
+    /// <summary>Sees the inputs of every matrix product; none by default, which costs nothing.</summary>
+    public IInputObserver? Observer { get; init; }
+
     /// <summary>Kernels; the best ones for this processor unless a test says otherwise.</summary>
     internal KernelSet Kernels { get; init; } = KernelSet.Best;
 }

@@ -82,6 +82,9 @@ internal sealed unsafe class StepContext : IDisposable
 
     public KernelSet Kernels { get; }
 
+    /// <summary>Sees the inputs of products; normally there is none.</summary>
+    public IInputObserver? Observer { get; init; }
+
     /// <summary>The running step.</summary>
     public StepBatch Batch { get; private set; } = new();
 
