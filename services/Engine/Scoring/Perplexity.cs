@@ -82,6 +82,7 @@ public static class Perplexity
         var vocab = pipeline.Config.VocabSize;
         var step = (int)Math.Clamp(LogitBytes / sizeof(float) / vocab, 1, pipeline.MaxStepTokens);
         var blocks = Enumerable.Range(0, (ids.Length + pipeline.BlockSize - 1) / pipeline.BlockSize).ToArray();
+        var slot = pipeline.StateSlots > 0 ? 0 : -1;
         var batch = new StepBatch();
         for (var start = 0; start < ids.Length; start += step)
         {
@@ -89,7 +90,7 @@ public static class Perplexity
             var count = Math.Min(step, ids.Length - start);
             var wanted = Math.Clamp(start + count - first, 0, count);
             batch.Clear();
-            batch.Add(ids.AsSpan(start, count), start, blocks.AsSpan(0, (start + count + pipeline.BlockSize - 1) / pipeline.BlockSize), wanted);
+            batch.Add(ids.AsSpan(start, count), start, blocks.AsSpan(0, (start + count + pipeline.BlockSize - 1) / pipeline.BlockSize), wanted, slot);
             var rows = await pipeline.ForwardAsync(batch, StepOutput.Logits, cancellationToken).ConfigureAwait(false);
             for (var row = 0; row < wanted; row++)
             {
