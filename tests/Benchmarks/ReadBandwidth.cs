@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Slm.Engine.Execution;
 
 namespace Slm.Benchmarks;
 
@@ -13,6 +14,7 @@ internal static unsafe class ReadBandwidth
     public static double Measure(int threads)
     {
         var memory = (byte*)NativeMemory.AlignedAlloc((nuint)Bytes, 64);
+        MemoryAdvice.UseLargePages(memory, Bytes);
         new Span<byte>(memory, (int)Bytes).Fill(1);
         var best = 0.0;
         var sums = new ulong[threads * 16];
