@@ -39,4 +39,5 @@ internal sealed record LoadResult(
 
 [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(List<LoadResult>))]
+[JsonSerializable(typeof(List<LoadPlan>))]
 internal sealed partial class LoadResultJson : JsonSerializerContext;

@@ -6,14 +6,14 @@ namespace Slm.ServingBenchmarks;
 /// <param name="OutputTokens">Tokens to generate.</param>
 internal sealed record PlannedRequest(double Arrival, int[] Prompt, int OutputTokens);
 
+/// <summary>The requests of one number of streams.</summary>
+internal sealed record LoadPlan(int Streams, PlannedRequest[] Requests);
+
 /// <summary>Requests of mixed lengths that arrive as a Poisson process, the same ones for the same seed.</summary>
 internal static class RequestMix
 {
     private static readonly int[] PromptLengths = [16, 32, 64, 128, 256];
     private static readonly int[] OutputLengths = [16, 32, 64, 96];
-
-    /// <summary>Tokens of an average answer.</summary>
-    public static double MeanOutput => OutputLengths.Average();
 
     /// <param name="count">How many.</param>
     /// <param name="rate">Arrivals per second.</param>

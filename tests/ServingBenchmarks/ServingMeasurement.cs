@@ -22,7 +22,7 @@ internal static class ServingMeasurement
     /// <param name="path">Model file.</param>
     /// <param name="levels">Numbers of streams.</param>
     /// <param name="perStream">Requests per stream, at least 8 in all.</param>
-    /// <param name="json">File for the results; null: none.</param>
+    /// <param name="json">File for the results; null: none. The requests go to a file beside it, for Peer/serving.mjs.</param>
     /// <param name="settings">Further settings of the platform, such as <c>--Slm:Inference:ChunkTokens=64</c>.</param>
     public static async Task<int> RunAsync(string path, int[] levels, int perStream, string? json, string[] settings)
     {
@@ -46,11 +46,14 @@ internal static class ServingMeasurement
         alone = await LoadAsync(client, model, RequestMix.Plan(8, 1e6, vocabulary, Seed + 1), 1, 0);
         var pace = alone.Requests / alone.Seconds;
         var results = new List<LoadResult>();
+        var plans = new List<LoadPlan>();
         Console.WriteLine("streams  requests   out tok/s    in tok/s | first token p50     p95     p99 ms | per token p50     p95     p99 ms");
         foreach (var streams in levels)
         {
             var rate = pace * streams;
-            var result = await LoadAsync(client, model, RequestMix.Plan(Math.Max(8, streams * perStream), rate, vocabulary, Seed + streams), streams, rate);
+            var plan = RequestMix.Plan(Math.Max(8, streams * perStream), rate, vocabulary, Seed + streams);
+            plans.Add(new LoadPlan(streams, plan));
+            var result = await LoadAsync(client, model, plan, streams, rate);
             results.Add(result);
             var (first, next) = (result.FirstTokenMs, result.InterTokenMs);
             Console.WriteLine(string.Create(
@@ -59,7 +62,11 @@ internal static class ServingMeasurement
         }
 
         if (json is not null)
+        {
             await File.WriteAllTextAsync(json, JsonSerializer.Serialize(results, LoadResultJson.Default.ListLoadResult));
+            await File.WriteAllTextAsync($"{json}.plan", JsonSerializer.Serialize(plans, LoadResultJson.Default.ListLoadPlan));
+        }
+
         await app.StopAsync();
         return 0;
     }
@@ -88,7 +95,7 @@ internal static class ServingMeasurement
                 {
                     Model = model,
                     TokenIds = new TokenIds { Ids = { request.Prompt } },
-                    Sampling = new SamplingOptions { MaxTokens = request.OutputTokens, Temperature = 1, Seed = 1, IgnoreEos = true, SkipSpecialTokens = false },
+                    Sampling = new SamplingOptions { MaxTokens = request.OutputTokens, Temperature = 0, IgnoreEos = true, SkipSpecialTokens = false },
                 });
                 TimeSpan? first = null;
                 await foreach (var piece in call.ResponseStream.ReadAllAsync())
