@@ -51,7 +51,7 @@ internal static class ServingMeasurement
         foreach (var streams in levels)
         {
             var rate = pace * streams;
-            var plan = RequestMix.Plan(Math.Max(8, streams * perStream), rate, vocabulary, Seed + streams);
+            var plan = RequestMix.Plan(Math.Max(8, streams * perStream), rate, vocabulary, Seed + 100 + streams);
             plans.Add(new LoadPlan(streams, plan));
             var result = await LoadAsync(client, model, plan, streams, rate);
             results.Add(result);
