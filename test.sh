@@ -56,7 +56,7 @@ if (($#)); then projects=("$@"); else
   projects=()
   for project in tests/*/*.csproj; do
     name=$(basename "$project" .csproj)
-    [[ $name == Benchmarks ]] || projects+=("$name")
+    [[ $name == *Benchmarks ]] || projects+=("$name")
   done
 fi
 
