@@ -25,8 +25,8 @@ internal static class Welcome
             var model = models.FirstOrDefault(m => m.Name == "stories")?.Name ?? models[0].Name;
             output.WriteLine();
             output.WriteLine("Try:");
-            output.WriteLine($"  curl {http}/v1/completions -H 'Content-Type: application/json' -d '{{\"model\":\"{model}\",\"prompt\":\"Once upon a time\",\"max_tokens\":60}}'");
-            output.WriteLine($"  grpcurl -plaintext -d '{{\"model\":\"{model}\",\"text\":\"Once upon a time\",\"sampling\":{{\"max_tokens\":60}}}}' {grpc["http://".Length..]} slm.v1.InferenceService/Generate");
+            output.WriteLine($"  curl {http}/v1/completions -H 'Content-Type: application/json' -d '{{\"model\":\"{model}\",\"prompt\":\"Once upon a time\",\"temperature\":0.4,\"max_tokens\":60}}'");
+            output.WriteLine($"  grpcurl -plaintext -d '{{\"model\":\"{model}\",\"text\":\"Once upon a time\",\"sampling\":{{\"temperature\":0.4,\"max_tokens\":60}}}}' {grpc["http://".Length..]} slm.v1.InferenceService/Generate");
             output.WriteLine($"  dotnet run -c Release --project services/Cli -- chat --model {model} --endpoint {grpc}");
         }
         output.WriteLine();
