@@ -9,7 +9,7 @@ internal static class StepRunner
 {
     public static readonly string[] KernelSets = [.. KernelSet.Available.Select(set => set.Name)];
 
-    public static KernelSet Kernels(string? name) => KernelSet.Choose(name);
+    public static KernelSet Kernels(string? name) => name is null ? KernelSet.Best : KernelSet.Choose(name);
 
     public static LocalPipeline Load(ModelFile file, string? kernels = null, int stages = 1, int threads = 2) =>
         LocalPipeline.Load(file, new LocalPipelineOptions
