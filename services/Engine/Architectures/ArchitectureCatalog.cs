@@ -11,7 +11,9 @@ internal static class ArchitectureCatalog
     {
         ["llama"] = Llama,
         ["qwen2"] = Llama,
+        ["qwen2moe"] = Llama,
         ["qwen3"] = Llama,
+        ["qwen3moe"] = Llama,
     };
 
     /// <summary>The architecture of a model.</summary>

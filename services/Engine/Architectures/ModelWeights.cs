@@ -34,6 +34,29 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
         return matrix;
     }
 
+    /// <summary>Some rows of matrix <c>name.weight</c> [rows, columns] and its bias: one of several matrices that a file holds as one.</summary>
+    /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
+    public Linear Rows(string name, int columns, int rows, int first, int count)
+    {
+        var tensor = Find(name + ".weight", columns, rows);
+        PinnedArray? bias = null;
+        if (OptionalVector(name + ".bias", rows) is { } whole)
+        {
+            bias = new PinnedArray(count);
+            whole.Memory.Slice(first, count).CopyTo(bias.Memory);
+        }
+
+        return Slice(tensor, columns, first, count, bias);
+    }
+
+    /// <summary>The matrices [rows, columns] of the experts in tensor <c>name.weight</c> [experts, rows, columns].</summary>
+    /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
+    public Linear[] Experts(string name, int columns, int rows, int experts)
+    {
+        var tensor = Find(name + ".weight", columns, rows, experts);
+        return [.. Enumerable.Range(0, experts).Select(expert => Slice(tensor, columns, (long)expert * rows, rows, bias: null))];
+    }
+
     /// <summary>The same of which only single rows are read: an embedding.</summary>
     /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
     public Linear Table(string name, int columns, int rows)
@@ -61,9 +84,17 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
     /// <summary>The same, or null if the file lacks it.</summary>
     public Norm? OptionalNorm(string name, int size) => Has(name) ? Norm(name, size) : null;
 
-    private TensorInfo Find(string name, int columns, int rows)
+    private Linear Slice(TensorInfo tensor, int columns, long first, int count, PinnedArray? bias)
     {
-        var tensor = file.Require(name, RowDequantizer.Supported, columns, rows);
+        var start = file.Gguf.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns));
+        var matrix = new Linear(start, tensor.Type, count, columns, bias, kernels) { Name = tensor.Name };
+        _matrices.Add(matrix);
+        return matrix;
+    }
+
+    private TensorInfo Find(string name, params ReadOnlySpan<long> shape)
+    {
+        var tensor = file.Require(name, RowDequantizer.Supported, shape);
         if (_taken.Add(name))
             Bytes += tensor.ByteLength;
         return tensor;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Kernels;
 using Slm.Engine.Threading;
@@ -14,11 +15,15 @@ internal readonly unsafe struct AttendWork : IParallelWork
 {
     private const int Chunk = AttentionState.ChunkPositions;
     private readonly StepContext _context;
-    private readonly int _layer, _units, _chunks;
+    private readonly int _layer, _window, _units, _chunks;
 
-    public AttendWork(int layer, StepContext context)
+    /// <param name="layer">Index of the layer in the cache.</param>
+    /// <param name="window">Positions that a query sees, its own included; 0 for all.</param>
+    /// <param name="context">The step.</param>
+    public AttendWork(int layer, int window, StepContext context)
     {
         _layer = layer;
+        _window = window;
         _context = context;
         _units = context.GroupCount * context.Config.KeyValueHeadCount;
         _chunks = 1;
@@ -59,13 +64,14 @@ internal readonly unsafe struct AttendWork : IParallelWork
         var totals = scores + (count * (nint)Chunk);
         var states = totals + (count * floats);
         var chunks = Chunks(group);
-        for (var chunk = 0; chunk < chunks; chunk++)
+        var first = First(group, 0);
+        for (var chunk = first; chunk < chunks; chunk++)
         {
-            Attend(group, unit, chunk, scores, chunk == 0 ? totals : states);
-            for (var q = 0; q < count && chunk > 0; q++)
+            Attend(group, unit, chunk, scores, chunk == first ? totals : states);
+            for (var q = 0; q < count && chunk > first; q++)
             {
                 if (Position(group, q) >= chunk * Chunk)
-                    _context.Kernels.MergeAttention(totals + (q * floats), states + (q * floats), _context.Cache.Stride);
+                    Add(group, q, chunk, totals + (q * floats), states + (q * floats));
             }
         }
 
@@ -80,21 +86,39 @@ internal readonly unsafe struct AttendWork : IParallelWork
         nint floats = AttentionState.Floats(_context.Cache.Stride);
         var chunkFloats = StepContext.GroupQueries * Heads * floats;
         var states = _context.ChunkStates + (unit * (nint)_context.ChunkCapacity * chunkFloats);
-        Attend(group, unit, chunk, _context.Scratch(worker), states + (chunk * chunkFloats));
+        var first = First(group, 0);
+        if (chunk >= first)
+            Attend(group, unit, chunk, _context.Scratch(worker), states + (chunk * chunkFloats));
         if (Interlocked.Decrement(ref _context.GroupsLeft[unit]) > 0)
             return;
         var chunks = Chunks(group);
-        for (var next = 1; next < chunks; next++)
+        for (var next = first + 1; next < chunks; next++)
         {
             for (var q = 0; q < count; q++)
             {
                 if (Position(group, q) >= next * Chunk)
-                    _context.Kernels.MergeAttention(states + (q * floats), states + (next * chunkFloats) + (q * floats), _context.Cache.Stride);
+                    Add(group, q, next, states + (first * chunkFloats) + (q * floats), states + (next * chunkFloats) + (q * floats));
             }
         }
 
-        Write(group, unit, states);
+        Write(group, unit, states + (first * chunkFloats));
     }
+
+    /// <summary>Merges a chunk's state into the total of the chunks before it, or begins the total where the query's window does.</summary>
+    private void Add(QueryGroup group, int query, int chunk, float* total, float* state)
+    {
+        var first = First(group, query);
+        if (chunk > first)
+            _context.Kernels.MergeAttention(total, state, _context.Cache.Stride);
+        else if (chunk == first)
+            NativeMemory.Copy(state, total, (nuint)AttentionState.Floats(_context.Cache.Stride) * sizeof(float));
+    }
+
+    /// <summary>First position that a query head sees.</summary>
+    private int Begin(QueryGroup group, int query) => _window == 0 ? 0 : Math.Max(0, Position(group, query) - _window + 1);
+
+    /// <summary>First chunk that a query head sees something of.</summary>
+    private int First(QueryGroup group, int query) => Begin(group, query) / Chunk;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Attend(QueryGroup group, int unit, int chunk, float* scores, float* states)
@@ -116,7 +140,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
         {
             rows[q] = query + (q / Heads * rowFloats) + (q % Heads * size);
             results[q] = states + (q * (nint)AttentionState.Floats(cache.Stride));
-            begin[q] = 0;
+            begin[q] = Begin(group, q) - start;
             end[q] = Math.Min(Chunk, Position(group, q) - start + 1);
         }
 
@@ -139,7 +163,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
             Scores = scores,
             HeadSize = size,
             Stride = cache.Stride,
-            Scale = 1f / MathF.Sqrt(size),
+            Scale = config.AttentionScale > 0 ? config.AttentionScale : 1f / MathF.Sqrt(size),
         };
         _context.Kernels.AttentionChunk(in queries, keys, tiles);
     }

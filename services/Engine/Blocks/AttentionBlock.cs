@@ -5,9 +5,23 @@ using Slm.Engine.Threading;
 
 namespace Slm.Engine.Blocks;
 
+/// <summary>Rotations of queries and keys.</summary>
+internal enum Rotation
+{
+    /// <summary>Positions are not seen.</summary>
+    None,
+
+    /// <summary>By <see cref="Models.ModelConfig.Rope"/>.</summary>
+    Usual,
+
+    /// <summary>By <see cref="Models.ModelConfig.WindowRope"/>.</summary>
+    Window,
+}
+
 /// <summary>
 /// Causal grouped-query attention (Ainslie et al. 2023) over the paged cache: x += W_o · softmax(q·kᵀ/√d)·v with rotary
-/// positions and, if present, RMS norms of each head of q and k before the rotation.
+/// positions and, if present, RMS norms of each head of q and k before the rotation;
+/// a query may be limited to a window of positions.
 /// </summary>
 internal sealed unsafe class AttentionBlock : IBlock
 {
@@ -24,7 +38,13 @@ internal sealed unsafe class AttentionBlock : IBlock
 
     public required Linear Value { get; init; }
 
-    public required Linear Output { get; init; }
+    public required Residual Output { get; init; }
+
+    /// <summary>Positions that a query sees, its own included; 0 for all.</summary>
+    public int Window { get; init; }
+
+    /// <summary>Which rotation queries and keys get.</summary>
+    public Rotation Rotation { get; init; } = Rotation.Usual;
 
     public Norm? QueryNorm { get; init; }
 
@@ -46,16 +66,10 @@ internal sealed unsafe class AttentionBlock : IBlock
         var place = new PlaceWork(this, context);
         context.ForEachToken(tokens, ref place);
 
-        var attend = new AttendWork(_cacheLayer, context);
+        var attend = new AttendWork(_cacheLayer, Window, context);
         context.Workers.Run(attend.Parts, ref attend);
 
-        if (Output.WantsInt8)
-        {
-            var quantize = new QuantizeWork(context, context.Attended, Output.Columns);
-            context.ForEachToken(tokens, ref quantize);
-        }
-
-        Output.Multiply(context, context.Attended, tokens, context.Hidden, accumulate: true);
+        Output.Add(context, context.Attended);
     }
 
     /// <summary>One token: norms and rotates its heads, stores its keys and values.</summary>
@@ -81,11 +95,16 @@ internal sealed unsafe class AttentionBlock : IBlock
                     keyNorm.InPlace(context, key + ((nint)head * size));
             }
 
-            var pairs = config.Rope.Dimensions / 2;
-            var cos = context.Cosines + ((nint)part * pairs);
-            var sin = context.Sines + ((nint)part * pairs);
-            Rope.Rotate(query, config.HeadCount, size, cos, sin, pairs, config.Rope.NeoX);
-            Rope.Rotate(key, config.KeyValueHeadCount, size, cos, sin, pairs, config.Rope.NeoX);
+            if (block.Rotation != Rotation.None)
+            {
+                var pairs = config.Rope.Dimensions / 2;
+                var cosines = block.Rotation == Rotation.Window ? context.WindowCosines : context.Cosines;
+                var sines = block.Rotation == Rotation.Window ? context.WindowSines : context.Sines;
+                var cos = cosines + ((nint)part * pairs);
+                var sin = sines + ((nint)part * pairs);
+                Rope.Rotate(query, config.HeadCount, size, cos, sin, pairs, config.Rope.NeoX);
+                Rope.Rotate(key, config.KeyValueHeadCount, size, cos, sin, pairs, config.Rope.NeoX);
+            }
 
             var cache = context.Cache;
             var position = context.Positions[part];

@@ -4,7 +4,7 @@ using Slm.Engine.Threading;
 namespace Slm.Engine.Blocks;
 
 /// <summary>Token ids to rows of the residual stream.</summary>
-internal sealed unsafe class Embedding(Linear table)
+internal sealed unsafe class Embedding(Linear table, float scale = 1)
 {
     /// <summary>Number of rows.</summary>
     public int VocabSize => table.Rows;
@@ -12,12 +12,18 @@ internal sealed unsafe class Embedding(Linear table)
     /// <summary>Writes the row of each token of the step.</summary>
     public void Forward(StepContext context)
     {
-        var work = new Work(context, table);
+        var work = new Work(context, table, scale);
         context.ForEachToken(context.Tokens, ref work);
     }
 
-    private readonly struct Work(StepContext context, Linear table) : IParallelWork
+    private readonly struct Work(StepContext context, Linear table, float scale) : IParallelWork
     {
-        public void Execute(int part, int worker) => table.Row(context.Batch.Tokens[part], context.Hidden + ((nint)part * table.Columns));
+        public void Execute(int part, int worker)
+        {
+            var row = context.Hidden + ((nint)part * table.Columns);
+            table.Row(context.Batch.Tokens[part], row);
+            for (var i = 0; scale != 1 && i < table.Columns; i++)
+                row[i] *= scale;
+        }
     }
 }

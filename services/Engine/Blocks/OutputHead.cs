@@ -1,9 +1,10 @@
+using System.Numerics.Tensors;
 using Slm.Engine.Execution;
 
 namespace Slm.Engine.Blocks;
 
 /// <summary>The final norm and the projection to the vocabulary, for the rows that are wanted.</summary>
-internal sealed unsafe class OutputHead(Norm norm, Linear projection)
+internal sealed unsafe class OutputHead(Norm norm, Linear projection, float scale = 1)
 {
     private PinnedArray _output = new(0);
 
@@ -29,9 +30,17 @@ internal sealed unsafe class OutputHead(Norm norm, Linear projection)
             _output = new PinnedArray(length);
         norm.Forward(context, hidden, rows.Length, output == StepOutput.Logits && projection.WantsInt8);
         if (output == StepOutput.Logits)
+        {
             projection.Multiply(context, context.Normed, rows.Length, _output.Pointer);
+            var logits = _output.Memory.Span[..(int)length];
+            if (scale != 1)
+                TensorPrimitives.Multiply(logits, scale, logits);
+        }
         else
+        {
             Buffer.MemoryCopy(context.Normed, _output.Pointer, _output.Length * (long)sizeof(float), length * sizeof(float));
+        }
+
         return _output.Memory[..(int)length];
     }
 }

@@ -38,11 +38,18 @@ internal sealed unsafe class RotaryPositions
     /// <summary>Number of rotated pairs.</summary>
     public int Pairs => _frequencies.Length;
 
-    /// <summary>Fills <see cref="StepContext.Cosines"/> and <see cref="StepContext.Sines"/>.</summary>
+    /// <summary>Those of layers with a window, where they are others.</summary>
+    public RotaryPositions? Window { get; init; }
+
+    /// <summary>Fills <see cref="StepContext.Cosines"/> and <see cref="StepContext.Sines"/>, and those of windows.</summary>
     public void Fill(StepContext context)
     {
-        var cosines = context.Cosines;
-        var sines = context.Sines;
+        Fill(context, context.Cosines, context.Sines);
+        Window?.Fill(context, context.WindowCosines, context.WindowSines);
+    }
+
+    private void Fill(StepContext context, float* cosines, float* sines)
+    {
         foreach (var position in context.Positions)
         {
             foreach (var frequency in _frequencies)

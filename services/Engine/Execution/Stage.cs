@@ -157,6 +157,7 @@ public sealed class Stage : IDisposable
         Require(
             config.Rope.Dimensions >= 0 && config.Rope.Dimensions % 2 == 0 && config.Rope.Dimensions <= config.HeadSize,
             $"{config.Rope.Dimensions} rotary dimensions do not fit a head of {config.HeadSize}");
+        Require(config.WindowRope is null || config.WindowRope.Dimensions == config.Rope.Dimensions, "its two rotations differ in their dimensions");
         Require((long)config.HeadCount * config.HeadSize <= 1 << 20 && config.FeedForwardSize <= 1 << 24, "sizes are absurd");
     }
 

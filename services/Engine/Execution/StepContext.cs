@@ -35,7 +35,8 @@ internal sealed unsafe class StepContext : IDisposable
         _items = new int[maxTokens];
         long queries = (long)config.HeadCount * config.HeadSize;
         long keys = (long)config.KeyValueHeadCount * config.HeadSize;
-        var widest = Math.Max(Math.Max(config.HiddenSize, config.FeedForwardSize), queries);
+        var feedForward = Math.Max(config.FeedForwardSize, config.Experts?.SharedFeedForwardSize ?? 0);
+        var widest = Math.Max(Math.Max(config.HiddenSize, Math.Max(feedForward, config.Experts?.FeedForwardSize ?? 0)), queries);
         var group = config.HeadCount / config.KeyValueHeadCount;
         var groupFloats = GroupQueries * (long)group * (AttentionState.ChunkPositions + (2 * AttentionState.Floats(cache.Stride)));
         _workerFloats = (Math.Max(4 * widest, groupFloats) + 15) & ~15L;
@@ -48,13 +49,16 @@ internal sealed unsafe class StepContext : IDisposable
         var key = _arena.Reserve<float>(maxTokens * keys);
         var value = _arena.Reserve<float>(maxTokens * keys);
         var attended = _arena.Reserve<float>(maxTokens * queries);
-        var gate = _arena.Reserve<float>(maxTokens * (long)config.FeedForwardSize);
-        var up = _arena.Reserve<float>(maxTokens * (long)config.FeedForwardSize);
+        var gate = _arena.Reserve<float>(maxTokens * (long)feedForward);
+        var up = _arena.Reserve<float>(maxTokens * (long)feedForward);
         var int8 = _arena.Reserve<sbyte>(maxTokens * widest);
         var scales = _arena.Reserve<ActivationScale>(maxTokens * (widest / 32 + 1));
         var pairs = config.Rope.Dimensions / 2;
         var cosines = _arena.Reserve<float>((long)maxTokens * pairs);
         var sines = _arena.Reserve<float>((long)maxTokens * pairs);
+        var windowPairs = config.WindowRope is null ? 0 : pairs;
+        var windowCosines = _arena.Reserve<float>((long)maxTokens * windowPairs);
+        var windowSines = _arena.Reserve<float>((long)maxTokens * windowPairs);
         var scratch = _arena.Reserve<float>(workers.Threads * _workerFloats);
         HiddenArray = new PinnedArray(maxTokens * (long)config.HiddenSize);
         Normed = _arena.Get<float>(normed);
@@ -69,6 +73,9 @@ internal sealed unsafe class StepContext : IDisposable
         ChunkStates = _arena.Get<float>(shared);
         Cosines = _arena.Get<float>(cosines);
         Sines = _arena.Get<float>(sines);
+        WindowCosines = _arena.Get<float>(windowCosines);
+        WindowSines = _arena.Get<float>(windowSines);
+        Experts = config.Experts is null ? null : new ExpertBatch(config, maxTokens);
         _workerScratch = _arena.Get<float>(scratch);
     }
 
@@ -129,6 +136,15 @@ internal sealed unsafe class StepContext : IDisposable
 
     /// <summary>sin of the rotary angles [tokens, pairs].</summary>
     public float* Sines { get; }
+
+    /// <summary>cos of the rotary angles of layers with a window [tokens, pairs].</summary>
+    public float* WindowCosines { get; }
+
+    /// <summary>sin of the rotary angles of layers with a window [tokens, pairs].</summary>
+    public float* WindowSines { get; }
+
+    /// <summary>Visits of experts; null for models without experts.</summary>
+    public ExpertBatch? Experts { get; }
 
     /// <summary>Position of each token in its sequence.</summary>
     public ReadOnlySpan<int> Positions => _positions.AsSpan(0, Tokens);
@@ -192,5 +208,9 @@ internal sealed unsafe class StepContext : IDisposable
             work.Execute(token, 0);
     }
 
-    public void Dispose() => _arena.Dispose();
+    public void Dispose()
+    {
+        Experts?.Dispose();
+        _arena.Dispose();
+    }
 }

@@ -56,6 +56,12 @@ internal sealed unsafe class KernelSet
     /// <summary>gate (in and out), up, count.</summary>
     public delegate*<float*, float*, int, void> SwiGlu { get; private init; }
 
+    /// <summary>gate (in and out), up, count.</summary>
+    public delegate*<float*, float*, int, void> GeGlu { get; private init; }
+
+    /// <summary>gate (in and out), up, count.</summary>
+    public delegate*<float*, float*, int, void> ReGlu { get; private init; }
+
     /// <summary>See <see cref="AttentionChunk{TMath}.Run"/>.</summary>
     public delegate*<in AttentionQueries, float**, int, void> AttentionChunk { get; private init; }
 
@@ -72,6 +78,14 @@ internal sealed unsafe class KernelSet
             ?? throw new NotSupportedException($"{Variable} is '{name}'; this processor has {string.Join(", ", Available.Select(set => set.Name))}.");
     }
 
+    /// <summary>Gated unit with a function: gate (in and out), up, count.</summary>
+    public delegate*<float*, float*, int, void> Gate(GateFunction function) => function switch
+    {
+        GateFunction.Gelu => GeGlu,
+        GateFunction.Relu => ReGlu,
+        _ => SwiGlu,
+    };
+
     /// <summary>Matrix product for weights of a type: of panels if <see cref="PanelLayout"/> has one for it.</summary>
     /// <exception cref="NotSupportedException">There is none for this type.</exception>
     public delegate*<in MatMulTask, int, int, float*, void> MatMul(TensorType type)
@@ -85,7 +99,9 @@ internal sealed unsafe class KernelSet
         var set = new KernelSet("portable", "portable", WidePortable.Rows)
         {
             RmsNorm = &RmsNorm<PortableMath>.Run,
-            SwiGlu = &SwiGlu<PortableMath>.Run,
+            SwiGlu = &GatedUnit<PortableMath, SiluGate>.Run,
+            GeGlu = &GatedUnit<PortableMath, GeluGate>.Run,
+            ReGlu = &GatedUnit<PortableMath, ReluGate>.Run,
             AttentionChunk = &AttentionChunk<PortableMath>.Run,
             MergeAttention = &AttentionChunk<PortableMath>.Merge,
         };
@@ -103,7 +119,9 @@ internal sealed unsafe class KernelSet
         var set = new KernelSet(name, "fma", TWide.Rows)
         {
             RmsNorm = &RmsNorm<FusedMath>.Run,
-            SwiGlu = &SwiGlu<FusedMath>.Run,
+            SwiGlu = &GatedUnit<FusedMath, SiluGate>.Run,
+            GeGlu = &GatedUnit<FusedMath, GeluGate>.Run,
+            ReGlu = &GatedUnit<FusedMath, ReluGate>.Run,
             AttentionChunk = &AttentionChunk<FusedMath>.Run,
             MergeAttention = &AttentionChunk<FusedMath>.Merge,
         };

@@ -54,6 +54,9 @@ internal sealed class GgufKeys(GgufFile file, string architecture)
             : throw Error($"'{Key(suffix)}' is {number}; it must be between {min} and {max}.");
     }
 
+    public bool? Flag(string suffix) => !file.Metadata.TryGetValue(Key(suffix), out var value) ? null
+        : value as bool? ?? throw Error($"'{Key(suffix)}' is of type {value.GetType().Name}; a bool is expected.");
+
     public string? Text(string suffix) => !file.Metadata.TryGetValue(Key(suffix), out var value) ? null
         : value as string ?? throw Error($"'{Key(suffix)}' is of type {value.GetType().Name}; a string is expected.");
 

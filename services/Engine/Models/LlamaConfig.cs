@@ -2,7 +2,7 @@ using Slm.Engine.Formats;
 
 namespace Slm.Engine.Models;
 
-/// <summary>Hyper-parameters of the llama family: llama (also Mistral, SmolLM), qwen2, qwen3.</summary>
+/// <summary>Hyper-parameters of the llama family: llama (also Mistral, Mixtral, SmolLM), qwen2, qwen3 and their mixtures of experts.</summary>
 internal static class LlamaConfig
 {
     private const int MaxLayers = 1024;
@@ -15,8 +15,6 @@ internal static class LlamaConfig
     public static ModelConfig Read(GgufFile file, string architecture, bool neoX)
     {
         var keys = new GgufKeys(file, architecture);
-        if (keys.Int("expert_count", 0, int.MaxValue) is > 0 and var experts)
-            throw keys.Error($"the model has {experts} experts per layer; mixture-of-experts models of the architecture '{architecture}' are not supported yet.");
         var hidden = keys.RequiredInt("embedding_length", 1, MaxWidth);
         var heads = keys.RequiredInt("attention.head_count", 1, MaxHeads);
         var kvHeads = keys.Int("attention.head_count_kv", 1, MaxHeads) ?? heads;
@@ -31,12 +29,17 @@ internal static class LlamaConfig
         var contextLength = keys.RequiredInt("context_length", 1, RopeReader.MaxContext);
         if (keys.Int("attention.sliding_window", 0, int.MaxValue) is > 0 and var window && window < contextLength)
             throw keys.Error($"'{keys.Key("attention.sliding_window")}' is {window}; sliding windows are not supported yet.");
+        var feedForward = keys.RequiredInt("feed_forward_length", 1, MaxWidth);
+        var experts = ExpertConfig.Read(keys, feedForward, shared: architecture == "qwen2moe", normalize: architecture != "qwen2moe");
+        if (experts is null && architecture.EndsWith("moe", StringComparison.Ordinal))
+            throw keys.Error($"the metadata key '{keys.Key("expert_count")}' is missing or 0.");
         return new ModelConfig
         {
             Architecture = architecture,
             LayerCount = keys.RequiredInt("block_count", 1, MaxLayers),
             HiddenSize = hidden,
-            FeedForwardSize = keys.RequiredInt("feed_forward_length", 1, MaxWidth),
+            FeedForwardSize = feedForward,
+            Experts = experts,
             HeadCount = heads,
             KeyValueHeadCount = kvHeads,
             HeadSize = headSize,

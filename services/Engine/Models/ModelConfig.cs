@@ -38,12 +38,35 @@ public sealed record ModelConfig
     /// <summary>Rotary embedding.</summary>
     public required RopeConfig Rope { get; init; }
 
+    /// <summary>Rotary embedding of layers that see only a window, where it is another.</summary>
+    public RopeConfig? WindowRope { get; init; }
+
+    /// <summary>Positions that a layer with a window sees, its own included; 0 without windows.</summary>
+    public int Window { get; init; }
+
+    /// <summary>Factor of q·k; 0 for the usual 1/√<see cref="HeadSize"/>.</summary>
+    public float AttentionScale { get; init; }
+
+    /// <summary>Factor of embeddings.</summary>
+    public float EmbeddingScale { get; init; } = 1;
+
+    /// <summary>Factor of what attention and feed-forward add to the residual stream.</summary>
+    public float ResidualScale { get; init; } = 1;
+
+    /// <summary>Factor of logits.</summary>
+    public float LogitScale { get; init; } = 1;
+
+    /// <summary>Mixture-of-experts layers; null if there are none.</summary>
+    public ExpertConfig? Experts { get; init; }
+
     /// <summary>The architectures this engine can run; adding one is one line here and one reader.</summary>
     private static readonly Dictionary<string, Func<GgufFile, ModelConfig>> Readers = new(StringComparer.Ordinal)
     {
         ["llama"] = file => LlamaConfig.Read(file, "llama", neoX: false),
         ["qwen2"] = file => LlamaConfig.Read(file, "qwen2", neoX: true),
+        ["qwen2moe"] = file => LlamaConfig.Read(file, "qwen2moe", neoX: true),
         ["qwen3"] = file => LlamaConfig.Read(file, "qwen3", neoX: true),
+        ["qwen3moe"] = file => LlamaConfig.Read(file, "qwen3moe", neoX: true),
     };
 
     /// <summary>Names of the supported architectures.</summary>

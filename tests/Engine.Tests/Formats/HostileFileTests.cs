@@ -218,7 +218,7 @@ public sealed class HostileFileTests
     [InlineData("llama.embedding_length", 4000000000u, "between")]
     [InlineData("llama.context_length", 0u, "between")]
     [InlineData("llama.rope.dimension_count", 7u, "even")]
-    [InlineData("llama.expert_count", 8u, "experts")]
+    [InlineData("llama.expert_count", 8u, "expert_used_count")]
     [InlineData("llama.vocab_size", 5u, "rows")]
     [InlineData("llama.attention.key_length", 31u, "even")]
     [InlineData("llama.attention.value_length", 8u, "different sizes")]

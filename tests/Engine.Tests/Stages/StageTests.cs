@@ -10,6 +10,7 @@ public sealed class StageTests
     [InlineData("llama-untied-f32")]
     [InlineData("llama-tied-f16")]
     [InlineData("llama-q4_0")]
+    [InlineData("qwen3moe-q8_0")]
     public async Task A_decode_step_allocates_nothing(string model)
     {
         using var file = ReferenceModel.Open(model);

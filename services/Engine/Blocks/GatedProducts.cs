@@ -5,32 +5,18 @@ using Slm.Engine.Threading;
 
 namespace Slm.Engine.Blocks;
 
-/// <summary>Gated feed-forward (Shazeer 2020): x += W_down · (silu(W_gate·n) ⊙ W_up·n), n = norm(x).</summary>
-internal sealed unsafe class SwiGluBlock : IBlock
+/// <summary>f(W_gate·x) ⊙ W_up·x, the first half of a gated feed-forward (Shazeer 2020).</summary>
+internal sealed unsafe class GatedProducts(Linear gate, Linear up)
 {
-    public required Norm InputNorm { get; init; }
+    /// <summary>The products read int8 activations.</summary>
+    public bool WantInt8 => gate.WantsInt8 || up.WantsInt8;
 
-    public required Linear Gate { get; init; }
-
-    public required Linear Up { get; init; }
-
-    public required Linear Down { get; init; }
-
-    /// <inheritdoc/>
-    public void Forward(StepContext context)
+    /// <summary>Fills <see cref="StepContext.Gate"/> from <paramref name="x"/>, whose quantized form the context has if wanted.</summary>
+    public void Forward(StepContext context, float* x, GateFunction function)
     {
-        var tokens = context.Tokens;
-        InputNorm.Forward(context, context.Hidden, tokens, Gate.WantsInt8 || Up.WantsInt8);
         var work = new GateWork(
-            context, Gate.Task(context, context.Normed, tokens, context.Gate), Up.Task(context, context.Normed, tokens, context.Up));
+            context, gate.Task(context, x, context.Tokens, context.Gate), up.Task(context, x, context.Tokens, context.Up), context.Kernels.Gate(function));
         context.Workers.Run(work.Parts, ref work);
-        if (Down.WantsInt8)
-        {
-            var quantize = new QuantizeWork(context, context.Gate, Down.Columns);
-            context.ForEachToken(tokens, ref quantize);
-        }
-
-        Down.Multiply(context, context.Gate, tokens, context.Hidden, accumulate: true);
     }
 
     /// <summary>The same rows of both products, then their gate.</summary>
@@ -38,13 +24,15 @@ internal sealed unsafe class SwiGluBlock : IBlock
     {
         private readonly StepContext _context;
         private readonly MatMulTask _gate, _up;
+        private readonly delegate*<float*, float*, int, void> _function;
         private readonly int _partRows;
 
-        public GateWork(StepContext context, in MatMulTask gate, in MatMulTask up)
+        public GateWork(StepContext context, in MatMulTask gate, in MatMulTask up, delegate*<float*, float*, int, void> function)
         {
             _context = context;
             _gate = gate;
             _up = up;
+            _function = function;
             _partRows = ProductsWork.PartRows(gate.Rows, in gate, context.Workers.Threads);
             Parts = (gate.Rows + _partRows - 1) / _partRows;
         }
@@ -61,7 +49,7 @@ internal sealed unsafe class SwiGluBlock : IBlock
             for (nint token = 0; token < _gate.Tokens; token++)
             {
                 var at = (token * _gate.Rows) + begin;
-                _context.Kernels.SwiGlu(_gate.Y + at, _up.Y + at, end - begin);
+                _function(_gate.Y + at, _up.Y + at, end - begin);
             }
         }
     }

@@ -1,0 +1,89 @@
+using Slm.Engine.Blocks;
+using Slm.Engine.Formats;
+using Slm.Engine.Kernels;
+
+namespace Slm.Engine.Architectures;
+
+/// <summary>The usual blocks of a layer by their usual tensors; what a file has of optional tensors decides.</summary>
+internal static class LayerParts
+{
+    /// <summary>Attention with <c>attn_*</c>, and a norm after it with <c>post_attention_norm</c>.</summary>
+    public static AttentionBlock Attention(ModelWeights weights, int layer, int cacheLayer, int window = 0, Rotation rotation = Rotation.Usual)
+    {
+        var c = weights.Config;
+        var blk = $"blk.{layer}.";
+        var queries = c.HeadCount * c.HeadSize;
+        var keys = c.KeyValueHeadCount * c.HeadSize;
+        var fused = weights.Has(blk + "attn_qkv.weight");
+        Linear Part(string name, int first, int rows) => fused
+            ? weights.Rows(blk + "attn_qkv", c.HiddenSize, queries + (2 * keys), first, rows)
+            : weights.Linear(blk + name, c.HiddenSize, rows);
+        return new AttentionBlock(cacheLayer)
+        {
+            InputNorm = weights.Norm(blk + "attn_norm.weight", c.HiddenSize),
+            Query = Part("attn_q", 0, queries),
+            Key = Part("attn_k", queries, keys),
+            Value = Part("attn_v", queries + keys, keys),
+            Output = new Residual(
+                weights.Linear(blk + "attn_output", queries, c.HiddenSize), weights.OptionalNorm(blk + "post_attention_norm.weight", c.HiddenSize), c.ResidualScale),
+            QueryNorm = weights.OptionalNorm(blk + "attn_q_norm.weight", c.HeadSize),
+            KeyNorm = weights.OptionalNorm(blk + "attn_k_norm.weight", c.HeadSize),
+            Window = window,
+            Rotation = rotation,
+        };
+    }
+
+    /// <summary>Gated feed-forward with <c>ffn_*</c>, and a norm after it with <c>post_ffw_norm</c>; without <c>ffn_gate</c>, <c>ffn_up</c> holds the gate's rows, then its own.</summary>
+    public static FeedForwardBlock FeedForward(ModelWeights weights, int layer, GateFunction function = GateFunction.Silu)
+    {
+        var c = weights.Config;
+        var blk = $"blk.{layer}.";
+        var fused = !weights.Has(blk + "ffn_gate.weight");
+        return new FeedForwardBlock
+        {
+            InputNorm = weights.Norm(blk + "ffn_norm.weight", c.HiddenSize),
+            Products = fused
+                ? new GatedProducts(
+                    weights.Rows(blk + "ffn_up", c.HiddenSize, 2 * c.FeedForwardSize, 0, c.FeedForwardSize),
+                    weights.Rows(blk + "ffn_up", c.HiddenSize, 2 * c.FeedForwardSize, c.FeedForwardSize, c.FeedForwardSize))
+                : new GatedProducts(
+                    weights.Linear(blk + "ffn_gate", c.HiddenSize, c.FeedForwardSize), weights.Linear(blk + "ffn_up", c.HiddenSize, c.FeedForwardSize)),
+            Down = new Residual(
+                weights.Linear(blk + "ffn_down", c.FeedForwardSize, c.HiddenSize), weights.OptionalNorm(blk + "post_ffw_norm.weight", c.HiddenSize), c.ResidualScale),
+            Function = function,
+        };
+    }
+
+    /// <summary>The router <c>ffn_gate_inp</c>.</summary>
+    public static Router Router(ModelWeights weights, int layer) =>
+        new(weights.Linear($"blk.{layer}.ffn_gate_inp", weights.Config.HiddenSize, weights.Config.Experts!.Count));
+
+    /// <summary>Mixture of experts with <c>ffn_*_exps</c> and, of a shared one, <c>ffn_*_shexp</c>.</summary>
+    /// <param name="weights">Tensors.</param>
+    /// <param name="layer">Index in the model.</param>
+    /// <param name="router">Null if the layer has an <see cref="EarlyRouterBlock"/>.</param>
+    /// <param name="function">Function on the gate.</param>
+    public static ExpertsBlock Experts(ModelWeights weights, int layer, Router? router, GateFunction function = GateFunction.Silu)
+    {
+        var c = weights.Config;
+        var e = c.Experts!;
+        var blk = $"blk.{layer}.";
+        return new ExpertsBlock
+        {
+            InputNorm = weights.Norm(blk + "ffn_norm.weight", c.HiddenSize),
+            Router = router,
+            Experts = new ResidentExperts(
+                weights.Experts(blk + "ffn_gate_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
+                weights.Experts(blk + "ffn_up_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
+                weights.Experts(blk + "ffn_down_exps", e.FeedForwardSize, c.HiddenSize, e.Count),
+                function),
+            Shared = e.SharedFeedForwardSize == 0 ? null : new SharedExpert
+            {
+                Products = new GatedProducts(
+                    weights.Linear(blk + "ffn_gate_shexp", c.HiddenSize, e.SharedFeedForwardSize), weights.Linear(blk + "ffn_up_shexp", c.HiddenSize, e.SharedFeedForwardSize)),
+                Down = weights.Linear(blk + "ffn_down_shexp", e.SharedFeedForwardSize, c.HiddenSize),
+                Weight = weights.Linear(blk + "ffn_gate_inp_shexp", c.HiddenSize, 1),
+            },
+        };
+    }
+}

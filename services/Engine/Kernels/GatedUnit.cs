@@ -1,0 +1,85 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Slm.Engine.Kernels;
+
+/// <summary>The function on the gate of a gated linear unit (Shazeer 2020).</summary>
+internal enum GateFunction
+{
+    /// <summary>g / (1 + e^-g): SwiGLU.</summary>
+    Silu,
+
+    /// <summary>g/2 · (1 + tanh(√(2/π) · (g + 0.044715 g³))): GeGLU.</summary>
+    Gelu,
+
+    /// <summary>max(g, 0): ReGLU.</summary>
+    Relu,
+}
+
+/// <summary>One function of eight gates.</summary>
+internal interface IGateFunction
+{
+    static abstract Vector256<float> Apply<TMath>(Vector256<float> gate)
+        where TMath : struct, IFloatMath;
+}
+
+/// <summary>See <see cref="GateFunction.Silu"/>.</summary>
+internal readonly struct SiluGate : IGateFunction
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Apply<TMath>(Vector256<float> gate)
+        where TMath : struct, IFloatMath => gate / (Vector256<float>.One + Lanes.Exp<TMath>(-gate));
+}
+
+/// <summary>See <see cref="GateFunction.Gelu"/>; computed as g / (1 + e^-2z), which is the same.</summary>
+internal readonly struct GeluGate : IGateFunction
+{
+    private const float TwiceRootTwoOverPi = 1.5957691216057308f;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Apply<TMath>(Vector256<float> gate)
+        where TMath : struct, IFloatMath
+    {
+        var cubic = TMath.MultiplyAdd(gate * gate * Vector256.Create(0.044715f), gate, gate);
+        return gate / (Vector256<float>.One + Lanes.Exp<TMath>(cubic * Vector256.Create(-TwiceRootTwoOverPi)));
+    }
+}
+
+/// <summary>See <see cref="GateFunction.Relu"/>.</summary>
+internal readonly struct ReluGate : IGateFunction
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Apply<TMath>(Vector256<float> gate)
+        where TMath : struct, IFloatMath => Vector256.Max(gate, Vector256<float>.Zero);
+}
+
+/// <summary>g ← f(g) · u, element by element: an element's value does not depend on its place or on the count.</summary>
+internal static unsafe class GatedUnit<TMath, TFunction>
+    where TMath : struct, IFloatMath
+    where TFunction : struct, IGateFunction
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(float* gate, float* up, int count)
+    {
+        var i = 0;
+        for (; i + Lanes.Count <= count; i += Lanes.Count)
+            Eight(Vector256.Load(gate + i), Vector256.Load(up + i)).Store(gate + i);
+        if (i == count)
+            return;
+        var tail = stackalloc float[2 * Lanes.Count];
+        for (var j = 0; j < 2 * Lanes.Count; j++)
+            tail[j] = 0;
+        for (var j = i; j < count; j++)
+        {
+            tail[j - i] = gate[j];
+            tail[j - i + Lanes.Count] = up[j];
+        }
+
+        Eight(Vector256.Load(tail), Vector256.Load(tail + Lanes.Count)).Store(tail);
+        for (var j = i; j < count; j++)
+            gate[j] = tail[j - i];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Eight(Vector256<float> gate, Vector256<float> up) => TFunction.Apply<TMath>(gate) * up;
+}
