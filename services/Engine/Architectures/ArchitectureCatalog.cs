@@ -9,11 +9,15 @@ internal static class ArchitectureCatalog
 
     private static readonly SortedDictionary<string, IArchitecture> Known = new(StringComparer.Ordinal)
     {
+        ["gemma3"] = new GemmaArchitecture(Llama),
         ["llama"] = Llama,
+        ["minicpm"] = Llama,
+        ["phi3"] = new Phi3Architecture(Llama),
         ["qwen2"] = Llama,
         ["qwen2moe"] = Llama,
         ["qwen3"] = Llama,
         ["qwen3moe"] = Llama,
+        ["smallthinker"] = new SmallThinkerArchitecture(Llama),
     };
 
     /// <summary>The architecture of a model.</summary>

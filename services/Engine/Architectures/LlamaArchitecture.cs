@@ -5,7 +5,7 @@ namespace Slm.Engine.Architectures;
 
 /// <summary>
 /// The llama family: pre-norm attention with rotary positions, then SwiGLU. llama, mistral and smollm are the plain form;
-/// qwen2 adds biases to q, k and v; qwen3 norms the heads of q and k; Mixtral, qwen2moe and qwen3moe have experts. What a file has of these decides, so the
+/// qwen2 adds biases to q, k and v; qwen3 norms the heads of q and k; Mixtral, qwen2moe and qwen3moe have experts; minicpm scales. What a file has of these decides, so the
 /// members differ by their tensors and by the pairing of the rotation, which the configuration holds.
 /// </summary>
 internal sealed class LlamaArchitecture : IArchitecture

@@ -15,6 +15,17 @@ internal static class LlamaConfig
     public static ModelConfig Read(GgufFile file, string architecture, bool neoX)
     {
         var keys = new GgufKeys(file, architecture);
+        var config = ReadBase(file, architecture, neoX);
+        if (keys.Int("attention.sliding_window", 0, int.MaxValue) is > 0 and var window && window < config.ContextLength)
+            throw keys.Error($"'{keys.Key("attention.sliding_window")}' is {window}; sliding windows are not supported for this architecture.");
+        return config;
+    }
+
+    /// <summary>The same for architectures that know more keys: windows are theirs to read.</summary>
+    /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
+    public static ModelConfig ReadBase(GgufFile file, string architecture, bool neoX)
+    {
+        var keys = new GgufKeys(file, architecture);
         var hidden = keys.RequiredInt("embedding_length", 1, MaxWidth);
         var heads = keys.RequiredInt("attention.head_count", 1, MaxHeads);
         var kvHeads = keys.Int("attention.head_count_kv", 1, MaxHeads) ?? heads;
@@ -27,8 +38,6 @@ internal static class LlamaConfig
         if (keys.Int("attention.value_length", 1, MaxWidth) is { } valueSize && valueSize != headSize)
             throw keys.Error($"'{keys.Key("attention.value_length")}' is {valueSize}, but keys have {headSize} elements; different sizes are not supported.");
         var contextLength = keys.RequiredInt("context_length", 1, RopeReader.MaxContext);
-        if (keys.Int("attention.sliding_window", 0, int.MaxValue) is > 0 and var window && window < contextLength)
-            throw keys.Error($"'{keys.Key("attention.sliding_window")}' is {window}; sliding windows are not supported yet.");
         var feedForward = keys.RequiredInt("feed_forward_length", 1, MaxWidth);
         var experts = ExpertConfig.Read(keys, feedForward, shared: architecture == "qwen2moe", normalize: architecture != "qwen2moe");
         if (experts is null && architecture.EndsWith("moe", StringComparison.Ordinal))

@@ -62,11 +62,15 @@ public sealed record ModelConfig
     /// <summary>The architectures this engine can run; adding one is one line here and one reader.</summary>
     private static readonly Dictionary<string, Func<GgufFile, ModelConfig>> Readers = new(StringComparer.Ordinal)
     {
+        ["gemma3"] = GemmaConfig.Read,
         ["llama"] = file => LlamaConfig.Read(file, "llama", neoX: false),
+        ["minicpm"] = MiniCpmConfig.Read,
+        ["phi3"] = Phi3Config.Read,
         ["qwen2"] = file => LlamaConfig.Read(file, "qwen2", neoX: true),
         ["qwen2moe"] = file => LlamaConfig.Read(file, "qwen2moe", neoX: true),
         ["qwen3"] = file => LlamaConfig.Read(file, "qwen3", neoX: true),
         ["qwen3moe"] = file => LlamaConfig.Read(file, "qwen3moe", neoX: true),
+        ["smallthinker"] = SmallThinkerConfig.Read,
     };
 
     /// <summary>Names of the supported architectures.</summary>

@@ -17,7 +17,7 @@ public sealed class DeterminismTests
         get
         {
             var cases = new TheoryData<string, string>();
-            foreach (var model in new[] { "llama-untied-f32", "llama-tied-f16", "llama-rope3-bf16", "llama-q8_0", "llama-q4_0", "llama-q5_1", "llama-q3_k", "llama-q4_k_m", "qwen2-f32", "qwen3-f32", "llama-moe-f16", "qwen3moe-f32", "qwen3moe-q8_0" })
+            foreach (var model in new[] { "llama-untied-f32", "llama-tied-f16", "llama-rope3-bf16", "llama-q8_0", "llama-q4_0", "llama-q5_1", "llama-q3_k", "llama-q4_k_m", "qwen2-f32", "qwen3-f32", "llama-moe-f16", "qwen3moe-f32", "qwen3moe-q8_0", "gemma3-f32", "minicpm-f32", "smallthinker-f32" })
             {
                 foreach (var kernels in StepRunner.KernelSets)
                     cases.Add(model, kernels);
@@ -110,6 +110,7 @@ public sealed class DeterminismTests
     [Theory]
     [InlineData("llama-untied-f32")]
     [InlineData("llama-q4_0")]
+    [InlineData("gemma3-f32")]
     public async Task A_long_context_gives_the_same_logits(string model)
     {
         using var file = ReferenceModel.Open(model);

@@ -13,6 +13,7 @@ internal sealed record ReferenceModel(
         "llama-q4_1", "llama-q5_0", "llama-q5_1", "llama-q2_k", "llama-q3_k", "llama-q4_k", "llama-q4_k_m", "llama-q5_k", "llama-q6_k",
         "llama-linear-rope-f32", "llama-yarn-f32", "qwen2-f32", "qwen3-f32",
         "llama-moe-f16", "qwen3moe-f32", "qwen3moe-q8_0",
+        "gemma3-f32", "minicpm-f32", "smallthinker-f32", "smallthinker-softmax-f16",
     ];
 
     /// <summary>Opens the GGUF file of a reference model.</summary>
