@@ -50,6 +50,35 @@ public sealed unsafe class VectorKernelTests
     }
 
     [Theory]
+    [MemberData(nameof(Sets))]
+    public void GeGlu_and_ReGlu_are_those_of_the_definitions_and_do_not_depend_on_place(string kernels)
+    {
+        var set = StepRunner.Kernels(kernels);
+        foreach (var function in new[] { GateFunction.Gelu, GateFunction.Relu })
+        {
+            var gate = Values(103, 8, 1);
+            var up = Values(103, 3, 2);
+            (gate[3], gate[50], gate[102]) = (-200f, 200f, 0f);
+            var whole = gate.ToArray();
+            var alone = gate.ToArray();
+            fixed (float* pw = whole, pa = alone, pu = up)
+            {
+                set.Gate(function)(pw, pu, 103);
+                for (var i = 0; i < 103; i++)
+                    set.Gate(function)(pa + i, pu + i, 1);
+            }
+
+            Assert.Equal(whole, alone);
+            for (var i = 0; i < 103; i++)
+            {
+                double g = gate[i];
+                var expected = up[i] * (function == GateFunction.Relu ? Math.Max(g, 0) : g / 2 * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (g + (0.044715 * g * g * g)))));
+                Assert.Equal(expected, whole[i], 1e-5 * (1e-3 + Math.Abs(expected)));
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void Rope_turns_the_pairs_of_its_kind_and_leaves_the_rest(bool neoX)
