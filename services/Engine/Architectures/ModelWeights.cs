@@ -46,7 +46,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
             whole.Memory.Slice(first, count).CopyTo(bias.Memory);
         }
 
-        return Slice(tensor, columns, first, count, bias);
+        return Slice(tensor, columns, first, count, bias, index: 0, matrices: 1);
     }
 
     /// <summary>The matrices [rows, columns] of the experts in tensor <c>name.weight</c> [experts, rows, columns].</summary>
@@ -54,7 +54,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
     public Linear[] Experts(string name, int columns, int rows, int experts)
     {
         var tensor = Find(name + ".weight", columns, rows, experts);
-        return [.. Enumerable.Range(0, experts).Select(expert => Slice(tensor, columns, (long)expert * rows, rows, bias: null))];
+        return [.. Enumerable.Range(0, experts).Select(expert => Slice(tensor, columns, (long)expert * rows, rows, bias: null, expert, experts))];
     }
 
     /// <summary>The same of which only single rows are read: an embedding.</summary>
@@ -84,10 +84,10 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
     /// <summary>The same, or null if the file lacks it.</summary>
     public Norm? OptionalNorm(string name, int size) => Has(name) ? Norm(name, size) : null;
 
-    private Linear Slice(TensorInfo tensor, int columns, long first, int count, PinnedArray? bias)
+    private Linear Slice(TensorInfo tensor, int columns, long first, int count, PinnedArray? bias, int index, int matrices)
     {
         var start = file.Gguf.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns));
-        var matrix = new Linear(start, tensor.Type, count, columns, bias, kernels) { Name = tensor.Name };
+        var matrix = new Linear(start, tensor.Type, count, columns, bias, kernels) { Name = tensor.Name, Index = index, Matrices = matrices };
         _matrices.Add(matrix);
         return matrix;
     }

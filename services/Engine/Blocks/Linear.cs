@@ -47,6 +47,12 @@ internal sealed unsafe class Linear
     /// <summary>Name of the tensor, for observers.</summary>
     public string Name { get; init; } = "";
 
+    /// <summary>Index among the matrices of its tensor, for observers: the expert.</summary>
+    public int Index { get; init; }
+
+    /// <summary>Matrices of its tensor, for observers.</summary>
+    public int Matrices { get; init; } = 1;
+
     public TensorType Type { get; }
 
     public int Rows { get; }
@@ -85,7 +91,7 @@ internal sealed unsafe class Linear
             Pack(_ownPanels.Pointer, context.Workers);
         }
 
-        context.Observer?.Observe(Name, new ReadOnlySpan<float>(x, checked(tokens * Columns)), Columns);
+        context.Observer?.Observe(Name, new ReadOnlySpan<float>(x, checked(tokens * Columns)), Columns, Index, Matrices);
         return Describe(context, x, tokens, y, accumulate);
     }
     /// <summary>Runs one product on all threads.</summary>

@@ -7,5 +7,7 @@ public interface IInputObserver
     /// <param name="tensor">Name of the weights in the file.</param>
     /// <param name="inputs">[rows, columns]; valid during the call.</param>
     /// <param name="columns">Values of a row.</param>
-    void Observe(string tensor, ReadOnlySpan<float> inputs, int columns);
+    /// <param name="matrix">Index of the matrix among those of the tensor: the expert.</param>
+    /// <param name="matrices">Matrices of the tensor.</param>
+    void Observe(string tensor, ReadOnlySpan<float> inputs, int columns, int matrix, int matrices);
 }

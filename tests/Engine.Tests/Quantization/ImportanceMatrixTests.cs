@@ -56,6 +56,34 @@ public sealed class ImportanceMatrixTests
     }
 
     [Fact]
+    public async Task Experts_are_observed_each_for_itself()
+    {
+        var collector = new ImportanceCollector();
+        using var file = ReferenceModel.Open("qwen3moe-f32");
+        var experts = file.Config.Experts!;
+        const int Tokens = 40;
+        await using var pipeline = LocalPipeline.Load(file, new LocalPipelineOptions { Threads = 1, KvCacheBytes = 32 << 20, Observer = collector });
+        StepRunner.Logits(pipeline, [.. Enumerable.Range(5, Tokens)], [0, 1, 2, 3], 9);
+        var matrix = collector.ToMatrix("text", 1, Tokens);
+        var down = matrix.Entries["blk.1.ffn_down_exps.weight"];
+        Assert.Equal(experts.Count, down.Counts.Length);
+        Assert.Equal(experts.Count * experts.FeedForwardSize, down.MeanSquares.Length);
+        Assert.Equal(Tokens * experts.UsedCount, down.Counts.Sum());
+        Assert.True(file.Gguf.TryGetTensor("blk.1.ffn_down_exps.weight", out var tensor));
+        Assert.NotNull(matrix.Of(tensor));
+
+        // Every visit brings the normed row of its token, so the experts' sums make up the router's, as often as it chose.
+        var gate = matrix.Entries["blk.1.ffn_gate_exps.weight"];
+        var router = matrix.Entries["blk.1.ffn_gate_inp.weight"];
+        var columns = file.Config.HiddenSize;
+        for (var column = 0; column < columns; column++)
+        {
+            var sum = gate.Counts.Select((count, e) => count * (double)gate.MeanSquares[(e * columns) + column]).Sum();
+            Assert.Equal(router.MeanSquares[column] * Tokens * experts.UsedCount, sum, 1e-4 * sum);
+        }
+    }
+
+    [Fact]
     public void A_matrix_is_read_as_it_was_written()
     {
         using var path = new TemporaryFile();
