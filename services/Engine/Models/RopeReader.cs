@@ -21,10 +21,11 @@ internal static class RopeReader
         var factor = keys.Float("rope.scaling.factor", 0, 1e6) ?? keys.Float("rope.scale_linear", 0, 1e6) ?? 0;
         var scaling = keys.Text("rope.scaling.type") switch
         {
-            "none" => RopeScaling.None,
+            // LongRoPE's factors are tensors, which the architecture reads.
+            "none" or "longrope" => RopeScaling.None,
             null or "linear" => factor is 0 or 1 ? RopeScaling.None : RopeScaling.Linear,
             "yarn" => RopeScaling.Yarn,
-            var other => throw keys.Error($"'{keys.Key("rope.scaling.type")}' is '{other}'; none, linear and yarn are supported."),
+            var other => throw keys.Error($"'{keys.Key("rope.scaling.type")}' is '{other}'; none, linear, yarn and longrope are supported."),
         };
         if (factor == 0 || scaling == RopeScaling.None)
             factor = 1;

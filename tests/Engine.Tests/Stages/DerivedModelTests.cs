@@ -18,6 +18,36 @@ public sealed class DerivedModelTests
         Assert.Equal(await Logits(ReferenceModels.Path(Origin), Tokens(60)), await Logits(phi3.Path, Tokens(60)));
     }
 
+    [Theory]
+    [InlineData(64u, 'l')]
+    [InlineData(512u, 's')]
+    public async Task LongRope_divides_frequencies_by_the_factors_of_the_models_context(uint trained, char used)
+    {
+        var size = 0;
+        float[] Factors(char kind) => [.. Enumerable.Range(0, size).Select(i => 1 + ((kind == 'l' ? 0.9f : 0.2f) * i))];
+        void AddBoth(GgufWriter writer, GgufFile file)
+        {
+            size = HeadSize() / 2;
+            writer.Add("phi3.rope.scaling.original_context_length", trained);
+            writer.Add("phi3.rope.scaling.attn_factor", 1.25f);
+            Add(writer, "rope_factors_long.weight", [size], Factors('l'));
+            Add(writer, "rope_factors_short.weight", [size], Factors('s'));
+            AddFused(writer, file);
+        }
+
+        // The same by the tensor of Llama 3.1.
+        using var longRope = Derive("phi3", AddBoth);
+        using var other = Derive("qwen2", (writer, file) =>
+        {
+            writer.Add("qwen2.rope.scaling.attn_factor", 1.25f);
+            Add(writer, "rope_freqs.weight", [size], Factors(used));
+            foreach (var tensor in file.Tensors.Where(t => t.Name.StartsWith("blk.", StringComparison.Ordinal)))
+                Add(writer, tensor.Name, tensor.Shape, Floats(file, tensor.Name));
+        });
+        Assert.Equal(await Logits(other.Path, Tokens(60)), await Logits(longRope.Path, Tokens(60)));
+        Assert.NotEqual(await Logits(ReferenceModels.Path(Origin), Tokens(60)), await Logits(longRope.Path, Tokens(60)));
+    }
+
     [Fact]
     public async Task A_shared_expert_at_half_weight_with_twice_the_output_is_the_dense_model()
     {
@@ -136,6 +166,12 @@ public sealed class DerivedModelTests
     {
         using var file = ReferenceModel.Open(Origin);
         return file.Config.VocabSize;
+    }
+
+    private static int HeadSize()
+    {
+        using var file = ReferenceModel.Open(Origin);
+        return file.Config.HeadSize;
     }
 
     private static int Layers()
