@@ -55,7 +55,7 @@ internal static class LlamaConfig
             VocabSize = VocabSize(file, keys, hidden),
             ContextLength = contextLength,
             NormEpsilon = keys.RequiredFloat("attention.layer_norm_rms_epsilon", 0, 1),
-            Rope = RopeReader.Read(keys, headSize, contextLength, neoX),
+            Rope = RopeReader.Read(keys, headSize, contextLength, neoX, longRope: architecture == "phi3"),
         };
     }
 

@@ -11,8 +11,9 @@ internal static class RopeReader
     /// <param name="headSize">Elements of a head, all of which are rotated by default.</param>
     /// <param name="contextLength">The model's context, YaRN's original one by default.</param>
     /// <param name="neoX">Whether this architecture rotates halves instead of neighbouring pairs.</param>
+    /// <param name="longRope">Whether the architecture knows LongRoPE.</param>
     /// <exception cref="Formats.ModelFormatException">A key is absurd or asks for an unknown kind of scaling.</exception>
-    public static RopeConfig Read(GgufKeys keys, int headSize, int contextLength, bool neoX)
+    public static RopeConfig Read(GgufKeys keys, int headSize, int contextLength, bool neoX, bool longRope = false)
     {
         var dimensions = keys.Int("rope.dimension_count", 2, headSize) ?? headSize;
         if (dimensions % 2 != 0)
@@ -22,10 +23,11 @@ internal static class RopeReader
         var scaling = keys.Text("rope.scaling.type") switch
         {
             // LongRoPE's factors are tensors, which the architecture reads.
-            "none" or "longrope" => RopeScaling.None,
+            "longrope" when longRope => RopeScaling.None,
+            "none" => RopeScaling.None,
             null or "linear" => factor is 0 or 1 ? RopeScaling.None : RopeScaling.Linear,
             "yarn" => RopeScaling.Yarn,
-            var other => throw keys.Error($"'{keys.Key("rope.scaling.type")}' is '{other}'; none, linear, yarn and longrope are supported."),
+            var other => throw keys.Error($"'{keys.Key("rope.scaling.type")}' is '{other}'; none, linear{(longRope ? ", yarn and longrope" : " and yarn")} are supported."),
         };
         if (factor == 0 || scaling == RopeScaling.None)
             factor = 1;

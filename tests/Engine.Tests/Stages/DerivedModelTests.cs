@@ -29,6 +29,7 @@ public sealed class DerivedModelTests
         {
             size = HeadSize() / 2;
             writer.Add("phi3.rope.scaling.original_context_length", trained);
+            writer.Add("phi3.rope.scaling.type", "longrope");
             writer.Add("phi3.rope.scaling.attn_factor", 1.25f);
             Add(writer, "rope_factors_long.weight", [size], Factors('l'));
             Add(writer, "rope_factors_short.weight", [size], Factors('s'));
