@@ -18,6 +18,12 @@ internal static class GemmaConfig
         var config = LlamaConfig.ReadBase(file, "gemma3", neoX: true);
         if (config.Experts is not null)
             throw keys.Error($"'{keys.Key("expert_count")}' is {config.Experts.Count}; gemma3 has no experts.");
+        foreach (var suffix in new[] { "attn_logit_softcapping", "final_logit_softcapping" })
+        {
+            if (keys.Float(suffix, 0, float.MaxValue) is > 0 and var cap)
+                throw keys.Error($"'{keys.Key(suffix)}' is {cap}; capped logits are not supported.");
+        }
+
         return config with
         {
             Window = keys.RequiredInt("attention.sliding_window", 1, int.MaxValue),

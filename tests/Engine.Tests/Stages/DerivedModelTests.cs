@@ -49,6 +49,36 @@ public sealed class DerivedModelTests
         Assert.NotEqual(await Logits(ReferenceModels.Path(Origin), Tokens(60)), await Logits(longRope.Path, Tokens(60)));
     }
 
+    [Theory]
+    [InlineData("gemma3-f32", "gemma3.final_logit_softcapping", 30f, "not supported")]
+    [InlineData("gemma3-f32", "gemma3.attention.sliding_window", 0u, "between")]
+    [InlineData("gemma3-f32", "gemma3.expert_count", 4u, "expert_used_count")]
+    [InlineData("smallthinker-f32", "smallthinker.expert_count", 0u, "missing or 0")]
+    [InlineData("smallthinker-f32", "smallthinker.expert_gating_func", 3u, "are supported")]
+    [InlineData("qwen3moe-f32", "qwen3moe.expert_used_count", 9u, "between")]
+    [InlineData("qwen3moe-f32", "qwen3moe.expert_count", 1000000000u, "between")]
+    [InlineData("qwen3moe-f32", "qwen3moe.expert_weights_norm", 1u, "a bool is expected")]
+    [InlineData("qwen3moe-f32", "qwen3moe.expert_feed_forward_length", 40u, "[64, 40, 8] is expected")]
+    [InlineData("minicpm-f32", "minicpm.logit_scale", 0f, "between")]
+    public async Task Absurd_hyper_parameters_are_refused(string model, string key, object value, string reason)
+    {
+        using var origin = GgufFile.Open(ReferenceModels.Path(model));
+        var writer = new GgufWriter();
+        foreach (var pair in origin.Metadata.Where(p => p.Key != key))
+            writer.Add(pair.Key, pair.Value);
+        writer.Add(key, value);
+        foreach (var tensor in origin.Tensors)
+            writer.AddTensor(tensor.Name, tensor.Type, tensor.Shape, origin.Bytes(tensor).ToArray());
+        using var path = new TemporaryFile();
+        writer.Write(path.Path);
+        var error = await Assert.ThrowsAsync<ModelFormatException>(async () =>
+        {
+            using var file = ModelFile.Open(path.Path);
+            await using var pipeline = StepRunner.Load(file);
+        });
+        Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_shared_expert_at_half_weight_with_twice_the_output_is_the_dense_model()
     {
