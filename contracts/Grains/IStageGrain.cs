@@ -29,6 +29,7 @@ public interface IStageGrain : IGrainWithStringKey
 /// <param name="BlockSize">Positions per KV block.</param>
 /// <param name="BlockCount">KV blocks, the same number in every stage.</param>
 /// <param name="MaxStepTokens">Most tokens per step.</param>
+/// <param name="StateSlots">Slots of recurrent state, the same number in every stage; 0 for a model without.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-spec")]
 public sealed record StageSpec(
     [property: Id(0)] string Model,
@@ -37,7 +38,8 @@ public sealed record StageSpec(
     [property: Id(3)] int EndLayer,
     [property: Id(4)] int BlockSize,
     [property: Id(5)] int BlockCount,
-    [property: Id(6)] int MaxStepTokens);
+    [property: Id(6)] int MaxStepTokens,
+    [property: Id(7)] int StateSlots);
 
 /// <summary>What a stage holds, and where.</summary>
 /// <param name="Silo">Address of its silo.</param>
@@ -47,6 +49,7 @@ public sealed record StageSpec(
 /// <param name="HasHead">It ends with logits.</param>
 /// <param name="WeightBytes">Bytes of its weights.</param>
 /// <param name="KvBytesPerToken">Bytes of keys and values per position.</param>
+/// <param name="StateBytes">Bytes of a slot of recurrent state.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-info")]
 public sealed record StageInfo(
     [property: Id(0)] string Silo,
@@ -55,7 +58,8 @@ public sealed record StageInfo(
     [property: Id(3)] bool HasEmbedding,
     [property: Id(4)] bool HasHead,
     [property: Id(5)] long WeightBytes,
-    [property: Id(6)] long KvBytesPerToken);
+    [property: Id(6)] long KvBytesPerToken,
+    [property: Id(7)] long StateBytes);
 
 /// <summary>
 /// One ragged step for one stage: per sequence its new tokens, where they stand, and the KV blocks that hold its state.

@@ -64,7 +64,7 @@ public sealed partial class TextModel
         ArgumentNullException.ThrowIfNull(options);
         RequireSameTokens(file, draft);
         var bytes = options.KvCacheBytes is { } given
-            ? Math.Max(given / Stage.KvBytes(file.Config, file.Config.LayerCount), 2L * options.BlockSize) * Stage.KvBytes(draft.Config, draft.Config.LayerCount)
+            ? Math.Max(given / Math.Max(1, CachePlan.BytesPerToken(file.Config)), 2L * options.BlockSize) * CachePlan.BytesPerToken(draft.Config)
             : (long?)null;
         return LocalPipeline.Load(draft, options with
         {

@@ -25,7 +25,7 @@ internal static class EngineMeasurement
         await using var pipeline = LocalPipeline.Load(file, new LocalPipelineOptions
         {
             Threads = threads,
-            KvCacheBytes = Stage.KvBytes(file.Config, file.Config.LayerCount) * positions,
+            KvCacheBytes = CachePlan.BytesPerToken(file.Config) * positions,
         });
         var load = clock.Elapsed.TotalMilliseconds;
         var run = new Run(pipeline, file.Config.VocabSize, positions);
@@ -81,7 +81,7 @@ internal static class EngineMeasurement
         await using var pipeline = LocalPipeline.Load(file, new LocalPipelineOptions
         {
             Threads = threads,
-            KvCacheBytes = Stage.KvBytes(file.Config, file.Config.LayerCount) * Positions,
+            KvCacheBytes = CachePlan.BytesPerToken(file.Config) * Positions,
         });
         var run = new Run(pipeline, file.Config.VocabSize, Positions);
         await run.PrefillAsync(PromptTokens);

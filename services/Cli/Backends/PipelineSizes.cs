@@ -16,7 +16,7 @@ internal static class PipelineSizes
             throw new CliException($"--stages: {stages} is more than the model's {config.LayerCount} layers. Give at most that.");
         var options = new LocalPipelineOptions { Threads = threads ?? Environment.ProcessorCount, Stages = stages ?? 1 };
         var blocks = lengths.Sum(length => (long)BlocksOf(length, options.BlockSize));
-        return options with { KvCacheBytes = blocks * options.BlockSize * Stage.KvBytes(config, config.LayerCount) };
+        return options with { KvCacheBytes = blocks * options.BlockSize * CachePlan.BytesPerToken(config), StateSlots = Math.Max(1, lengths.Count) };
     }
 
     public static int BlocksOf(int tokens, int blockSize) => (tokens + blockSize - 1) / blockSize;

@@ -90,7 +90,7 @@ internal static class BenchCommand
                 for (var start = 0; start < tokens;)
                 {
                     var count = Math.Min(tokens - start, limit - _batch.TokenCount);
-                    _batch.Add(_tokens.AsSpan(start, count), start, Table(s, start + count), start + count == tokens ? 1 : 0);
+                    _batch.Add(_tokens.AsSpan(start, count), start, Table(s, start + count), start + count == tokens ? 1 : 0, Slot(s));
                     start += count;
                     if (_batch.TokenCount == limit)
                         await StepAsync(cancellationToken);
@@ -108,7 +108,7 @@ internal static class BenchCommand
             {
                 _batch.Clear();
                 for (var s = 0; s < sequences; s++)
-                    _batch.Add(_next.AsSpan(s, 1), _position, Table(s, _position + 1), 1);
+                    _batch.Add(_next.AsSpan(s, 1), _position, Table(s, _position + 1), 1, Slot(s));
                 var rows = await pipeline.ForwardAsync(_batch, StepOutput.Logits, cancellationToken);
                 for (var s = 0; s < sequences; s++)
                     _next[s] = System.Numerics.Tensors.TensorPrimitives.IndexOfMax(rows.Span.Slice(s * config.VocabSize, config.VocabSize));
@@ -120,6 +120,8 @@ internal static class BenchCommand
             await pipeline.ForwardAsync(_batch, StepOutput.Logits, cancellationToken);
             _batch.Clear();
         }
+
+        private int Slot(int sequence) => pipeline.StateSlots > 0 ? sequence : -1;
 
         private ReadOnlySpan<int> Table(int sequence, int tokens) => _blocks[sequence].AsSpan(0, PipelineSizes.BlocksOf(tokens, pipeline.BlockSize));
 

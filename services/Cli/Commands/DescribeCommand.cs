@@ -74,7 +74,7 @@ internal static class DescribeCommand
             Memory = new MemoryUse
             {
                 WeightBytes = file.Gguf.Tensors.Sum(t => t.ByteLength),
-                KvBytesPerToken = Stage.KvBytes(config, config.LayerCount),
+                KvBytesPerToken = CachePlan.BytesPerToken(config),
             },
         };
         foreach (var (key, value) in file.Gguf.Metadata.Where(m => m.Key.StartsWith("general.", StringComparison.Ordinal) && m.Value is not Array))

@@ -63,7 +63,7 @@ internal static class LogitsCommand
             cancellationToken.ThrowIfCancellationRequested();
             var count = Math.Min(step, ids.Length - start);
             batch.Clear();
-            batch.Add(ids.AsSpan(start, count), start, blocks.AsSpan(0, (start + count + pipeline.BlockSize - 1) / pipeline.BlockSize), count);
+            batch.Add(ids.AsSpan(start, count), start, blocks.AsSpan(0, (start + count + pipeline.BlockSize - 1) / pipeline.BlockSize), count, pipeline.StateSlots > 0 ? 0 : -1);
             var rows = await pipeline.ForwardAsync(batch, StepOutput.Logits, cancellationToken);
             for (var row = 0; row < count; row++)
                 positions.Add(Largest(rows.Span.Slice(row * config.VocabSize, config.VocabSize), start + row));

@@ -9,10 +9,14 @@ internal static class ArchitectureCatalog
 
     private static readonly SortedDictionary<string, IArchitecture> Known = new(StringComparer.Ordinal)
     {
+        ["falcon-h1"] = new FalconH1Architecture(Llama),
         ["gemma3"] = new GemmaArchitecture(Llama),
         ["llama"] = Llama,
+        ["mamba2"] = new Mamba2Architecture(Llama),
         ["minicpm"] = Llama,
+        ["minicpm3"] = new MiniCpm3Architecture(Llama),
         ["phi3"] = new Phi3Architecture(Llama),
+        ["plm"] = new PlmArchitecture(Llama),
         ["qwen2"] = Llama,
         ["qwen2moe"] = Llama,
         ["qwen3"] = Llama,

@@ -20,7 +20,7 @@ internal sealed class GemmaArchitecture(LlamaArchitecture llama) : IArchitecture
         var local = layer % GemmaConfig.Pattern < GemmaConfig.Pattern - 1;
         return
         [
-            LayerParts.Attention(weights, layer, cacheLayer, local ? weights.Config.Window : 0, local ? Rotation.Window : Rotation.Usual),
+            LayerParts.AttentionBlock(weights, layer, cacheLayer, local ? weights.Config.Window : 0, local ? Rotation.Window : Rotation.Usual),
             LayerParts.FeedForward(weights, layer, GateFunction.Gelu),
         ];
     }

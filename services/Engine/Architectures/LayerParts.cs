@@ -7,8 +7,26 @@ namespace Slm.Engine.Architectures;
 /// <summary>The usual blocks of a layer by their usual tensors; what a file has of optional tensors decides.</summary>
 internal static class LayerParts
 {
+    /// <summary>
+    /// Positions by LongRoPE (Ding et al. 2024): one set of divisors for contexts as trained and one for longer ones. The model's
+    /// context decides, not the sequence's: else tokens that are cached already would have to be rotated again. Null without divisors.
+    /// </summary>
+    public static RotaryPositions? LongPositions(ModelWeights weights)
+    {
+        var rope = weights.Config.Rope;
+        var name = weights.Config.ContextLength > rope.OriginalContextLength ? "rope_factors_long.weight" : "rope_factors_short.weight";
+        return weights.OptionalVector(name, rope.Dimensions / 2) is { } factors ? new RotaryPositions(rope, factors.Memory.Span) : null;
+    }
+
+    /// <summary>The norm before what mixes positions, <c>attn_norm</c>.</summary>
+    public static Norm MixerNorm(ModelWeights weights, int layer) => weights.Norm($"blk.{layer}.attn_norm.weight", weights.Config.HiddenSize);
+
+    /// <summary>A layer's attention behind its norm; see <see cref="Attention"/>.</summary>
+    public static MixerBlock AttentionBlock(ModelWeights weights, int layer, int cacheLayer, int window = 0, Rotation rotation = Rotation.Usual) =>
+        new(MixerNorm(weights, layer), Attention(weights, layer, cacheLayer, window, rotation));
+
     /// <summary>Attention with <c>attn_*</c>, and a norm after it with <c>post_attention_norm</c>.</summary>
-    public static AttentionBlock Attention(ModelWeights weights, int layer, int cacheLayer, int window = 0, Rotation rotation = Rotation.Usual)
+    public static Attention Attention(ModelWeights weights, int layer, int cacheLayer, int window = 0, Rotation rotation = Rotation.Usual)
     {
         var c = weights.Config;
         var blk = $"blk.{layer}.";
@@ -18,9 +36,9 @@ internal static class LayerParts
         Linear Part(string name, int first, int rows) => fused
             ? weights.Rows(blk + "attn_qkv", c.HiddenSize, queries + (2 * keys), first, rows)
             : weights.Linear(blk + name, c.HiddenSize, rows);
-        return new AttentionBlock(cacheLayer)
+        return new Attention(cacheLayer, c.StateOf(layer).Attention!)
         {
-            InputNorm = weights.Norm(blk + "attn_norm.weight", c.HiddenSize),
+            Scale = c.AttentionScale > 0 ? c.AttentionScale : 1 / MathF.Sqrt(c.HeadSize),
             Query = Part("attn_q", 0, queries),
             Key = Part("attn_k", queries, keys),
             Value = Part("attn_v", queries + keys, keys),
@@ -34,23 +52,23 @@ internal static class LayerParts
     }
 
     /// <summary>Gated feed-forward with <c>ffn_*</c>, and a norm after it with <c>post_ffw_norm</c>; without <c>ffn_gate</c>, <c>ffn_up</c> holds the gate's rows, then its own.</summary>
-    public static FeedForwardBlock FeedForward(ModelWeights weights, int layer, GateFunction function = GateFunction.Silu)
+    public static FeedForwardBlock FeedForward(ModelWeights weights, int layer, GateFunction function = GateFunction.Silu, string norm = "ffn_norm.weight")
     {
         var c = weights.Config;
         var blk = $"blk.{layer}.";
         var fused = !weights.Has(blk + "ffn_gate.weight");
         return new FeedForwardBlock
         {
-            InputNorm = weights.Norm(blk + "ffn_norm.weight", c.HiddenSize),
+            InputNorm = weights.Norm(blk + norm, c.HiddenSize),
             Products = fused
                 ? new GatedProducts(
                     weights.Rows(blk + "ffn_up", c.HiddenSize, 2 * c.FeedForwardSize, 0, c.FeedForwardSize),
-                    weights.Rows(blk + "ffn_up", c.HiddenSize, 2 * c.FeedForwardSize, c.FeedForwardSize, c.FeedForwardSize))
+                    weights.Rows(blk + "ffn_up", c.HiddenSize, 2 * c.FeedForwardSize, c.FeedForwardSize, c.FeedForwardSize),
+                    function)
                 : new GatedProducts(
-                    weights.Linear(blk + "ffn_gate", c.HiddenSize, c.FeedForwardSize), weights.Linear(blk + "ffn_up", c.HiddenSize, c.FeedForwardSize)),
+                    weights.Linear(blk + "ffn_gate", c.HiddenSize, c.FeedForwardSize), weights.Linear(blk + "ffn_up", c.HiddenSize, c.FeedForwardSize), function),
             Down = new Residual(
                 weights.Linear(blk + "ffn_down", c.FeedForwardSize, c.HiddenSize), weights.OptionalNorm(blk + "post_ffw_norm.weight", c.HiddenSize), c.ResidualScale),
-            Function = function,
         };
     }
 
@@ -80,7 +98,7 @@ internal static class LayerParts
             Shared = e.SharedFeedForwardSize == 0 ? null : new SharedExpert
             {
                 Products = new GatedProducts(
-                    weights.Linear(blk + "ffn_gate_shexp", c.HiddenSize, e.SharedFeedForwardSize), weights.Linear(blk + "ffn_up_shexp", c.HiddenSize, e.SharedFeedForwardSize)),
+                    weights.Linear(blk + "ffn_gate_shexp", c.HiddenSize, e.SharedFeedForwardSize), weights.Linear(blk + "ffn_up_shexp", c.HiddenSize, e.SharedFeedForwardSize), GateFunction.Silu),
                 Down = weights.Linear(blk + "ffn_down_shexp", e.SharedFeedForwardSize, c.HiddenSize),
                 Weight = weights.Linear(blk + "ffn_gate_inp_shexp", c.HiddenSize, 1),
             },

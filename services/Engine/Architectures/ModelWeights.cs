@@ -67,9 +67,16 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
 
     /// <summary>Vector <paramref name="name"/> of <paramref name="count"/> elements, as F32.</summary>
     /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
-    public PinnedArray Vector(string name, int count)
+    public PinnedArray Vector(string name, int count) => Shaped(name, count, 1);
+
+    /// <summary>The elements of a tensor of small numbers with exactly this shape, the contiguous dimension first, as F32.</summary>
+    /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
+    public PinnedArray Shaped(string name, params ReadOnlySpan<long> shape)
     {
-        var tensor = Find(name, count, 1);
+        var tensor = Find(name, shape);
+        var count = 1;
+        foreach (var size in shape)
+            count = checked(count * (int)size);
         var vector = new PinnedArray(count);
         RowDequantizer.Dequantize(tensor.Type, file.Gguf.Pointer(tensor), vector.Pointer, count);
         return vector;
@@ -78,11 +85,54 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
     /// <summary>The same, or null if the file lacks it.</summary>
     public PinnedArray? OptionalVector(string name, int count) => Has(name) ? Vector(name, count) : null;
 
+    /// <summary>Some rows of matrix <c>name.weight</c> [rows, columns], transposed: a matrix of its own [columns, count].</summary>
+    /// <remarks>Floats keep their type; quantized weights become halves, whose rounding is far below theirs.</remarks>
+    /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
+    public Linear Transposed(string name, int columns, int rows, int first, int count) => Copied(name, columns, rows, first, count, transpose: true);
+
+    /// <summary>Some rows of matrix <c>name.weight</c> [rows, columns] as a matrix that reads float activations.</summary>
+    /// <remarks>Floats are used where they lie; quantized weights become halves, whose rounding is far below theirs.</remarks>
+    /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
+    public Linear Floats(string name, int columns, int rows, int first, int count)
+    {
+        var tensor = Find(name + ".weight", columns, rows);
+        return tensor.Type is TensorType.F32 or TensorType.F16 or TensorType.BF16
+            ? new Linear(file.Gguf.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns)), tensor.Type, count, columns, bias: null, kernels)
+            : Copied(name, columns, rows, first, count, transpose: false);
+    }
+
     /// <summary>RMSNorm with the weights <paramref name="name"/>.</summary>
     public Norm Norm(string name, int size) => new(Vector(name, size), Config.NormEpsilon);
 
     /// <summary>The same, or null if the file lacks it.</summary>
     public Norm? OptionalNorm(string name, int size) => Has(name) ? Norm(name, size) : null;
+
+    private Linear Copied(string name, int columns, int rows, int first, int count, bool transpose)
+    {
+        var tensor = Find(name + ".weight", columns, rows);
+        var type = tensor.Type is TensorType.F32 or TensorType.BF16 ? TensorType.F32 : TensorType.F16;
+        var target = new NativeBuffer((long)columns * count * TensorTypes.RowBytes(type, 1));
+        var row = new float[columns];
+        fixed (float* values = row)
+        {
+            for (var r = 0; r < count; r++)
+            {
+                RowDequantizer.Dequantize(tensor.Type, file.Gguf.Pointer(tensor) + ((first + r) * TensorTypes.RowBytes(tensor.Type, columns)), values, columns);
+                for (var c = 0; c < columns; c++)
+                {
+                    var at = transpose ? ((nint)c * count) + r : ((nint)r * columns) + c;
+                    if (type == TensorType.F32)
+                        ((float*)target.Pointer)[at] = values[c];
+                    else
+                        ((Half*)target.Pointer)[at] = (Half)values[c];
+                }
+            }
+        }
+
+        return transpose
+            ? new Linear(target.Pointer, type, columns, count, bias: null, kernels) { Owner = target }
+            : new Linear(target.Pointer, type, count, columns, bias: null, kernels) { Owner = target };
+    }
 
     private Linear Slice(TensorInfo tensor, int columns, long first, int count, PinnedArray? bias, int index, int matrices)
     {

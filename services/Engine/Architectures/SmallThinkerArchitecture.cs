@@ -26,7 +26,7 @@ internal sealed class SmallThinkerArchitecture(LlamaArchitecture llama) : IArchi
         return
         [
             new EarlyRouterBlock(LayerParts.Router(weights, layer), c.HiddenSize),
-            LayerParts.Attention(weights, layer, cacheLayer, full ? 0 : c.Window, rotated ? Rotation.Usual : Rotation.None),
+            LayerParts.AttentionBlock(weights, layer, cacheLayer, full ? 0 : c.Window, rotated ? Rotation.Usual : Rotation.None),
             LayerParts.Experts(weights, layer, router: null, GateFunction.Relu),
         ];
     }

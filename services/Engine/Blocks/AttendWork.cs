@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Kernels;
+using Slm.Engine.Models;
 using Slm.Engine.Threading;
 
 namespace Slm.Engine.Blocks;
@@ -15,17 +16,24 @@ internal readonly unsafe struct AttendWork : IParallelWork
 {
     private const int Chunk = AttentionState.ChunkPositions;
     private readonly StepContext _context;
-    private readonly int _layer, _window, _units, _chunks;
+    private readonly AttentionShape _shape;
+    private readonly int _layer, _window, _units, _chunks, _stride;
+    private readonly float _scale;
 
     /// <param name="layer">Index of the layer in the cache.</param>
+    /// <param name="shape">Its heads.</param>
+    /// <param name="scale">Factor of q·k.</param>
     /// <param name="window">Positions that a query sees, its own included; 0 for all.</param>
     /// <param name="context">The step.</param>
-    public AttendWork(int layer, int window, StepContext context)
+    public AttendWork(int layer, AttentionShape shape, float scale, int window, StepContext context)
     {
         _layer = layer;
+        _shape = shape;
+        _scale = scale;
         _window = window;
         _context = context;
-        _units = context.GroupCount * context.Config.KeyValueHeadCount;
+        _stride = context.Cache.Stride(layer);
+        _units = context.GroupCount * shape.KeyValueHeads;
         _chunks = 1;
         if (_units > context.SharedGroups)
             return;
@@ -34,7 +42,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
         if (_chunks > context.ChunkCapacity)
             _chunks = 1;
         for (var unit = 0; unit < _units && _chunks > 1; unit++)
-            context.GroupsLeft[unit] = Chunks(context.Groups[unit / context.Config.KeyValueHeadCount]);
+            context.GroupsLeft[unit] = Chunks(context.Groups[unit / shape.KeyValueHeads]);
     }
 
     /// <summary>Number of parts.</summary>
@@ -45,7 +53,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
     {
         var unit = part / _chunks;
         var chunk = part % _chunks;
-        var group = _context.Groups[unit / _context.Config.KeyValueHeadCount];
+        var group = _context.Groups[unit / _shape.KeyValueHeads];
         if (_chunks == 1)
             Alone(group, unit, worker);
         else if (chunk < Chunks(group))
@@ -59,7 +67,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
     private void Alone(QueryGroup group, int unit, int worker)
     {
         var count = group.Count * Heads;
-        nint floats = AttentionState.Floats(_context.Cache.Stride);
+        nint floats = AttentionState.Floats(_stride);
         var scores = _context.Scratch(worker);
         var totals = scores + (count * (nint)Chunk);
         var states = totals + (count * floats);
@@ -83,7 +91,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
     private void Share(QueryGroup group, int unit, int chunk, int worker)
     {
         var count = group.Count * Heads;
-        nint floats = AttentionState.Floats(_context.Cache.Stride);
+        nint floats = AttentionState.Floats(_stride);
         var chunkFloats = StepContext.GroupQueries * Heads * floats;
         var states = _context.ChunkStates + (unit * (nint)_context.ChunkCapacity * chunkFloats);
         var first = First(group, 0);
@@ -109,9 +117,9 @@ internal readonly unsafe struct AttendWork : IParallelWork
     {
         var first = First(group, query);
         if (chunk > first)
-            _context.Kernels.MergeAttention(total, state, _context.Cache.Stride);
+            _context.Kernels.MergeAttention(total, state, _stride);
         else if (chunk == first)
-            NativeMemory.Copy(state, total, (nuint)AttentionState.Floats(_context.Cache.Stride) * sizeof(float));
+            NativeMemory.Copy(state, total, (nuint)AttentionState.Floats(_stride) * sizeof(float));
     }
 
     /// <summary>First position that a query head sees.</summary>
@@ -123,12 +131,11 @@ internal readonly unsafe struct AttendWork : IParallelWork
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Attend(QueryGroup group, int unit, int chunk, float* scores, float* states)
     {
-        var config = _context.Config;
         var cache = _context.Cache;
-        var size = config.HeadSize;
+        var size = _shape.KeySize;
         var count = group.Count * Heads;
-        var kvHead = unit % config.KeyValueHeadCount;
-        nint rowFloats = config.HeadCount * size;
+        var kvHead = unit % _shape.KeyValueHeads;
+        nint rowFloats = _shape.Heads * size;
         var query = _context.Query + (group.FirstToken * rowFloats) + ((nint)kvHead * Heads * size);
         var start = chunk * Chunk;
         var last = Position(group, count - 1);
@@ -139,7 +146,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
         for (var q = 0; q < count; q++)
         {
             rows[q] = query + (q / Heads * rowFloats) + (q % Heads * size);
-            results[q] = states + (q * (nint)AttentionState.Floats(cache.Stride));
+            results[q] = states + (q * (nint)AttentionState.Floats(_stride));
             begin[q] = Begin(group, q) - start;
             end[q] = Math.Min(Chunk, Position(group, q) - start + 1);
         }
@@ -162,8 +169,8 @@ internal readonly unsafe struct AttendWork : IParallelWork
             States = results,
             Scores = scores,
             HeadSize = size,
-            Stride = cache.Stride,
-            Scale = config.AttentionScale > 0 ? config.AttentionScale : 1f / MathF.Sqrt(size),
+            Stride = _stride,
+            Scale = _scale,
         };
         _context.Kernels.AttentionChunk(in queries, keys, tiles);
     }
@@ -171,13 +178,12 @@ internal readonly unsafe struct AttendWork : IParallelWork
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Write(QueryGroup group, int unit, float* states)
     {
-        var config = _context.Config;
-        var size = config.HeadSize;
-        nint rowFloats = config.HeadCount * size;
-        var output = _context.Attended + (group.FirstToken * rowFloats) + ((nint)(unit % config.KeyValueHeadCount) * Heads * size);
+        var size = _shape.ValueSize;
+        nint rowFloats = _shape.Heads * size;
+        var output = _context.Attended + (group.FirstToken * rowFloats) + ((nint)(unit % _shape.KeyValueHeads) * Heads * size);
         for (var q = 0; q < group.Count * Heads; q++)
         {
-            var state = states + (q * (nint)AttentionState.Floats(_context.Cache.Stride));
+            var state = states + (q * (nint)AttentionState.Floats(_stride));
             var target = output + (q / Heads * rowFloats) + (q % Heads * size);
             var inverse = 1f / state[1];
             for (var d = 0; d < size; d++)
@@ -185,7 +191,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
         }
     }
 
-    private int Heads => _context.Config.HeadCount / _context.Config.KeyValueHeadCount;
+    private int Heads => _shape.Group;
 
     /// <summary>Position of a query head: heads of one token follow one another.</summary>
     private int Position(QueryGroup group, int query) => _context.Positions[group.FirstToken] + (query / Heads);

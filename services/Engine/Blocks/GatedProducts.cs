@@ -6,13 +6,13 @@ using Slm.Engine.Threading;
 namespace Slm.Engine.Blocks;
 
 /// <summary>f(W_gate·x) ⊙ W_up·x, the first half of a gated feed-forward (Shazeer 2020).</summary>
-internal sealed unsafe class GatedProducts(Linear gate, Linear up)
+internal sealed unsafe class GatedProducts(Linear gate, Linear up, GateFunction function) : IFeedForwardProducts
 {
-    /// <summary>The products read int8 activations.</summary>
+    /// <inheritdoc/>
     public bool WantInt8 => gate.WantsInt8 || up.WantsInt8;
 
-    /// <summary>Fills <see cref="StepContext.Gate"/> from <paramref name="x"/>, whose quantized form the context has if wanted.</summary>
-    public void Forward(StepContext context, float* x, GateFunction function)
+    /// <inheritdoc/>
+    public void Forward(StepContext context, float* x)
     {
         var work = new GateWork(
             context, gate.Task(context, x, context.Tokens, context.Gate), up.Task(context, x, context.Tokens, context.Up), context.Kernels.Gate(function));

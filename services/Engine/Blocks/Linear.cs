@@ -44,8 +44,11 @@ internal sealed unsafe class Linear
         }
     }
 
-    /// <summary>Name of the tensor, for observers.</summary>
+    /// <summary>Name of the tensor, for observers; empty if products are none that they know.</summary>
     public string Name { get; init; } = "";
+
+    /// <summary>What owns the weights if they are not the file's.</summary>
+    public object? Owner { get; init; }
 
     /// <summary>Index among the matrices of its tensor, for observers: the expert.</summary>
     public int Index { get; init; }
@@ -91,7 +94,8 @@ internal sealed unsafe class Linear
             Pack(_ownPanels.Pointer, context.Workers);
         }
 
-        context.Observer?.Observe(Name, new ReadOnlySpan<float>(x, checked(tokens * Columns)), Columns, Index, Matrices);
+        if (Name.Length > 0)
+            context.Observer?.Observe(Name, new ReadOnlySpan<float>(x, checked(tokens * Columns)), Columns, Index, Matrices);
         return Describe(context, x, tokens, y, accumulate);
     }
     /// <summary>Runs one product on all threads.</summary>

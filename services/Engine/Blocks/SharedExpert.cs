@@ -23,7 +23,7 @@ internal sealed unsafe class SharedExpert
         var batch = context.Experts!;
         var tokens = context.Tokens;
         Weight.Multiply(context, context.Normed, tokens, batch.Scores);
-        Products.Forward(context, context.Normed, GateFunction.Silu);
+        Products.Forward(context, context.Normed);
         if (Down.WantsInt8)
         {
             var quantize = new QuantizeWork(context, context.Gate, Down.Columns);

@@ -32,6 +32,9 @@ public sealed class LocalPipeline : IPipeline
     /// <inheritdoc/>
     public int MaxStepTokens => _stages[0].MaxStepTokens;
 
+    /// <inheritdoc/>
+    public int StateSlots { get; private init; }
+
     /// <summary>The stages, in order.</summary>
     public IReadOnlyList<Stage> Stages => _stages;
 
@@ -51,10 +54,12 @@ public sealed class LocalPipeline : IPipeline
         }
 
         var ranges = LayerRange.Split(config.LayerCount, options.Stages);
+        var plan = Plan(config, options);
         var stageOptions = new StageOptions
         {
             BlockSize = options.BlockSize,
-            BlockCount = Blocks(config, options),
+            BlockCount = plan.BlockCount,
+            StateSlots = plan.StateSlots,
             MaxStepTokens = options.MaxStepTokens,
             Observer = options.Observer,
             Kernels = options.Kernels,
@@ -65,7 +70,7 @@ public sealed class LocalPipeline : IPipeline
         {
             foreach (var range in ranges)
                 stages.Add(Stage.Load(file, range, stageOptions, options.Workers ?? own!));
-            return new LocalPipeline(config, [.. stages], own);
+            return new LocalPipeline(config, [.. stages], own) { StateSlots = plan.StateSlots };
         }
         catch
         {
@@ -98,19 +103,20 @@ public sealed class LocalPipeline : IPipeline
         return ValueTask.CompletedTask;
     }
 
-    private static int Blocks(ModelConfig config, LocalPipelineOptions options)
+    private static CachePlan Plan(ModelConfig config, LocalPipelineOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.BlockSize, 1);
-        var blockBytes = Stage.KvBytes(config, config.LayerCount) * options.BlockSize;
+        if (options.StateSlots is { } slots)
+            ArgumentOutOfRangeException.ThrowIfLessThan(slots, 1, nameof(options.StateSlots));
         if (options.KvCacheBytes is { } bytes)
         {
-            ArgumentOutOfRangeException.ThrowIfLessThan(bytes, blockBytes, nameof(options.KvCacheBytes));
-            return (int)Math.Min(int.MaxValue, bytes / blockBytes);
+            var least = options.StateSlots is null ? CachePlan.LeastBytes(config, options.BlockSize) : CachePlan.BytesPerToken(config) * options.BlockSize;
+            ArgumentOutOfRangeException.ThrowIfLessThan(bytes, least, nameof(options.KvCacheBytes));
+            return CachePlan.For(config, options.BlockSize, bytes, sequences: int.MaxValue, options.StateSlots);
         }
 
         var memory = GC.GetGCMemoryInfo();
         var free = Math.Max(0, memory.TotalAvailableMemoryBytes - memory.MemoryLoadBytes);
-        var perSequence = (config.ContextLength + options.BlockSize - 1) / options.BlockSize;
-        return (int)Math.Max(1, Math.Min((long)DefaultSequences * perSequence, free / 4 / blockBytes));
+        return CachePlan.For(config, options.BlockSize, free / 4, DefaultSequences, options.StateSlots);
     }
 }

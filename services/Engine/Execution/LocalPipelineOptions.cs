@@ -15,8 +15,11 @@ public sealed record LocalPipelineOptions
     /// <summary>A pool to share with other pipelines; the caller disposes it.</summary>
     public WorkerPool? Workers { get; init; }
 
-    /// <summary>Bytes for keys and values of all stages; by default four full contexts, at most a quarter of the free memory.</summary>
+    /// <summary>Bytes for keys, values and recurrent state of all stages; by default four full contexts, at most a quarter of the free memory.</summary>
     public long? KvCacheBytes { get; init; }
+
+    /// <summary>Slots of recurrent state, beside <see cref="KvCacheBytes"/>; by default a share of those bytes. Not used by a model without recurrent layers.</summary>
+    public int? StateSlots { get; init; }
 
     /// <summary>Longest sequence, at most the model's; by default the model's.</summary>
     public int? ContextLength { get; init; }

@@ -20,6 +20,7 @@ public sealed class Stage : IDisposable
     private readonly IBlock[] _blocks;
     private readonly OutputHead? _head;
     private readonly KvCache _cache;
+    private readonly RecurrentCache _states;
     private readonly StepContext _context;
     private readonly PackedWeights _packed;
     private readonly Lock _step = new();
@@ -43,9 +44,12 @@ public sealed class Stage : IDisposable
             _head = architecture.Head(weights);
         _packed = new PackedWeights(weights.Matrices, workers);
         WeightBytes = weights.Bytes;
-        KvBytesPerToken = KvBytes(_config, range.Count);
-        _cache = new KvCache(range.Count, options.BlockCount, options.BlockSize, _config.KeyValueHeadCount, _config.HeadSize);
-        _context = new StepContext(_config, options.MaxStepTokens, _cache, workers, options.Kernels) { Observer = options.Observer };
+        KvBytesPerToken = CachePlan.BytesPerToken(_config, range);
+        StateBytes = CachePlan.BytesPerState(_config, range);
+        var states = Enumerable.Range(range.First, range.Count).Select(_config.StateOf).ToArray();
+        _cache = new KvCache([.. states.Select(state => state.Attention)], options.BlockCount, options.BlockSize);
+        _states = new RecurrentCache(states, StateBytes == 0 ? 0 : options.StateSlots);
+        _context = new StepContext(_config, options.MaxStepTokens, _cache, _states, workers, options.Kernels) { Observer = options.Observer };
     }
 
     /// <summary>The layers.</summary>
@@ -63,6 +67,12 @@ public sealed class Stage : IDisposable
     /// <summary>KV bytes of one position over the stage's layers.</summary>
     public long KvBytesPerToken { get; }
 
+    /// <summary>Bytes of a slot of recurrent state over the stage's layers.</summary>
+    public long StateBytes { get; }
+
+    /// <summary>Slots of recurrent state; 0 if the stage keeps none.</summary>
+    public int StateSlots => _states.Slots;
+
     /// <summary>Positions per KV block.</summary>
     public int BlockSize => _cache.BlockSize;
 
@@ -71,9 +81,6 @@ public sealed class Stage : IDisposable
 
     /// <summary>Most tokens one step may carry.</summary>
     public int MaxStepTokens => _context.MaxTokens;
-
-    /// <summary>KV bytes of one position over <paramref name="layers"/> layers of a model.</summary>
-    public static long KvBytes(ModelConfig config, int layers) => layers * KvCache.BytesPerToken(config.KeyValueHeadCount, config.HeadSize);
 
     /// <summary>Finds and checks the stage's tensors and reserves its memory.</summary>
     /// <param name="file">The model; weights are used where it maps them.</param>
@@ -91,6 +98,8 @@ public sealed class Stage : IDisposable
             throw new ArgumentOutOfRangeException(nameof(range), range, $"The model has {file.Config.LayerCount} layers.");
         ArgumentOutOfRangeException.ThrowIfLessThan(options.BlockCount, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxStepTokens, 1);
+        if (CachePlan.BytesPerState(file.Config) > 0)
+            ArgumentOutOfRangeException.ThrowIfLessThan(options.StateSlots, 1);
         return new Stage(file, range, options, workers);
     }
 
@@ -114,6 +123,12 @@ public sealed class Stage : IDisposable
                 return default;
             foreach (ref readonly var copy in batch.Copies)
                 _cache.CopyBlock(copy.From, copy.To);
+            foreach (ref readonly var copy in batch.StateCopies)
+            {
+                if (StateSlots > 0)
+                    _states.Copy(copy.From, copy.To);
+            }
+
             _context.Begin(batch);
             _positions.Fill(_context);
             if (_embedding is not null)
@@ -138,6 +153,7 @@ public sealed class Stage : IDisposable
             _disposed = true;
             _context.Dispose();
             _cache.Dispose();
+            _states.Dispose();
             _packed.Dispose();
         }
     }
@@ -151,9 +167,14 @@ public sealed class Stage : IDisposable
                 throw new ModelFormatException($"Model of architecture '{config.Architecture}': {what}.");
         }
 
-        Require(config.HiddenSize > 0 && config.FeedForwardSize > 0 && config.VocabSize > 0, "hidden, feed-forward and vocabulary sizes must be positive");
-        Require(config.HeadCount > 0 && config.HeadSize > 0, "it has no attention heads");
-        Require(config.KeyValueHeadCount > 0 && config.HeadCount % config.KeyValueHeadCount == 0, $"{config.HeadCount} query heads are not a multiple of {config.KeyValueHeadCount} KV heads");
+        Require(config.HiddenSize > 0 && config.VocabSize > 0, "hidden and vocabulary sizes must be positive");
+        Require(config.HeadCount > 0 || config.Ssm is not null, "it has neither attention heads nor recurrent ones");
+        if (config.HeadCount > 0)
+        {
+            Require(config.HeadSize > 0, "its heads have no size");
+            Require(config.KeyValueHeadCount > 0 && config.HeadCount % config.KeyValueHeadCount == 0, $"{config.HeadCount} query heads are not a multiple of {config.KeyValueHeadCount} KV heads");
+        }
+
         Require(
             config.Rope.Dimensions >= 0 && config.Rope.Dimensions % 2 == 0 && config.Rope.Dimensions <= config.HeadSize,
             $"{config.Rope.Dimensions} rotary dimensions do not fit a head of {config.HeadSize}");
@@ -182,8 +203,16 @@ public sealed class Stage : IDisposable
                 throw new ArgumentException($"KV block {copy.From} cannot be copied to {copy.To}; there are {BlockCount}.", nameof(batch));
         }
 
+        foreach (ref readonly var copy in batch.StateCopies)
+        {
+            if (StateSlots > 0 && ((uint)copy.From >= (uint)StateSlots || (uint)copy.To >= (uint)StateSlots))
+                throw new ArgumentException($"State slot {copy.From} cannot be copied to {copy.To}; there are {StateSlots}.", nameof(batch));
+        }
+
         foreach (ref readonly var item in batch.Items)
         {
+            if (StateSlots > 0 && (uint)item.StateSlot >= (uint)StateSlots)
+                throw new ArgumentException($"State slot {item.StateSlot} does not exist; there are {StateSlots}.", nameof(batch));
             if (item.StartPosition + (long)item.Count > (long)item.BlockCount * BlockSize)
             {
                 throw new ArgumentException(

@@ -11,6 +11,9 @@ public sealed record StageOptions
     /// <summary>Number of KV blocks. Memory is committed as they are first used.</summary>
     public required int BlockCount { get; init; }
 
+    /// <summary>Slots for the state of recurrent layers; not used by a model without them.</summary>
+    public int StateSlots { get; init; }
+
     /// <summary>Most tokens one step may carry.</summary>
     public int MaxStepTokens { get; init; } = 512;
 

@@ -23,32 +23,31 @@ internal sealed unsafe class StepContext : IDisposable
     private readonly float* _workerScratch;
     private readonly long _workerFloats;
 
-    public StepContext(ModelConfig config, int maxTokens, KvCache cache, WorkerPool workers, KernelSet kernels)
+    public StepContext(ModelConfig config, int maxTokens, KvCache cache, RecurrentCache states, WorkerPool workers, KernelSet kernels)
     {
         Config = config;
         MaxTokens = maxTokens;
         Cache = cache;
+        States = states;
         Workers = workers;
         Kernels = kernels;
         _groups = new QueryGroup[maxTokens];
         _positions = new int[maxTokens];
         _items = new int[maxTokens];
-        long queries = (long)config.HeadCount * config.HeadSize;
-        long keys = (long)config.KeyValueHeadCount * config.HeadSize;
+        var widths = new StepWidths(config);
         var feedForward = Math.Max(config.FeedForwardSize, config.Experts?.SharedFeedForwardSize ?? 0);
-        var widest = Math.Max(Math.Max(config.HiddenSize, Math.Max(feedForward, config.Experts?.FeedForwardSize ?? 0)), queries);
-        var group = config.HeadCount / config.KeyValueHeadCount;
-        var groupFloats = GroupQueries * (long)group * (AttentionState.ChunkPositions + (2 * AttentionState.Floats(cache.Stride)));
+        var widest = widths.Input;
+        var groupFloats = GroupQueries * (long)widths.Group * (AttentionState.ChunkPositions + (2 * AttentionState.Floats(cache.MaxStride)));
         _workerFloats = (Math.Max(4 * widest, groupFloats) + 15) & ~15L;
         ChunkCapacity = Math.Min(MaxSharedChunks, (cache.BlockCount * (long)cache.BlockSize / AttentionState.ChunkPositions) + 1);
-        SharedGroups = workers.Threads == 1 ? 0 : (workers.Threads * 4) + config.KeyValueHeadCount;
+        SharedGroups = workers.Threads == 1 ? 0 : (workers.Threads * 4) + widths.KeyValueHeads;
         _groupsLeft = new int[SharedGroups];
-        var shared = _arena.Reserve<float>(checked(SharedGroups * ChunkCapacity * GroupQueries * group * AttentionState.Floats(cache.Stride)));
+        var shared = _arena.Reserve<float>(checked(SharedGroups * ChunkCapacity * GroupQueries * widths.Group * AttentionState.Floats(cache.MaxStride)));
         var normed = _arena.Reserve<float>(maxTokens * (long)config.HiddenSize);
-        var query = _arena.Reserve<float>(maxTokens * queries);
-        var key = _arena.Reserve<float>(maxTokens * keys);
-        var value = _arena.Reserve<float>(maxTokens * keys);
-        var attended = _arena.Reserve<float>(maxTokens * queries);
+        var query = _arena.Reserve<float>(maxTokens * widths.Queries);
+        var key = _arena.Reserve<float>(maxTokens * widths.Keys);
+        var value = _arena.Reserve<float>(maxTokens * widths.Values);
+        var attended = _arena.Reserve<float>(maxTokens * widths.Attended);
         var gate = _arena.Reserve<float>(maxTokens * (long)feedForward);
         var up = _arena.Reserve<float>(maxTokens * (long)feedForward);
         var int8 = _arena.Reserve<sbyte>(maxTokens * widest);
@@ -76,6 +75,8 @@ internal sealed unsafe class StepContext : IDisposable
         WindowCosines = _arena.Get<float>(windowCosines);
         WindowSines = _arena.Get<float>(windowSines);
         Experts = config.Experts is null ? null : new ExpertBatch(config, maxTokens);
+        Latent = config.Latent is null ? null : new LatentRoom(config.Latent, config.HeadCount, maxTokens);
+        Scan = config.Ssm is null ? null : new ScanRoom(config.Ssm, maxTokens);
         _workerScratch = _arena.Get<float>(scratch);
     }
 
@@ -84,6 +85,9 @@ internal sealed unsafe class StepContext : IDisposable
     public int MaxTokens { get; }
 
     public KvCache Cache { get; }
+
+    /// <summary>State of recurrent layers.</summary>
+    public RecurrentCache States { get; }
 
     public WorkerPool Workers { get; }
 
@@ -107,16 +111,16 @@ internal sealed unsafe class StepContext : IDisposable
     /// <summary>Output of a norm [tokens, hidden].</summary>
     public float* Normed { get; }
 
-    /// <summary>[tokens, heads · headSize].</summary>
+    /// <summary>[tokens, heads · key size].</summary>
     public float* Query { get; }
 
-    /// <summary>[tokens, KV heads · headSize].</summary>
+    /// <summary>[tokens, KV heads · key size].</summary>
     public float* Key { get; }
 
-    /// <summary>[tokens, KV heads · headSize].</summary>
+    /// <summary>[tokens, KV heads · value size].</summary>
     public float* Value { get; }
 
-    /// <summary>Output of attention [tokens, heads · headSize].</summary>
+    /// <summary>Output of attention [tokens, heads · value size].</summary>
     public float* Attended { get; }
 
     /// <summary>[tokens, feed-forward].</summary>
@@ -146,6 +150,12 @@ internal sealed unsafe class StepContext : IDisposable
     /// <summary>Visits of experts; null for models without experts.</summary>
     public ExpertBatch? Experts { get; }
 
+    /// <summary>Rows inside latent attention; null for models without it.</summary>
+    public LatentRoom? Latent { get; }
+
+    /// <summary>Rows inside Mamba-2 layers; null for models without them.</summary>
+    public ScanRoom? Scan { get; }
+
     /// <summary>Position of each token in its sequence.</summary>
     public ReadOnlySpan<int> Positions => _positions.AsSpan(0, Tokens);
 
@@ -169,6 +179,13 @@ internal sealed unsafe class StepContext : IDisposable
 
     /// <summary>Chunks of each part that are not done yet.</summary>
     public Span<int> GroupsLeft => _groupsLeft;
+
+    /// <summary>KV block of a token and its position there.</summary>
+    public (int Block, int Row) PlaceOf(int token)
+    {
+        var position = _positions[token];
+        return (Batch.BlocksOf(in Batch.Items[_items[token]])[position / Cache.BlockSize], position % Cache.BlockSize);
+    }
 
     /// <summary>Scratch memory of one worker.</summary>
     public float* Scratch(int worker) => _workerScratch + (worker * _workerFloats);
@@ -211,6 +228,8 @@ internal sealed unsafe class StepContext : IDisposable
     public void Dispose()
     {
         Experts?.Dispose();
+        Latent?.Dispose();
+        Scan?.Dispose();
         _arena.Dispose();
     }
 }

@@ -30,6 +30,9 @@ internal static class Lanes
     /// <summary>Number of floats in a vector.</summary>
     public const int Count = 8;
 
+    /// <summary>The next multiple of <see cref="Count"/>.</summary>
+    public static int RoundUp(int count) => (count + Count - 1) / Count * Count;
+
     /// <summary>((0+4)+(2+6)) + ((1+5)+(3+7)).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector256<float> v)

@@ -68,6 +68,12 @@ internal sealed unsafe class KernelSet
     /// <summary>See <see cref="AttentionChunk{TMath}.Merge"/>.</summary>
     public delegate*<float*, float*, int, void> MergeAttention { get; private init; }
 
+    /// <summary>See <see cref="StateScan{TMath}.Step"/>.</summary>
+    public delegate*<float*, float*, float*, float*, float*, in ScanTerms, int, int, void> ScanStep { get; private init; }
+
+    /// <summary>See <see cref="StateScan{TMath}.Convolve"/>.</summary>
+    public delegate*<float**, float*, float*, float*, int, int, void> Convolve { get; private init; }
+
     /// <summary>The set called <paramref name="name"/>, or the best one if that is null or empty.</summary>
     /// <exception cref="NotSupportedException">There is no such set, or this processor cannot run it.</exception>
     public static KernelSet Choose(string? name)
@@ -104,6 +110,8 @@ internal sealed unsafe class KernelSet
             ReGlu = &GatedUnit<PortableMath, ReluGate>.Run,
             AttentionChunk = &AttentionChunk<PortableMath>.Run,
             MergeAttention = &AttentionChunk<PortableMath>.Merge,
+            ScanStep = &StateScan<PortableMath>.Step,
+            Convolve = &StateScan<PortableMath>.Convolve,
         };
         set._products[(int)TensorType.F32] = &FloatMatMul<PortableMath, Float32Weight>.Run;
         set._products[(int)TensorType.F16] = &FloatMatMul<PortableMath, Float16Weight>.Run;
@@ -124,6 +132,8 @@ internal sealed unsafe class KernelSet
             ReGlu = &GatedUnit<FusedMath, ReluGate>.Run,
             AttentionChunk = &AttentionChunk<FusedMath>.Run,
             MergeAttention = &AttentionChunk<FusedMath>.Merge,
+            ScanStep = &StateScan<FusedMath>.Step,
+            Convolve = &StateScan<FusedMath>.Convolve,
         };
         set._products[(int)TensorType.F32] = &FloatMatMul<FusedMath, Float32Weight>.Run;
         set._products[(int)TensorType.F16] = &FloatMatMul<FusedMath, Float16Weight>.Run;

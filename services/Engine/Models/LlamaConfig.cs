@@ -5,8 +5,12 @@ namespace Slm.Engine.Models;
 /// <summary>Hyper-parameters of the llama family: llama (also Mistral, Mixtral, SmolLM), qwen2, qwen3 and their mixtures of experts.</summary>
 internal static class LlamaConfig
 {
-    private const int MaxLayers = 1024;
-    private const int MaxWidth = 1 << 20;
+    /// <summary>Most layers that are believed.</summary>
+    public const int MaxLayers = 1024;
+
+    /// <summary>Widest row that is believed.</summary>
+    public const int MaxWidth = 1 << 20;
+
     private const int MaxHeads = 4096;
 
     /// <summary>Reads <c>{architecture}.*</c>.</summary>
@@ -22,8 +26,12 @@ internal static class LlamaConfig
     }
 
     /// <summary>The same for architectures that know more keys: windows are theirs to read.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="architecture">Its architecture.</param>
+    /// <param name="neoX">Whether this architecture rotates halves instead of neighbouring pairs.</param>
+    /// <param name="values">Whether the size of values is the architecture's to read.</param>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig ReadBase(GgufFile file, string architecture, bool neoX)
+    public static ModelConfig ReadBase(GgufFile file, string architecture, bool neoX, bool values = false)
     {
         var keys = new GgufKeys(file, architecture);
         var hidden = keys.RequiredInt("embedding_length", 1, MaxWidth);
@@ -35,7 +43,7 @@ internal static class LlamaConfig
             : throw keys.Error($"'{keys.Key("embedding_length")}' is {hidden}, no multiple of the {heads} heads, and '{keys.Key("attention.key_length")}' is missing."));
         if (headSize % 2 != 0 || (long)headSize * heads > MaxWidth)
             throw keys.Error($"'{keys.Key("attention.head_count")}' is {heads} and a head has {headSize} elements, by '{keys.Key("attention.key_length")}' or '{keys.Key("embedding_length")}'; the size must be even and all heads together have at most {MaxWidth}.");
-        if (keys.Int("attention.value_length", 1, MaxWidth) is { } valueSize && valueSize != headSize)
+        if (!values && keys.Int("attention.value_length", 1, MaxWidth) is { } valueSize && valueSize != headSize)
             throw keys.Error($"'{keys.Key("attention.value_length")}' is {valueSize}, but keys have {headSize} elements; different sizes are not supported.");
         var contextLength = keys.RequiredInt("context_length", 1, RopeReader.MaxContext);
         var feedForward = keys.RequiredInt("feed_forward_length", 1, MaxWidth);
@@ -55,11 +63,13 @@ internal static class LlamaConfig
             VocabSize = VocabSize(file, keys, hidden),
             ContextLength = contextLength,
             NormEpsilon = keys.RequiredFloat("attention.layer_norm_rms_epsilon", 0, 1),
-            Rope = RopeReader.Read(keys, headSize, contextLength, neoX, longRope: architecture == "phi3"),
+            Rope = RopeReader.Read(keys, headSize, contextLength, neoX, longRope: architecture is "phi3" or "minicpm3"),
         };
     }
 
-    private static int VocabSize(GgufFile file, GgufKeys keys, int hidden)
+    /// <summary>Rows of the embedding, which is checked against the width.</summary>
+    /// <exception cref="ModelFormatException">It is missing or has another shape.</exception>
+    public static int VocabSize(GgufFile file, GgufKeys keys, int hidden)
     {
         if (!file.TryGetTensor("token_embd.weight", out var embedding))
             throw keys.Error("the tensor 'token_embd.weight' is missing.");

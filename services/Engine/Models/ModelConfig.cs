@@ -14,10 +14,10 @@ public sealed record ModelConfig
     /// <summary>Width of the residual stream.</summary>
     public required int HiddenSize { get; init; }
 
-    /// <summary>Width of the feed-forward layer.</summary>
+    /// <summary>Width of the feed-forward layer; 0 without one.</summary>
     public required int FeedForwardSize { get; init; }
 
-    /// <summary>Number of query heads.</summary>
+    /// <summary>Number of query heads; 0 without attention.</summary>
     public required int HeadCount { get; init; }
 
     /// <summary>Number of key/value heads (GQA); equals <see cref="HeadCount"/> for MHA.</summary>
@@ -56,22 +56,40 @@ public sealed record ModelConfig
     /// <summary>Factor of logits.</summary>
     public float LogitScale { get; init; } = 1;
 
+    /// <summary>Latent attention in all layers; null if keys and values are each head's own.</summary>
+    public LatentConfig? Latent { get; init; }
+
+    /// <summary>Mamba-2 in all layers; null if there is none.</summary>
+    public SsmConfig? Ssm { get; init; }
+
     /// <summary>Mixture-of-experts layers; null if there are none.</summary>
     public ExpertConfig? Experts { get; init; }
 
     /// <summary>The architectures this engine can run; adding one is one line here and one reader.</summary>
     private static readonly Dictionary<string, Func<GgufFile, ModelConfig>> Readers = new(StringComparer.Ordinal)
     {
+        ["falcon-h1"] = FalconH1Config.Read,
         ["gemma3"] = GemmaConfig.Read,
         ["llama"] = file => LlamaConfig.Read(file, "llama", neoX: false),
+        ["mamba2"] = Mamba2Config.Read,
         ["minicpm"] = MiniCpmConfig.Read,
+        ["minicpm3"] = MiniCpm3Config.Read,
         ["phi3"] = Phi3Config.Read,
+        ["plm"] = PlmConfig.Read,
         ["qwen2"] = file => LlamaConfig.Read(file, "qwen2", neoX: true),
         ["qwen2moe"] = file => LlamaConfig.Read(file, "qwen2moe", neoX: true),
         ["qwen3"] = file => LlamaConfig.Read(file, "qwen3", neoX: true),
         ["qwen3moe"] = file => LlamaConfig.Read(file, "qwen3moe", neoX: true),
         ["smallthinker"] = SmallThinkerConfig.Read,
     };
+
+    /// <summary>What a layer keeps of a sequence.</summary>
+    public LayerState StateOf(int layer)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)layer, (uint)LayerCount, nameof(layer));
+        var attention = HeadCount == 0 ? null : Latent?.Shape(HeadCount) ?? new AttentionShape(HeadCount, KeyValueHeadCount, HeadSize, HeadSize);
+        return new LayerState(attention, Ssm?.StateFloats ?? 0);
+    }
 
     /// <summary>Names of the supported architectures.</summary>
     public static IReadOnlyCollection<string> SupportedArchitectures => Readers.Keys;

@@ -17,7 +17,7 @@ internal sealed class Deployment : IAsyncDisposable
         _pipeline = pipeline;
         Settings = settings;
         Stages = stages;
-        KvCapacityBytes = stages.Sum(s => s.KvBytesPerToken) * shape.BlockCount * shape.BlockSize;
+        KvCapacityBytes = (stages.Sum(s => s.KvBytesPerToken) * shape.BlockCount * shape.BlockSize) + (stages.Sum(s => s.StateBytes) * shape.StateSlots);
     }
 
     public TextModel Model { get; }
@@ -60,7 +60,7 @@ internal sealed class Deployment : IAsyncDisposable
                     Workers = engine.Workers,
                     BlockSize = specs[0].BlockSize,
                     MaxStepTokens = specs[0].MaxStepTokens,
-                    KvCacheBytes = specs[0].BlockCount * (long)specs[0].BlockSize * Stage.KvBytes(lease.File.Config, lease.File.Config.LayerCount),
+                    KvCacheBytes = specs[0].BlockCount * (long)specs[0].BlockSize * CachePlan.BytesPerToken(lease.File.Config),
                 }));
             }
 

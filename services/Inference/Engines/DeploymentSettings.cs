@@ -45,14 +45,13 @@ internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long?
         if (Speculation == SpeculationKind.Draft && DraftModel is null)
             throw new FieldException("draft_model", "draft_model must name a model where speculation is SPECULATION_DRAFT.");
         var longest = ContextLength ?? config.ContextLength;
-        var blockBytes = Stage.KvBytes(config, config.LayerCount) * BlockSize;
+        var least = CachePlan.LeastBytes(config, BlockSize);
         var bytes = KvCacheBytes ?? options.KvCacheBytes;
-        if (bytes < blockBytes)
-            throw Refuse("kv_cache_bytes", bytes, $"at least {blockBytes}, which hold {BlockSize} tokens of '{entry.Name}'");
-        // More than every sequence at its longest would never be used.
-        var blocks = Math.Min(bytes / blockBytes, (long)options.MaxRunning * ((longest + BlockSize - 1) / BlockSize));
+        if (bytes < least)
+            throw Refuse("kv_cache_bytes", bytes, $"at least {least}, which hold {BlockSize} tokens of '{entry.Name}'");
+        var plan = CachePlan.For(config with { ContextLength = longest }, BlockSize, bytes, options.MaxRunning);
         return [.. LayerRange.Split(config.LayerCount, Stages ?? 1).Select(range => new StageSpec(
-            entry.Name, entry.FileBytes, range.First, range.End, BlockSize, (int)Math.Min(blocks, int.MaxValue), options.MaxStepTokens))];
+            entry.Name, entry.FileBytes, range.First, range.End, BlockSize, plan.BlockCount, options.MaxStepTokens, plan.StateSlots))];
     }
 
     private static FieldException Refuse(string field, long value, string rule) =>

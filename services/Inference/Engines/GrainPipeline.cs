@@ -20,6 +20,8 @@ internal sealed class GrainPipeline(ModelConfig config, StageSpec shape, IReadOn
 
     public int MaxStepTokens => shape.MaxStepTokens;
 
+    public int StateSlots => shape.StateSlots;
+
     /// <summary>Set where the silo stops: its stages go by themselves, and grains cannot be reached any more.</summary>
     public bool IsSiloStopping { get; set; }
 

@@ -43,7 +43,7 @@ public sealed record LogitAgreement(int Tokens, double F32, double Shipped)
                 {
                     var chunk = texts[i].AsMemory(start, Math.Min(pipeline.MaxStepTokens, texts[i].Length - start));
                     var batch = new StepBatch();
-                    batch.Add(chunk.Span, start, [.. Enumerable.Range(0, (start + chunk.Length + pipeline.BlockSize - 1) / pipeline.BlockSize)], chunk.Length);
+                    batch.Add(chunk.Span, start, [.. Enumerable.Range(0, (start + chunk.Length + pipeline.BlockSize - 1) / pipeline.BlockSize)], chunk.Length, pipeline.StateSlots > 0 ? 0 : -1);
                     var actual = await pipeline.ForwardAsync(batch, StepOutput.Logits, cancellationToken);
                     for (var k = 0; k < actual.Length; k++)
                         largest = Math.Max(largest, Math.Abs((double)actual.Span[k] - logits[(start * vocabulary) + k]));

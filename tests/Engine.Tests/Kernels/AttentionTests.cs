@@ -1,5 +1,6 @@
 using Slm.Engine.Execution;
 using Slm.Engine.Kernels;
+using Slm.Engine.Models;
 using Slm.Engine.Tests.Stages;
 
 namespace Slm.Engine.Tests.Kernels;
@@ -73,11 +74,11 @@ public sealed unsafe class AttentionTests
         {
             _kernels = StepRunner.Kernels(kernels);
             (_headSize, _positions, _count) = (headSize, positions, queries);
-            _cache = new KvCache(2, 11, 64, 2, headSize);
+            _cache = new KvCache([null, new AttentionShape(6, 2, headSize, headSize)], 11, 64);
             Keys = Random(positions * headSize, 2, positions);
             Values = Random(positions * headSize, 2, positions + 1);
             _queries = Random(queries * headSize, 6, 3);
-            _states = new NativeBuffer((queries + 1L) * AttentionState.Floats(_cache.Stride) * 4);
+            _states = new NativeBuffer((queries + 1L) * AttentionState.Floats(_cache.Stride(1)) * 4);
             _scores = new NativeBuffer(queries * Chunk * 4L);
             _rows = new NativeBuffer(_queries.Length * 4L);
             _queries.CopyTo(new Span<float>(_rows.Pointer, _queries.Length));
@@ -131,7 +132,7 @@ public sealed unsafe class AttentionTests
             var begin = stackalloc int[queries.Length];
             var end = stackalloc int[queries.Length];
             var keys = stackalloc float*[AttentionState.ChunkTiles];
-            using var fresh = new NativeBuffer(queries.Length * (long)AttentionState.Floats(_cache.Stride) * 4);
+            using var fresh = new NativeBuffer(queries.Length * (long)AttentionState.Floats(_cache.Stride(1)) * 4);
             for (var start = 0; start < _positions; start += Chunk)
             {
                 var tiles = (Math.Min(Chunk, _positions - start) + 31) / 32;
@@ -141,7 +142,7 @@ public sealed unsafe class AttentionTests
                 {
                     var (from, to) = Range(queries[i], window);
                     rows[i] = (float*)_rows.Pointer + (queries[i] * _headSize);
-                    results[i] = (float*)fresh.Pointer + (i * AttentionState.Floats(_cache.Stride));
+                    results[i] = (float*)fresh.Pointer + (i * AttentionState.Floats(_cache.Stride(1)));
                     begin[i] = from - start;
                     end[i] = Math.Min(Chunk, to - start);
                 }
@@ -155,7 +156,7 @@ public sealed unsafe class AttentionTests
                     States = results,
                     Scores = (float*)_scores.Pointer,
                     HeadSize = _headSize,
-                    Stride = _cache.Stride,
+                    Stride = _cache.Stride(1),
                     Scale = 1 / MathF.Sqrt(_headSize),
                 };
                 _kernels.AttentionChunk(in task, keys, tiles);
@@ -165,9 +166,9 @@ public sealed unsafe class AttentionTests
                         continue;
                     var state = State(queries[i]);
                     if (float.IsNaN(state[0]))
-                        Buffer.MemoryCopy(results[i], state, AttentionState.Floats(_cache.Stride) * 4, AttentionState.Floats(_cache.Stride) * 4);
+                        Buffer.MemoryCopy(results[i], state, AttentionState.Floats(_cache.Stride(1)) * 4, AttentionState.Floats(_cache.Stride(1)) * 4);
                     else
-                        _kernels.MergeAttention(state, results[i], _cache.Stride);
+                        _kernels.MergeAttention(state, results[i], _cache.Stride(1));
                 }
             }
 
@@ -181,7 +182,7 @@ public sealed unsafe class AttentionTests
             _rows.Dispose();
         }
 
-        private float* State(int q) => (float*)_states.Pointer + (q * AttentionState.Floats(_cache.Stride));
+        private float* State(int q) => (float*)_states.Pointer + (q * AttentionState.Floats(_cache.Stride(1)));
 
         private static float[] Random(int count, float range, int seed)
         {

@@ -17,7 +17,7 @@ public sealed class DeterminismTests
         get
         {
             var cases = new TheoryData<string, string>();
-            foreach (var model in new[] { "llama-untied-f32", "llama-tied-f16", "llama-rope3-bf16", "llama-q8_0", "llama-q4_0", "llama-q5_1", "llama-q3_k", "llama-q4_k_m", "qwen2-f32", "qwen3-f32", "llama-moe-f16", "qwen3moe-f32", "qwen3moe-q8_0", "gemma3-f32", "minicpm-f32", "smallthinker-f32" })
+            foreach (var model in new[] { "llama-untied-f32", "llama-tied-f16", "llama-rope3-bf16", "llama-q8_0", "llama-q4_0", "llama-q5_1", "llama-q3_k", "llama-q4_k_m", "qwen2-f32", "qwen3-f32", "llama-moe-f16", "qwen3moe-f32", "qwen3moe-q8_0", "gemma3-f32", "minicpm-f32", "smallthinker-f32", "smallthinker-softmax-f16", "plm-f32", "mamba2-f32", "mamba2-f16", "falcon-h1-f32", "falcon-h1-norm-f16" })
             {
                 foreach (var kernels in StepRunner.KernelSets)
                     cases.Add(model, kernels);
@@ -67,14 +67,14 @@ public sealed class DeterminismTests
         }
 
         using var workers = new WorkerPool(2);
-        var options = new StageOptions { BlockCount = 10, Kernels = StepRunner.Kernels(kernels) };
+        var options = new StageOptions { BlockCount = 10, StateSlots = 2, Kernels = StepRunner.Kernels(kernels) };
         for (var boundary = 1; boundary < layers; boundary++)
         {
             using var first = Stage.Load(file, new LayerRange(0, boundary), options, workers);
             using var second = Stage.Load(file, new LayerRange(boundary, layers), options, workers);
             Assert.True(first.HasEmbedding && !first.HasHead && !second.HasEmbedding && second.HasHead);
             var batch = new StepBatch();
-            batch.Add(tokens, 0, Blocks, tokens.Length);
+            batch.Add(tokens, 0, Blocks, tokens.Length, stateSlot: 1);
             var middle = first.Forward(batch, default, StepOutput.Logits);
             Assert.Equal(tokens.Length * file.Config.HiddenSize, middle.Length);
             Same(expected, second.Forward(batch, middle.ToArray(), StepOutput.Logits).ToArray());
@@ -97,9 +97,9 @@ public sealed class DeterminismTests
             // This sequence in chunks of 1 to 5; one that decodes before it, one that prefills behind it.
             var count = Math.Min((step % 5) + 1, Length - start);
             batch.Clear();
-            batch.Add(others.AsSpan(step, 1), step, [7, 8, 10], 1);
-            batch.Add(tokens.AsSpan(start, count), start, Blocks, count);
-            batch.Add(others.AsSpan(step * 4, 4), step * 4, [11, 12, 13, 14, 15], step % 2);
+            batch.Add(others.AsSpan(step, 1), step, [7, 8, 10], 1, stateSlot: 0);
+            batch.Add(tokens.AsSpan(start, count), start, Blocks, count, stateSlot: 2);
+            batch.Add(others.AsSpan(step * 4, 4), step * 4, [11, 12, 13, 14, 15], step % 2, stateSlot: 1);
             var rows = StepRunner.Forward(pipeline, batch).Span;
             Same(expected.AsSpan(start * vocab, count * vocab), rows.Slice(vocab, count * vocab));
             start += count;
@@ -133,8 +133,8 @@ public sealed class DeterminismTests
                     // Alone, and beside another long one.
                     batch.Clear();
                     if (i % 2 == 1)
-                        batch.Add([5, 6, 7], 490, blocks, 0);
-                    batch.Add(tokens.AsSpan(Long + i, 1), Long + i, blocks, 1);
+                        batch.Add([5, 6, 7], 490, blocks, 0, stateSlot: 1);
+                    batch.Add(tokens.AsSpan(Long + i, 1), Long + i, blocks, 1, stateSlot: 0);
                     if (i % 2 == 0)
                         Same(expected.AsSpan((Long + i) * vocab, vocab), StepRunner.Forward(pipeline, batch).Span);
                     else
@@ -153,11 +153,38 @@ public sealed class DeterminismTests
         var vocab = file.Config.VocabSize;
         await using var pipeline = StepRunner.Load(file, kernels);
         var batch = new StepBatch();
-        batch.Add(tokens.AsSpan(0, 30), 0, Blocks, 0);
+        batch.Add(tokens.AsSpan(0, 30), 0, Blocks, 0, stateSlot: 0);
         Assert.Equal(0, StepRunner.Forward(pipeline, batch).Length);
         batch.Clear();
-        batch.Add(tokens.AsSpan(30), 30, Blocks, 3);
+        batch.Add(tokens.AsSpan(30), 30, Blocks, 3, stateSlot: 0);
         Same(expected.AsSpan((Length - 3) * vocab), StepRunner.Forward(pipeline, batch).Span);
+    }
+
+    /// <summary>What a sequence has lost by going another way comes back from a copy of its state.</summary>
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public async Task A_restored_snapshot_gives_the_same_logits(string model, string kernels)
+    {
+        using var file = ReferenceModel.Open(model);
+        var (tokens, expected) = await Baseline(file, kernels);
+        var vocab = file.Config.VocabSize;
+        await using var pipeline = StepRunner.Load(file, kernels, stages: 2);
+        var others = Tokens(vocab, 40, seed: 5);
+        var batch = new StepBatch();
+        foreach (var at in new[] { 1, 2, 30, 33 })
+        {
+            batch.Clear();
+            batch.Add(tokens.AsSpan(0, at), 0, Blocks, 0, stateSlot: 0);
+            StepRunner.Forward(pipeline, batch);
+            batch.Clear();
+            batch.AddStateCopy(0, 2);
+            batch.Add(others, at, Blocks, 0, stateSlot: 0);
+            StepRunner.Forward(pipeline, batch);
+            batch.Clear();
+            batch.AddStateCopy(2, 1);
+            batch.Add(tokens.AsSpan(at, 40), at, Blocks, 40, stateSlot: 1);
+            Same(expected.AsSpan(at * vocab, 40 * vocab), StepRunner.Forward(pipeline, batch).Span);
+        }
     }
 
     [Fact]

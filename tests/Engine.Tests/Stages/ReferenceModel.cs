@@ -14,6 +14,7 @@ internal sealed record ReferenceModel(
         "llama-linear-rope-f32", "llama-yarn-f32", "qwen2-f32", "qwen3-f32",
         "llama-moe-f16", "qwen3moe-f32", "qwen3moe-q8_0",
         "gemma3-f32", "minicpm-f32", "smallthinker-f32", "smallthinker-softmax-f16",
+        "plm-f32", "mamba2-f32", "mamba2-f16", "falcon-h1-f32", "falcon-h1-norm-f16",
     ];
 
     /// <summary>Opens the GGUF file of a reference model.</summary>

@@ -61,7 +61,7 @@ public sealed class ReferenceModelTests
         var batch = new StepBatch();
         var tokens = reference.Tokens.ToList();
         var greedy = new List<int>();
-        batch.Add(reference.Tokens, 0, [0, 1], 1);
+        batch.Add(reference.Tokens, 0, [0, 1], 1, stateSlot: 3);
         while (true)
         {
             var next = StepRunner.ArgMax(StepRunner.Forward(pipeline, batch).Span);
@@ -69,7 +69,7 @@ public sealed class ReferenceModelTests
             if (greedy.Count == reference.Greedy.Length)
                 break;
             batch.Clear();
-            batch.Add([next], tokens.Count, [0, 1], 1);
+            batch.Add([next], tokens.Count, [0, 1], 1, stateSlot: 3);
             tokens.Add(next);
         }
 

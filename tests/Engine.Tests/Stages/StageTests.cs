@@ -97,7 +97,7 @@ public sealed class StageTests
     {
         using var file = ReferenceModel.Open("llama-untied-f32");
         using var workers = new WorkerPool(1);
-        var perBlock = Stage.KvBytes(file.Config, file.Config.LayerCount) * 32;
+        var perBlock = CachePlan.BytesPerToken(file.Config) * 32;
         var before = Environment.WorkingSet;
         using var stage = Stage.Load(
             file, new LayerRange(0, file.Config.LayerCount), new StageOptions { BlockCount = (int)((2L << 30) / perBlock) }, workers);

@@ -29,7 +29,7 @@ internal static class StepRunner
         {
             var count = Math.Min(chunk, tokens.Length - start);
             batch.Clear();
-            batch.Add(tokens.Slice(start, count), start, blocks, count);
+            batch.Add(tokens.Slice(start, count), start, blocks, count, stateSlot: 0);
             all.AddRange(Forward(pipeline, batch, output).Span);
         }
 

@@ -1,0 +1,51 @@
+using System.Runtime.CompilerServices;
+using Slm.Engine.Execution;
+using Slm.Engine.Kernels;
+using Slm.Engine.Threading;
+
+namespace Slm.Engine.Blocks;
+
+/// <summary>max(W_up·x, 0)², a feed-forward without gate (So et al. 2021).</summary>
+internal sealed unsafe class SquaredProduct(Linear up) : IFeedForwardProducts
+{
+    /// <inheritdoc/>
+    public bool WantInt8 => up.WantsInt8;
+
+    /// <inheritdoc/>
+    public void Forward(StepContext context, float* x)
+    {
+        var work = new Work(context, up.Task(context, x, context.Tokens, context.Gate));
+        context.Workers.Run(work.Parts, ref work);
+    }
+
+    private readonly struct Work : IParallelWork
+    {
+        private readonly StepContext _context;
+        private readonly MatMulTask _up;
+        private readonly int _partRows;
+
+        public Work(StepContext context, in MatMulTask up)
+        {
+            _context = context;
+            _up = up;
+            _partRows = ProductsWork.PartRows(up.Rows, in up, context.Workers.Threads);
+            Parts = (up.Rows + _partRows - 1) / _partRows;
+        }
+
+        public int Parts { get; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Execute(int part, int worker)
+        {
+            var begin = part * _partRows;
+            var end = Math.Min(_up.Rows, begin + _partRows);
+            _up.Run(begin, end, _context.Scratch(worker));
+            for (nint token = 0; token < _up.Tokens; token++)
+            {
+                // A rectified gate on itself.
+                var at = _up.Y + (token * _up.Rows) + begin;
+                _context.Kernels.ReGlu(at, at, end - begin);
+            }
+        }
+    }
+}
