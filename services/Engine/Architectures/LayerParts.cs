@@ -90,11 +90,18 @@ internal static class LayerParts
         {
             InputNorm = weights.Norm(blk + "ffn_norm.weight", c.HiddenSize),
             Router = router,
-            Experts = new ResidentExperts(
-                weights.Experts(blk + "ffn_gate_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
-                weights.Experts(blk + "ffn_up_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
-                weights.Experts(blk + "ffn_down_exps", e.FeedForwardSize, c.HiddenSize, e.Count),
-                function),
+            Experts = weights.ExpertCache is { } cache
+                ? new CachedExperts(
+                    cache,
+                    weights.StoredExperts(blk + "ffn_gate_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
+                    weights.StoredExperts(blk + "ffn_up_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
+                    weights.StoredExperts(blk + "ffn_down_exps", e.FeedForwardSize, c.HiddenSize, e.Count),
+                    function)
+                : new ResidentExperts(
+                    weights.Experts(blk + "ffn_gate_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
+                    weights.Experts(blk + "ffn_up_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
+                    weights.Experts(blk + "ffn_down_exps", e.FeedForwardSize, c.HiddenSize, e.Count),
+                    function),
             Shared = e.SharedFeedForwardSize == 0 ? null : new SharedExpert
             {
                 Products = new GatedProducts(

@@ -1,5 +1,6 @@
 using Slm.Engine.Blocks;
 using Slm.Engine.Execution;
+using Slm.Engine.Experts;
 using Slm.Engine.Formats;
 using Slm.Engine.Kernels;
 using Slm.Engine.Models;
@@ -8,7 +9,7 @@ using Slm.Engine.Quantization;
 namespace Slm.Engine.Architectures;
 
 /// <summary>Hands an architecture the tensors it names, each checked for shape and type; matrices stay in the mapped file.</summary>
-internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
+internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, ExpertCache? expertCache = null)
 {
     private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
     private readonly List<Linear> _matrices = [];
@@ -21,6 +22,9 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
 
     /// <summary>Matrices that products will use.</summary>
     public IReadOnlyList<Linear> Matrices => _matrices;
+
+    /// <summary>Where experts go that are read when they are visited; null if all stay in memory.</summary>
+    public ExpertCache? ExpertCache => expertCache;
 
     /// <summary>True if the file has the tensor.</summary>
     public bool Has(string name) => file.Gguf.TryGetTensor(name, out _);
@@ -55,6 +59,19 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels)
     {
         var tensor = Find(name + ".weight", columns, rows, experts);
         return [.. Enumerable.Range(0, experts).Select(expert => Slice(tensor, columns, (long)expert * rows, rows, bias: null, expert, experts))];
+    }
+
+    /// <summary>The same for an <see cref="ExpertCache"/>: they stay in the file.</summary>
+    /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
+    public StoredMatrices StoredExperts(string name, int columns, int rows, int experts)
+    {
+        var tensor = Find(name + ".weight", columns, rows, experts);
+        var start = file.Gguf.Pointer(tensor);
+        var bytes = TensorTypes.RowBytes(tensor.Type, columns) * rows;
+        return new StoredMatrices(
+            [.. Enumerable.Range(0, experts).Select(expert =>
+                new Linear(start + (expert * bytes), tensor.Type, rows, columns, bias: null, kernels) { Name = tensor.Name, Index = expert, Matrices = experts })],
+            file.Gguf.Position(tensor));
     }
 
     /// <summary>The same of which only single rows are read: an embedding.</summary>

@@ -23,11 +23,12 @@ internal sealed class SmallThinkerArchitecture(LlamaArchitecture llama) : IArchi
         var full = c.Window == 0 || layer % SmallThinkerConfig.Pattern == 0;
         // The peers rotate all layers of a model with as many layers as the pattern; its files rely on that.
         var rotated = c.Window == 0 || !full || c.LayerCount == SmallThinkerConfig.Pattern;
+        var experts = LayerParts.Experts(weights, layer, router: null, GateFunction.Relu);
         return
         [
-            new EarlyRouterBlock(LayerParts.Router(weights, layer), c.HiddenSize),
+            new EarlyRouterBlock(LayerParts.Router(weights, layer), experts.Experts, c.HiddenSize),
             LayerParts.AttentionBlock(weights, layer, cacheLayer, full ? 0 : c.Window, rotated ? Rotation.Usual : Rotation.None),
-            LayerParts.Experts(weights, layer, router: null, GateFunction.Relu),
+            experts,
         ];
     }
 

@@ -8,6 +8,14 @@ internal interface IExperts
     /// <summary>Whether they read <see cref="ExpertBatch.Int8"/> beside <see cref="ExpertBatch.Inputs"/>.</summary>
     bool WantInt8 { get; }
 
+    /// <summary>The router has chosen, but something else is computed before <see cref="Forward"/>: a chance to fetch them.</summary>
+    /// <param name="context">The step. <see cref="ExpertBatch.Scores"/> may be overwritten.</param>
+    /// <param name="batch">The choice.</param>
+    /// <param name="router">Has chosen from <see cref="StepContext.Hidden"/>, whose quantized form the context has if wanted.</param>
+    void Announce(StepContext context, ExpertBatch batch, Router router)
+    {
+    }
+
     /// <summary>Fills <see cref="ExpertBatch.Outputs"/> of every visit. The output of a visit does not depend on the others.</summary>
     void Forward(StepContext context, ExpertBatch batch);
 }

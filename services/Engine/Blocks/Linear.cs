@@ -68,6 +68,12 @@ internal sealed unsafe class Linear
     /// <summary>Bytes of the panels; 0 if the matrix is used where it lies.</summary>
     public long PackedBytes => _layout is null ? 0 : checked(_layout.RowBytes(Columns) * PanelCount * _panelRows);
 
+    /// <summary>Bytes of the matrix as the file has it.</summary>
+    public long StoredBytes => _storedRowBytes * (long)Rows;
+
+    /// <summary>Bytes of the matrix as the products read it: panels, or as stored.</summary>
+    public long WorkingBytes => _layout is null ? StoredBytes : PackedBytes;
+
     private int PanelCount => (Rows + _panelRows - 1) / _panelRows;
 
     /// <summary>Writes row <paramref name="row"/> as F32.</summary>
@@ -83,6 +89,25 @@ internal sealed unsafe class Linear
         MemoryAdvice.LetGo(_stored, _storedRowBytes * (long)Rows);
         _rowBytes = (nint)_layout.RowBytes(Columns);
         _weights = target;
+    }
+
+    /// <summary>Writes <see cref="WorkingBytes"/> from a copy of what the file has, for <see cref="TaskOn"/>; this object stays as it is.</summary>
+    public void LayOut(byte* stored, byte* target)
+    {
+        if (_layout is null)
+            Buffer.MemoryCopy(stored, target, StoredBytes, StoredBytes);
+        else
+            PanelPacker.Pack(Type, stored, target, Rows, Columns, _panelRows, 0, PanelCount);
+    }
+
+    /// <summary>The same as <see cref="Task"/> with weights that <see cref="LayOut"/> has written.</summary>
+    public MatMulTask TaskOn(byte* working, StepContext context, float* x, int tokens, float* y)
+    {
+        context.Observer?.Observe(Name, new ReadOnlySpan<float>(x, checked(tokens * Columns)), Columns, Index, Matrices);
+        var task = Describe(context, x, tokens, y, accumulate: false);
+        task.Weights = working;
+        task.RowBytes = _layout is null ? _storedRowBytes : (nint)_layout.RowBytes(Columns);
+        return task;
     }
 
     /// <summary>The product with <paramref name="x"/>; the quantized form is the context's, which the caller has filled if wanted.</summary>

@@ -13,11 +13,14 @@ internal sealed unsafe class Router(Linear weights)
     public void Forward(StepContext context, float* x)
     {
         var batch = context.Experts!;
-        weights.Multiply(context, x, context.Tokens, batch.Scores);
+        Score(context, x, batch.Scores);
         var choose = new ChooseWork(batch);
         context.ForEachToken(context.Tokens, ref choose);
         batch.Sort(context.Tokens);
     }
+
+    /// <summary>The scores [tokens, experts] of <paramref name="x"/>, whose quantized form the context has if wanted.</summary>
+    public void Score(StepContext context, float* x, float* scores) => weights.Multiply(context, x, context.Tokens, scores);
 
     private readonly struct ChooseWork(ExpertBatch batch) : IParallelWork
     {
@@ -26,7 +29,7 @@ internal sealed unsafe class Router(Linear weights)
 }
 
 /// <summary>A router that reads the residual stream as it enters the layer, before attention, so that experts can be fetched meanwhile.</summary>
-internal sealed unsafe class EarlyRouterBlock(Router router, int hiddenSize) : IBlock
+internal sealed unsafe class EarlyRouterBlock(Router router, IExperts experts, int hiddenSize) : IBlock
 {
     /// <inheritdoc/>
     public void Forward(StepContext context)
@@ -38,5 +41,6 @@ internal sealed unsafe class EarlyRouterBlock(Router router, int hiddenSize) : I
         }
 
         router.Forward(context, context.Hidden);
+        experts.Announce(context, context.Experts!, router);
     }
 }

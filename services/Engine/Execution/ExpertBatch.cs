@@ -18,6 +18,7 @@ internal sealed unsafe class ExpertBatch : IDisposable
     private readonly int[] _begin;
     private readonly int[] _next;
     private readonly int[] _active;
+    private readonly int[] _listed;
 
     public ExpertBatch(ModelConfig config, int maxTokens)
     {
@@ -29,14 +30,16 @@ internal sealed unsafe class ExpertBatch : IDisposable
         _begin = new int[_config.Count + 1];
         _next = new int[_config.Count];
         _active = new int[_config.Count];
-        long widest = Math.Max(config.HiddenSize, _config.FeedForwardSize);
+        _listed = new int[visits];
         var scores = _arena.Reserve<float>((long)maxTokens * _config.Count);
         var inputs = _arena.Reserve<float>((long)visits * config.HiddenSize);
         var outputs = _arena.Reserve<float>((long)visits * config.HiddenSize);
         var gate = _arena.Reserve<float>((long)visits * _config.FeedForwardSize);
         var up = _arena.Reserve<float>((long)visits * _config.FeedForwardSize);
-        var int8 = _arena.Reserve<sbyte>(visits * widest);
-        var scales = _arena.Reserve<ActivationScale>(visits * ((widest / 32) + 1));
+        var int8 = _arena.Reserve<sbyte>((long)visits * config.HiddenSize);
+        var scales = _arena.Reserve<ActivationScale>(visits * (((long)config.HiddenSize / 32) + 1));
+        var gateInt8 = _arena.Reserve<sbyte>((long)visits * _config.FeedForwardSize);
+        var gateScales = _arena.Reserve<ActivationScale>(visits * (((long)_config.FeedForwardSize / 32) + 1));
         Scores = _arena.Get<float>(scores);
         Inputs = _arena.Get<float>(inputs);
         Outputs = _arena.Get<float>(outputs);
@@ -44,6 +47,8 @@ internal sealed unsafe class ExpertBatch : IDisposable
         Up = _arena.Get<float>(up);
         Int8 = _arena.Get<sbyte>(int8);
         Scales = _arena.Get<ActivationScale>(scales);
+        GateInt8 = _arena.Get<sbyte>(gateInt8);
+        GateScales = _arena.Get<ActivationScale>(gateScales);
     }
 
     /// <summary>Experts that a token visits.</summary>
@@ -51,6 +56,9 @@ internal sealed unsafe class ExpertBatch : IDisposable
 
     /// <summary>All visits of the step.</summary>
     public int Visits { get; private set; }
+
+    /// <summary>Tokens of the step.</summary>
+    public int Tokens { get; private set; }
 
     /// <summary>Experts that are visited, ascending.</summary>
     public ReadOnlySpan<int> Active => _active.AsSpan(0, ActiveCount);
@@ -73,17 +81,36 @@ internal sealed unsafe class ExpertBatch : IDisposable
     /// <summary>[visits, feed-forward].</summary>
     public float* Up { get; }
 
-    /// <summary>The input of the next product of the experts, quantized.</summary>
+    /// <summary><see cref="Inputs"/>, quantized.</summary>
     public sbyte* Int8 { get; }
 
     /// <summary>Scales of <see cref="Int8"/>.</summary>
     public ActivationScale* Scales { get; }
+
+    /// <summary><see cref="Gate"/>, quantized.</summary>
+    public sbyte* GateInt8 { get; }
+
+    /// <summary>Scales of <see cref="GateInt8"/>.</summary>
+    public ActivationScale* GateScales { get; }
 
     /// <summary>First visit to an expert.</summary>
     public int Begin(int expert) => _begin[expert];
 
     /// <summary>Number of visits to an expert.</summary>
     public int Count(int expert) => _begin[expert + 1] - _begin[expert];
+
+    /// <summary>Lists the visits to some of the active experts; valid until the next call.</summary>
+    public int[] List(ReadOnlySpan<int> experts, out int count)
+    {
+        count = 0;
+        foreach (var expert in experts)
+        {
+            for (var visit = _begin[expert]; visit < _begin[expert + 1]; visit++)
+                _listed[count++] = visit;
+        }
+
+        return _listed;
+    }
 
     /// <summary>The weights of a token's experts, by ascending expert.</summary>
     public ReadOnlySpan<float> Weights(int token) => _weights.AsSpan(token * Used, Used);
@@ -138,6 +165,7 @@ internal sealed unsafe class ExpertBatch : IDisposable
     /// <summary>Sorts the visits of the chosen experts.</summary>
     public void Sort(int tokens)
     {
+        Tokens = tokens;
         Visits = tokens * Used;
         Array.Clear(_begin);
         foreach (var expert in _chosen.AsSpan(0, Visits))

@@ -63,13 +63,20 @@ public sealed class LocalPipeline : IPipeline
             MaxStepTokens = options.MaxStepTokens,
             Observer = options.Observer,
             Kernels = options.Kernels,
+            ExpertPrefetch = options.ExpertPrefetch,
+            ExpertOptions = options.ExpertOptions,
         };
         var own = options.Workers is null ? new WorkerPool(options.Threads) : null;
         var stages = new List<Stage>();
         try
         {
             foreach (var range in ranges)
-                stages.Add(Stage.Load(file, range, stageOptions, options.Workers ?? own!));
+            {
+                // Every layer's share of the memory for experts.
+                var experts = options.ExpertMemory is { } bytes ? (long)((decimal)bytes * range.Count / config.LayerCount) : (long?)null;
+                stages.Add(Stage.Load(file, range, stageOptions with { ExpertMemory = experts }, options.Workers ?? own!));
+            }
+
             return new LocalPipeline(config, [.. stages], own) { StateSlots = plan.StateSlots };
         }
         catch
@@ -88,7 +95,7 @@ public sealed class LocalPipeline : IPipeline
         foreach (var stage in _stages)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            rows = stage.Forward(batch, rows, output);
+            rows = stage.Run(batch, rows, output, cancellationToken);
         }
 
         return new ValueTask<ReadOnlyMemory<float>>(rows);

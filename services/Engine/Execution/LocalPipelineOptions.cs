@@ -1,3 +1,4 @@
+using Slm.Engine.Experts;
 using Slm.Engine.Kernels;
 using Slm.Engine.Threading;
 
@@ -30,9 +31,21 @@ public sealed record LocalPipelineOptions
     /// <summary>Positions per KV block, a multiple of 32.</summary>
     public int BlockSize { get; init; } = 32;
 
+    /// <summary>
+    /// Most memory for experts, which are then read from the file when tokens visit them; null keeps all of them in memory. The
+    /// results are the same. Without effect on models that have no experts.
+    /// </summary>
+    public long? ExpertMemory { get; init; }
+
+    /// <summary>Read experts as soon as a router has chosen them, where it comes before attention.</summary>
+    public bool ExpertPrefetch { get; init; } = true;
+
     /// <summary>Sees the inputs of every matrix product; none by default, which costs nothing.</summary>
     public IInputObserver? Observer { get; init; }
 
     /// <summary>Kernels; the best ones for this processor unless a test says otherwise.</summary>
     internal KernelSet Kernels { get; init; } = KernelSet.Best;
+
+    /// <summary>What a test or a measurement changes of the experts' cache.</summary>
+    internal Func<ExpertCacheOptions, ExpertCacheOptions> ExpertOptions { get; init; } = static options => options;
 }

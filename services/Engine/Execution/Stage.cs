@@ -1,5 +1,6 @@
 using Slm.Engine.Architectures;
 using Slm.Engine.Blocks;
+using Slm.Engine.Experts;
 using Slm.Engine.Formats;
 using Slm.Engine.Kernels.Panels;
 using Slm.Engine.Models;
@@ -23,6 +24,7 @@ public sealed class Stage : IDisposable
     private readonly RecurrentCache _states;
     private readonly StepContext _context;
     private readonly PackedWeights _packed;
+    private readonly ExpertCache? _experts;
     private readonly Lock _step = new();
     private bool _disposed;
 
@@ -32,7 +34,10 @@ public sealed class Stage : IDisposable
         Range = range;
         var architecture = ArchitectureCatalog.Get(_config.Architecture);
         Check(_config);
-        var weights = new ModelWeights(file, options.Kernels);
+        var experts = options.ExpertMemory is { } bytes && _config.Experts is not null
+            ? new ExpertCache(file, options.ExpertOptions(new ExpertCacheOptions { MemoryBytes = bytes, Prefetch = options.ExpertPrefetch }))
+            : null;
+        var weights = new ModelWeights(file, options.Kernels, experts);
         if (range.First == 0)
             _embedding = architecture.Embedding(weights);
         var blocks = new List<IBlock>();
@@ -42,6 +47,12 @@ public sealed class Stage : IDisposable
         _positions = architecture.Positions(weights);
         if (range.End == _config.LayerCount)
             _head = architecture.Head(weights);
+        if (experts is { LayerCount: > 0 })
+        {
+            experts.Open();
+            _experts = experts;
+        }
+
         _packed = new PackedWeights(weights.Matrices, workers);
         WeightBytes = weights.Bytes;
         KvBytesPerToken = CachePlan.BytesPerToken(_config, range);
@@ -63,6 +74,9 @@ public sealed class Stage : IDisposable
 
     /// <summary>Bytes of the tensors this stage reads from the mapped file.</summary>
     public long WeightBytes { get; }
+
+    /// <summary>What has become of experts that are read when tokens visit them; null if all stay in memory or there are none.</summary>
+    public ExpertCacheStats? Experts => _experts?.Stats;
 
     /// <summary>KV bytes of one position over the stage's layers.</summary>
     public long KvBytesPerToken { get; }
@@ -88,6 +102,7 @@ public sealed class Stage : IDisposable
     /// <param name="options">Sizes.</param>
     /// <param name="workers">Threads that run the steps; may be shared between stages.</param>
     /// <exception cref="ModelFormatException">The architecture is unknown, or a tensor is missing, misshapen or of an unsupported type.</exception>
+    /// <exception cref="ExpertMemoryException">The memory for experts does not hold those of one token.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The range is empty or outside the model, or an option is out of range.</exception>
     public static Stage Load(ModelFile file, LayerRange range, StageOptions options, WorkerPool workers)
     {
@@ -112,7 +127,10 @@ public sealed class Stage : IDisposable
     /// [OutputRows, hidden]. Valid until the next call.
     /// </returns>
     /// <exception cref="ArgumentException">A token is not in the vocabulary, a block does not exist, a block table is too short, the step is too large, or the input has another size.</exception>
-    public ReadOnlyMemory<float> Forward(StepBatch batch, ReadOnlyMemory<float> input, StepOutput output)
+    public ReadOnlyMemory<float> Forward(StepBatch batch, ReadOnlyMemory<float> input, StepOutput output) => Run(batch, input, output, CancellationToken.None);
+
+    /// <summary>As <see cref="Forward"/>; the token ends a step that waits for the disk, whose positions then have no state.</summary>
+    public ReadOnlyMemory<float> Run(StepBatch batch, ReadOnlyMemory<float> input, StepOutput output, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(batch);
         lock (_step)
@@ -130,6 +148,7 @@ public sealed class Stage : IDisposable
             }
 
             _context.Begin(batch);
+            _context.Cancellation = cancellationToken;
             _positions.Fill(_context);
             if (_embedding is not null)
                 _embedding.Forward(_context);
@@ -155,6 +174,7 @@ public sealed class Stage : IDisposable
             _cache.Dispose();
             _states.Dispose();
             _packed.Dispose();
+            _experts?.Dispose();
         }
     }
 

@@ -1,3 +1,4 @@
+using Slm.Engine.Experts;
 using Slm.Engine.Kernels;
 
 namespace Slm.Engine.Execution;
@@ -17,9 +18,21 @@ public sealed record StageOptions
     /// <summary>Most tokens one step may carry.</summary>
     public int MaxStepTokens { get; init; } = 512;
 
+    /// <summary>
+    /// Most memory for experts, which are then read from the file when tokens visit them; null keeps all of them in memory. The
+    /// results are the same. Without effect on models that have no experts.
+    /// </summary>
+    public long? ExpertMemory { get; init; }
+
+    /// <summary>Read experts as soon as a router has chosen them, where it comes before attention.</summary>
+    public bool ExpertPrefetch { get; init; } = true;
+
     /// <summary>Sees the inputs of every matrix product; none by default, which costs nothing.</summary>
     public IInputObserver? Observer { get; init; }
 
     /// <summary>Kernels; the best ones for this processor unless a test says otherwise.</summary>
     internal KernelSet Kernels { get; init; } = KernelSet.Best;
+
+    /// <summary>What a test or a measurement changes of the experts' cache.</summary>
+    internal Func<ExpertCacheOptions, ExpertCacheOptions> ExpertOptions { get; init; } = static options => options;
 }

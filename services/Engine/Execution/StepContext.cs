@@ -96,6 +96,9 @@ internal sealed unsafe class StepContext : IDisposable
     /// <summary>Sees the inputs of products; normally there is none.</summary>
     public IInputObserver? Observer { get; init; }
 
+    /// <summary>Ends waits of the running step.</summary>
+    public CancellationToken Cancellation { get; set; }
+
     /// <summary>The running step.</summary>
     public StepBatch Batch { get; private set; } = new();
 

@@ -109,8 +109,20 @@ public sealed unsafe class GgufFile : IDisposable
         return _start + _dataStart + tensor.Offset;
     }
 
+    /// <summary>Where a tensor of this file begins, in bytes from the start of the file.</summary>
+    public long Position(TensorInfo tensor) => Pointer(tensor) - _start;
+
     /// <summary>The bytes of a tensor of less than 2 GiB.</summary>
     public ReadOnlySpan<byte> Bytes(TensorInfo tensor) => new(Pointer(tensor), checked((int)tensor.ByteLength));
+
+    /// <summary>Bytes of the file as it was when it was opened; valid until the file is disposed.</summary>
+    internal byte* At(long position, long count)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(position);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, FileBytes - position);
+        return _start + position;
+    }
 
     /// <summary>The whole file as it was when it was opened, for hashing; valid until the file is disposed.</summary>
     internal Stream OpenContent()

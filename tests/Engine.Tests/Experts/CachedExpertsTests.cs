@@ -1,0 +1,280 @@
+using System.Runtime.InteropServices;
+using Slm.Engine.Execution;
+using Slm.Engine.Experts;
+using Slm.Engine.Models;
+using Slm.Engine.Tests.Stages;
+
+namespace Slm.Engine.Tests.Experts;
+
+/// <summary>Experts read from the file under a budget give the bits that resident ones give.</summary>
+public sealed class CachedExpertsTests
+{
+    private const int Length = 60;
+    private static readonly int[] Blocks = [5, 0, 9];
+    private static readonly string[] Models = ["llama-moe-f16", "qwen3moe-f32", "qwen3moe-q8_0", "smallthinker-f32", "smallthinker-softmax-f16"];
+
+    public static TheoryData<string, string> Cases
+    {
+        get
+        {
+            var cases = new TheoryData<string, string>();
+            foreach (var model in Models)
+            {
+                foreach (var kernels in StepRunner.KernelSets)
+                    cases.Add(model, kernels);
+            }
+
+            return cases;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public async Task The_least_memory_gives_the_logits_of_resident_experts_in_waves_of_any_chunk(string model, string kernels)
+    {
+        using var file = ReferenceModel.Open(model);
+        var (tokens, expected) = await Resident(file, kernels);
+        foreach (var threads in new[] { 1, 3 })
+        {
+            await using var pipeline = Cached(file, kernels, LeastMemory(file, kernels), threads);
+            foreach (var chunk in new[] { 1, 7, Length })
+                Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, chunk));
+            var stats = pipeline.Stages[0].Experts!;
+            Assert.Equal(file.Config.Experts!.UsedCount, stats.Slots);
+            Assert.True(stats.Misses > 0 && stats.BytesRead > 0);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public async Task Company_prefetch_and_reading_mode_do_not_change_the_logits(string model, string kernels)
+    {
+        using var file = ReferenceModel.Open(model);
+        var (tokens, expected) = await Resident(file, kernels);
+        var vocab = file.Config.VocabSize;
+        foreach (var (prefetch, direct) in new[] { (true, true), (false, true), (true, false) })
+        {
+            await using var pipeline = LocalPipeline.Load(file, Options(kernels, LeastMemory(file, kernels) * 2) with
+            {
+                ExpertPrefetch = prefetch,
+                ExpertOptions = o => o with { DirectReads = direct },
+            });
+            var batch = new StepBatch();
+            for (var start = 0; start < Length; start += 2)
+            {
+                batch.Clear();
+                batch.Add(tokens.AsSpan(Length - 1 - start, 1), 0, [11], 1);
+                batch.Add(tokens.AsSpan(start, 2), start, Blocks, 2);
+                Same(expected.AsSpan(start * vocab, 2 * vocab), StepRunner.Forward(pipeline, batch).Span[vocab..]);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("qwen3moe-q8_0")]
+    [InlineData("smallthinker-f32")]
+    public async Task Stages_share_the_memory_and_give_the_same_logits(string model)
+    {
+        using var file = ReferenceModel.Open(model);
+        var (tokens, expected) = await Resident(file, null);
+        var stages = file.Config.LayerCount;
+        await using var pipeline = LocalPipeline.Load(file, Options(null, LeastMemory(file, null) * stages) with { Stages = stages });
+        Assert.All(pipeline.Stages, stage => Assert.InRange(stage.Experts!.MemoryBytes, 1, LeastMemory(file, null)));
+        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 9));
+    }
+
+    [Fact]
+    public async Task With_memory_for_all_every_expert_is_read_once()
+    {
+        using var file = ReferenceModel.Open("qwen3moe-q8_0");
+        var (tokens, expected) = await Resident(file, null);
+        await using var pipeline = Cached(file, null, 1L << 30, threads: 2);
+        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 1));
+        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 1));
+        var stats = pipeline.Stages[0].Experts!;
+        Assert.Equal(stats.Experts, stats.Slots);
+        var each = Stored(file) / stats.Experts;
+        Assert.Equal(stats.Misses * each, stats.BytesRead);
+        Assert.InRange(stats.Misses, 1, stats.Experts);
+        Assert.Equal(2L * Length * file.Config.LayerCount * file.Config.Experts!.UsedCount, stats.Hits + stats.Misses);
+    }
+
+    [Fact]
+    public async Task Too_little_memory_is_refused_with_the_least_that_would_do()
+    {
+        using var file = ReferenceModel.Open("qwen3moe-q8_0");
+        var least = LeastMemory(file, null);
+        var error = Assert.Throws<ExpertMemoryException>(() => Cached(file, null, least - 1, threads: 1));
+        Assert.Equal(least, error.LeastBytes);
+        Assert.Contains(least.ToString(System.Globalization.CultureInfo.InvariantCulture), error.Message, StringComparison.Ordinal);
+        await using var pipeline = Cached(file, null, least, threads: 1);
+        Assert.Equal(file.Config.Experts!.UsedCount, pipeline.Stages[0].Experts!.Slots);
+    }
+
+    [Fact]
+    public async Task Models_without_experts_do_not_mind()
+    {
+        using var file = ReferenceModel.Open("llama-q4_0");
+        await using var pipeline = Cached(file, null, 1, threads: 1);
+        Assert.Null(pipeline.Stages[0].Experts);
+    }
+
+    [Fact]
+    public async Task Expected_experts_are_read_ahead_and_change_nothing()
+    {
+        using var file = ReferenceModel.Open("smallthinker-f32");
+        var (tokens, expected) = await Resident(file, null);
+        foreach (var slots in new[] { 1, 2, 100 })
+        {
+            await using var pipeline = LocalPipeline.Load(file, Options(null, LeastMemory(file, null) * slots) with { ExpertOptions = o => o with { Lookahead = true } });
+            Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 1));
+            Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 20));
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(7)]
+    public async Task A_failed_read_fails_the_step_and_the_next_tries_again(int failing)
+    {
+        using var file = ReferenceModel.Open("smallthinker-f32");
+        var (tokens, expected) = await Resident(file, null);
+        var reads = 0;
+        var fails = true;
+        await using var pipeline = LocalPipeline.Load(file, Options(null, LeastMemory(file, null)) with
+        {
+            ExpertOptions = o => o with
+            {
+                Lookahead = true,
+                Reading = (_, _) =>
+                {
+                    if (Volatile.Read(ref fails) && Interlocked.Increment(ref reads) > failing)
+                        throw new IOException("the disk is gone");
+                },
+            },
+        });
+        for (var i = 0; i < 3; i++)
+        {
+            var error = Assert.Throws<ExpertReadException>(() => StepRunner.Logits(pipeline, tokens, Blocks, 20));
+            Assert.Contains("the disk is gone", error.Message, StringComparison.Ordinal);
+            Assert.Contains("smallthinker-f32.gguf", error.Message, StringComparison.Ordinal);
+        }
+
+        Volatile.Write(ref fails, false);
+        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 20));
+    }
+
+    [Fact]
+    public async Task Disposal_waits_for_the_reads_that_run()
+    {
+        using var file = ReferenceModel.Open("smallthinker-f32");
+        using var begun = new SemaphoreSlim(0);
+        using var mayGoOn = new ManualResetEventSlim();
+        using var cancelled = new CancellationTokenSource();
+        var pipeline = LocalPipeline.Load(file, Options(null, LeastMemory(file, null)) with
+        {
+            ExpertOptions = o => o with
+            {
+                Reading = (_, _) =>
+                {
+                    begun.Release();
+                    mayGoOn.Wait(TestContext.Current.CancellationToken);
+                },
+            },
+        });
+        var batch = new StepBatch();
+        batch.Add([1], 0, Blocks, 1);
+        var step = Task.Run(() => pipeline.Stages[0].Run(batch, default, StepOutput.Logits, cancelled.Token), TestContext.Current.CancellationToken);
+        await begun.WaitAsync(TestContext.Current.CancellationToken);
+        await cancelled.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => step);
+        var disposal = Task.Run(async () => await pipeline.DisposeAsync(), TestContext.Current.CancellationToken);
+        Assert.False(disposal.IsCompleted);
+        mayGoOn.Set();
+        await disposal;
+    }
+
+    [Fact]
+    public void A_file_that_was_replaced_is_refused()
+    {
+        var path = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():n}.gguf");
+        try
+        {
+            File.Copy(ReferenceModels.Path("qwen3moe-q8_0"), path);
+            using var file = ModelFile.Open(path);
+            File.Delete(path);
+            File.Copy(ReferenceModels.Path("llama-untied-f32"), path);
+            Assert.ThrowsAny<IOException>(() => Cached(file, null, 1 << 30, threads: 1));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
+    public async Task A_cancelled_token_ends_a_step_that_would_wait()
+    {
+        using var file = ReferenceModel.Open("qwen3moe-f32");
+        var (tokens, expected) = await Resident(file, null);
+        using var cancelled = new CancellationTokenSource();
+        await cancelled.CancelAsync();
+        await using var pipeline = Cached(file, null, LeastMemory(file, null), threads: 2);
+        var batch = new StepBatch();
+        batch.Add(tokens, 0, Blocks, 1);
+        Assert.ThrowsAny<OperationCanceledException>(() => pipeline.Stages[0].Run(batch, default, StepOutput.Logits, cancelled.Token));
+        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 13));
+    }
+
+    [Fact]
+    public async Task A_decode_step_does_not_allocate()
+    {
+        using var file = ReferenceModel.Open("smallthinker-f32");
+        await using var pipeline = Cached(file, null, LeastMemory(file, null), threads: 2);
+        var stage = pipeline.Stages[0];
+        var batch = new StepBatch();
+        long Step(int position)
+        {
+            batch.Clear();
+            batch.Add([position * 7 % file.Config.VocabSize], position, Blocks, 1);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            stage.Forward(batch, default, StepOutput.Logits);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        var allocated = Enumerable.Range(0, 40).Select(Step).ToArray();
+        Assert.True(stage.Experts!.Misses > 40);
+        Assert.Equal(0, allocated[20..].Sum());
+    }
+
+    private static async Task<(int[] Tokens, float[] Logits)> Resident(ModelFile file, string? kernels)
+    {
+        var random = new Random(7);
+        int[] tokens = [.. Enumerable.Range(0, Length).Select(_ => random.Next(file.Config.VocabSize))];
+        await using var pipeline = StepRunner.Load(file, kernels, threads: 1);
+        return (tokens, StepRunner.Logits(pipeline, tokens, [1, 2, 3], 1));
+    }
+
+    private static LocalPipeline Cached(ModelFile file, string? kernels, long memory, int threads) =>
+        LocalPipeline.Load(file, Options(kernels, memory) with { Threads = threads });
+
+    private static LocalPipelineOptions Options(string? kernels, long memory) => new()
+    {
+        Threads = 2,
+        KvCacheBytes = 32 << 20,
+        Kernels = StepRunner.Kernels(kernels),
+        ExpertMemory = memory,
+    };
+
+    private static long LeastMemory(ModelFile file, string? kernels) =>
+        Assert.Throws<ExpertMemoryException>(() => LocalPipeline.Load(file, Options(kernels, 1))).LeastBytes;
+
+    private static long Stored(ModelFile file) => file.Gguf.Tensors.Where(t => t.Name.Contains("_exps", StringComparison.Ordinal)).Sum(t => t.ByteLength);
+
+    private static void Same(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        Assert.True(MemoryMarshal.AsBytes(expected).SequenceEqual(MemoryMarshal.AsBytes(actual)));
+        Assert.True(float.IsFinite(actual[^1]));
+    }
+}
