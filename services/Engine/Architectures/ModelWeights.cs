@@ -34,6 +34,9 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     public Linear Linear(string name, int columns, int rows)
     {
         var matrix = Table(name, columns, rows);
+        // As a product the embedding is the head, which adapters change apart.
+        if (name == "token_embd")
+            matrix.AdapterName = "output.weight";
         _matrices.Add(matrix);
         return matrix;
     }
@@ -154,7 +157,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     private Linear Slice(TensorInfo tensor, int columns, long first, int count, PinnedArray? bias, int index, int matrices)
     {
         var start = file.Gguf.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns));
-        var matrix = new Linear(start, tensor.Type, count, columns, bias, kernels) { Name = tensor.Name, Index = index, Matrices = matrices };
+        var matrix = new Linear(start, tensor.Type, count, columns, bias, kernels) { Name = tensor.Name, Index = index, Matrices = matrices, FirstRow = matrices > 1 ? 0 : (int)first };
         _matrices.Add(matrix);
         return matrix;
     }

@@ -6,6 +6,9 @@ namespace Slm.Engine.Blocks;
 /// <summary>Token ids to rows of the residual stream.</summary>
 internal sealed unsafe class Embedding(Linear table, float scale = 1)
 {
+    /// <summary>The rows.</summary>
+    public Linear Table => table;
+
     /// <summary>Number of rows.</summary>
     public int VocabSize => table.Rows;
 
@@ -22,6 +25,8 @@ internal sealed unsafe class Embedding(Linear table, float scale = 1)
         {
             var row = context.Hidden + ((nint)part * table.Columns);
             table.Row(context.Batch.Tokens[part], row);
+            if (table.Adapters != null && context.Adapters.Active)
+                context.Adapters.AddToRow(table.Adapters, part, context.Batch.Tokens[part], row, table.Columns, context);
             for (var i = 0; scale != 1 && i < table.Columns; i++)
                 row[i] *= scale;
         }

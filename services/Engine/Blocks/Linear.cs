@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
 using Slm.Engine.Formats;
 using Slm.Engine.Kernels;
@@ -49,6 +50,19 @@ internal sealed unsafe class Linear
 
     /// <summary>What owns the weights if they are not the file's.</summary>
     public object? Owner { get; init; }
+
+    /// <summary>Name by which adapters change the matrix; that of its tensor, unless the tensor serves for something else as well.</summary>
+    public string AdapterName
+    {
+        get => field ?? Name;
+        set;
+    }
+
+    /// <summary>First of the tensor's rows, where it holds several matrices.</summary>
+    public int FirstRow { get; init; }
+
+    /// <summary>What each adapter adds, by slot; null while none changes the matrix.</summary>
+    public LoraFactors* Adapters { get; set; }
 
     /// <summary>Index among the matrices of its tensor, for observers: the expert.</summary>
     public int Index { get; init; }
@@ -130,21 +144,27 @@ internal sealed unsafe class Linear
         context.Workers.Run(work.Parts, ref work);
     }
 
-    private MatMulTask Describe(StepContext context, float* x, int tokens, float* y, bool accumulate) => new()
+    private MatMulTask Describe(StepContext context, float* x, int tokens, float* y, bool accumulate)
     {
-        Weights = _weights,
-        RowBytes = _rowBytes,
-        Rows = Rows,
-        Columns = Columns,
-        Tokens = tokens,
-        X = x,
-        XInt8 = context.Int8,
-        XScales = context.Scales,
-        Y = y,
-        Bias = _bias is null ? null : _bias.Pointer,
-        Accumulate = accumulate,
-        Kernel = _kernel,
-    };
+        var task = new MatMulTask
+        {
+            Weights = _weights,
+            RowBytes = _rowBytes,
+            Rows = Rows,
+            Columns = Columns,
+            Tokens = tokens,
+            X = x,
+            XInt8 = context.Int8,
+            XScales = context.Scales,
+            Y = y,
+            Bias = _bias is null ? null : _bias.Pointer,
+            Accumulate = accumulate,
+            Kernel = _kernel,
+        };
+        if (Adapters != null && context.Adapters.Active)
+            context.Adapters.Attach(ref task, Adapters, context, Matrices > 1 ? context.Experts!.Begin(Index) : -1);
+        return task;
+    }
 
     /// <summary>A few panels at a time.</summary>
     private readonly struct PackWork : IParallelWork

@@ -28,6 +28,7 @@ internal sealed unsafe class OutputHead(Norm norm, Linear projection, float scal
         var length = (long)rows.Length * columns;
         if (_output.Length < length)
             _output = new PinnedArray(length);
+        context.Adapters.UseOutputRows(rows);
         norm.Forward(context, hidden, rows.Length, output == StepOutput.Logits && projection.WantsInt8);
         if (output == StepOutput.Logits)
         {

@@ -17,6 +17,7 @@ internal sealed unsafe class Router(Linear weights)
         var choose = new ChooseWork(batch);
         context.ForEachToken(context.Tokens, ref choose);
         batch.Sort(context.Tokens);
+        context.Adapters.UseVisits(batch, context.Tokens);
     }
 
     /// <summary>The scores [tokens, experts] of <paramref name="x"/>, whose quantized form the context has if wanted.</summary>

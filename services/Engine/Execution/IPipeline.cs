@@ -1,3 +1,4 @@
+using Slm.Engine.Adapters;
 using Slm.Engine.Models;
 
 namespace Slm.Engine.Execution;
@@ -34,6 +35,17 @@ public interface IPipeline : IAsyncDisposable
     /// all state is in KV blocks. See <see cref="StepItem.StateSlot"/>.
     /// </summary>
     int StateSlots => 0;
+
+    /// <summary>Adapters that can be loaded at a time, in slots 1 to this. See <see cref="StepItem.Adapter"/>.</summary>
+    int AdapterSlots => 0;
+
+    /// <summary>Copies an adapter into a free slot of every stage; steps may run meanwhile.</summary>
+    /// <exception cref="AdapterFormatException">It does not fit.</exception>
+    ValueTask LoadAdapterAsync(int slot, LoraAdapter adapter, CancellationToken cancellationToken) =>
+        throw new NotSupportedException("This pipeline takes no adapters.");
+
+    /// <summary>Frees a slot; no step may name it any more. Nothing happens if it is empty.</summary>
+    ValueTask UnloadAdapterAsync(int slot) => default;
 
     /// <summary>Runs one step through every stage.</summary>
     /// <returns>Row-major results for <see cref="StepBatch.OutputRows"/>, valid until the next call.</returns>

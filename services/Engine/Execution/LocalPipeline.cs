@@ -1,3 +1,4 @@
+using Slm.Engine.Adapters;
 using Slm.Engine.Formats;
 using Slm.Engine.Models;
 using Slm.Engine.Threading;
@@ -85,6 +86,44 @@ public sealed class LocalPipeline : IPipeline
             own?.Dispose();
             throw;
         }
+    }
+
+    /// <inheritdoc/>
+    public int AdapterSlots => Stage.AdapterSlots;
+
+    /// <inheritdoc/>
+    public ValueTask LoadAdapterAsync(int slot, LoraAdapter adapter, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        var used = new HashSet<string>(StringComparer.Ordinal);
+        var loaded = 0;
+        try
+        {
+            foreach (var stage in _stages)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                used.UnionWith(stage.LoadAdapter(slot, adapter));
+                loaded++;
+            }
+
+            adapter.RequireAllOf(used, Config);
+        }
+        catch
+        {
+            foreach (var stage in _stages.AsSpan(0, loaded))
+                stage.UnloadAdapter(slot);
+            throw;
+        }
+
+        return default;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask UnloadAdapterAsync(int slot)
+    {
+        foreach (var stage in _stages)
+            stage.UnloadAdapter(slot);
+        return default;
     }
 
     /// <inheritdoc/>

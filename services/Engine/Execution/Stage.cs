@@ -1,3 +1,4 @@
+using Slm.Engine.Adapters;
 using Slm.Engine.Architectures;
 using Slm.Engine.Blocks;
 using Slm.Engine.Experts;
@@ -25,6 +26,7 @@ public sealed class Stage : IDisposable
     private readonly StepContext _context;
     private readonly PackedWeights _packed;
     private readonly ExpertCache? _experts;
+    private readonly StageAdapters _adapters;
     private readonly Lock _step = new();
     private bool _disposed;
 
@@ -61,6 +63,7 @@ public sealed class Stage : IDisposable
         _cache = new KvCache([.. states.Select(state => state.Attention)], options.BlockCount, options.BlockSize);
         _states = new RecurrentCache(states, StateBytes == 0 ? 0 : options.StateSlots);
         _context = new StepContext(_config, options.MaxStepTokens, _cache, _states, workers, options.Kernels) { Observer = options.Observer };
+        _adapters = new StageAdapters(weights.Matrices, _embedding?.Table, _context.Adapters);
     }
 
     /// <summary>The layers.</summary>
@@ -92,6 +95,9 @@ public sealed class Stage : IDisposable
 
     /// <summary>Number of KV blocks.</summary>
     public int BlockCount => _cache.BlockCount;
+
+    /// <summary>Adapters that a stage can hold, in slots 1 to this.</summary>
+    public static int AdapterSlots => StageAdapters.Slots;
 
     /// <summary>Most tokens one step may carry.</summary>
     public int MaxStepTokens => _context.MaxTokens;
@@ -162,6 +168,35 @@ public sealed class Stage : IDisposable
         }
     }
 
+    /// <summary>Copies what an adapter has for this stage into a free slot; steps may run meanwhile.</summary>
+    /// <param name="slot">1 to <see cref="AdapterSlots"/>.</param>
+    /// <param name="adapter">May be disposed afterwards.</param>
+    /// <returns>The tensors of the adapter that this stage multiplies by or looks up.</returns>
+    /// <exception cref="AdapterFormatException">It does not fit the stage's matrices.</exception>
+    /// <exception cref="InvalidOperationException">The slot is taken.</exception>
+    public IReadOnlyCollection<string> LoadAdapter(int slot, LoraAdapter adapter)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        var copy = _adapters.Read(adapter);
+        lock (_step)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _adapters.Bind(slot, copy);
+        }
+
+        return copy.Tensors;
+    }
+
+    /// <summary>Frees a slot after the running step; steps that name it are refused from then on. Nothing happens if it is empty.</summary>
+    public void UnloadAdapter(int slot)
+    {
+        lock (_step)
+        {
+            if (!_disposed)
+                _adapters.Release(slot);
+        }
+    }
+
     /// <summary>Frees the KV blocks and the scratch memory, after the running step.</summary>
     public void Dispose()
     {
@@ -170,6 +205,7 @@ public sealed class Stage : IDisposable
             if (_disposed)
                 return;
             _disposed = true;
+            _adapters.Dispose();
             _context.Dispose();
             _cache.Dispose();
             _states.Dispose();
@@ -233,6 +269,8 @@ public sealed class Stage : IDisposable
         {
             if (StateSlots > 0 && (uint)item.StateSlot >= (uint)StateSlots)
                 throw new ArgumentException($"State slot {item.StateSlot} does not exist; there are {StateSlots}.", nameof(batch));
+            if (!_adapters.Has(item.Adapter))
+                throw new ArgumentException($"Adapter slot {item.Adapter} is empty.", nameof(batch));
             if (item.StartPosition + (long)item.Count > (long)item.BlockCount * BlockSize)
             {
                 throw new ArgumentException(

@@ -62,7 +62,8 @@ public sealed class StepBatch
     /// <param name="blockTable">Blocks that cover positions 0 to the last new one.</param>
     /// <param name="outputs">How many of the last tokens need an output row: 0, 1 for the next token, or more for scoring.</param>
     /// <param name="stateSlot">Slot of its recurrent state; -1 where the model has none.</param>
-    public void Add(ReadOnlySpan<int> tokens, int startPosition, ReadOnlySpan<int> blockTable, int outputs, int stateSlot = -1)
+    /// <param name="adapter">Slot of its adapter; 0: none.</param>
+    public void Add(ReadOnlySpan<int> tokens, int startPosition, ReadOnlySpan<int> blockTable, int outputs, int stateSlot = -1, int adapter = 0)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens.Length, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(startPosition);
@@ -72,7 +73,7 @@ public sealed class StepBatch
         Grow(ref _items, _itemCount + 1);
         Grow(ref _blocks, _blockCount + blockTable.Length);
         Grow(ref _outputs, _outputCount + outputs);
-        _items[_itemCount++] = new StepItem(_tokenCount, tokens.Length, startPosition, _blockCount, blockTable.Length, stateSlot);
+        _items[_itemCount++] = new StepItem(_tokenCount, tokens.Length, startPosition, _blockCount, blockTable.Length, stateSlot, adapter);
         tokens.CopyTo(_tokens.AsSpan(_tokenCount));
         blockTable.CopyTo(_blocks.AsSpan(_blockCount));
         _tokenCount += tokens.Length;
@@ -108,4 +109,5 @@ public readonly record struct StateCopy(int From, int To);
 /// Slot of the state of recurrent layers, which after the step is that behind the last new token. At position 0 the state
 /// starts anew whatever the slot holds. -1 where the model has none.
 /// </param>
-public readonly record struct StepItem(int FirstToken, int Count, int StartPosition, int FirstBlock, int BlockCount, int StateSlot = -1);
+/// <param name="Adapter">Slot of the adapter that changes the model for it; 0: none.</param>
+public readonly record struct StepItem(int FirstToken, int Count, int StartPosition, int FirstBlock, int BlockCount, int StateSlot = -1, int Adapter = 0);

@@ -1,3 +1,4 @@
+using Slm.Engine.Adapters;
 using Slm.Engine.Kernels;
 using Slm.Engine.Models;
 using Slm.Engine.Quantization;
@@ -77,6 +78,7 @@ internal sealed unsafe class StepContext : IDisposable
         Experts = config.Experts is null ? null : new ExpertBatch(config, maxTokens);
         Latent = config.Latent is null ? null : new LatentRoom(config.Latent, config.HeadCount, maxTokens);
         Scan = config.Ssm is null ? null : new ScanRoom(config.Ssm, maxTokens);
+        Adapters = new StepAdapters(maxTokens, config.Experts?.UsedCount ?? 0);
         _workerScratch = _arena.Get<float>(scratch);
     }
 
@@ -159,6 +161,9 @@ internal sealed unsafe class StepContext : IDisposable
     /// <summary>Rows inside Mamba-2 layers; null for models without them.</summary>
     public ScanRoom? Scan { get; }
 
+    /// <summary>What adapters add to the products of the step.</summary>
+    public StepAdapters Adapters { get; }
+
     /// <summary>Position of each token in its sequence.</summary>
     public ReadOnlySpan<int> Positions => _positions.AsSpan(0, Tokens);
 
@@ -212,6 +217,7 @@ internal sealed unsafe class StepContext : IDisposable
         }
 
         GroupCount = groups;
+        Adapters.Begin(batch);
     }
 
     /// <summary>Runs a part per token, on this thread if there are few.</summary>
@@ -233,6 +239,7 @@ internal sealed unsafe class StepContext : IDisposable
         Experts?.Dispose();
         Latent?.Dispose();
         Scan?.Dispose();
+        Adapters.Dispose();
         _arena.Dispose();
     }
 }

@@ -62,6 +62,9 @@ internal sealed unsafe class KernelSet
     /// <summary>gate (in and out), up, count.</summary>
     public delegate*<float*, float*, int, void> ReGlu { get; private init; }
 
+    /// <summary>See <see cref="LoraProduct{TMath}.Add"/>.</summary>
+    public delegate*<in MatMulTask, int, int, void> AddLora { get; private init; }
+
     /// <summary>See <see cref="AttentionChunk{TMath}.Run"/>.</summary>
     public delegate*<in AttentionQueries, float**, int, void> AttentionChunk { get; private init; }
 
@@ -108,6 +111,7 @@ internal sealed unsafe class KernelSet
             SwiGlu = &GatedUnit<PortableMath, SiluGate>.Run,
             GeGlu = &GatedUnit<PortableMath, GeluGate>.Run,
             ReGlu = &GatedUnit<PortableMath, ReluGate>.Run,
+            AddLora = &LoraProduct<PortableMath>.Add,
             AttentionChunk = &AttentionChunk<PortableMath>.Run,
             MergeAttention = &AttentionChunk<PortableMath>.Merge,
             ScanStep = &StateScan<PortableMath>.Step,
@@ -130,6 +134,7 @@ internal sealed unsafe class KernelSet
             SwiGlu = &GatedUnit<FusedMath, SiluGate>.Run,
             GeGlu = &GatedUnit<FusedMath, GeluGate>.Run,
             ReGlu = &GatedUnit<FusedMath, ReluGate>.Run,
+            AddLora = &LoraProduct<FusedMath>.Add,
             AttentionChunk = &AttentionChunk<FusedMath>.Run,
             MergeAttention = &AttentionChunk<FusedMath>.Merge,
             ScanStep = &StateScan<FusedMath>.Step,

@@ -1,3 +1,4 @@
+using Slm.Engine.Adapters;
 using Slm.Engine.Quantization;
 
 namespace Slm.Engine.Kernels;
@@ -40,6 +41,15 @@ internal unsafe struct MatMulTask
     /// <summary>Adds to what <see cref="Y"/> holds.</summary>
     public bool Accumulate;
 
+    /// <summary>Tokens to whose results adapters add.</summary>
+    public LoraSegment* Segments;
+
+    /// <summary>Number of <see cref="Segments"/>.</summary>
+    public int SegmentCount;
+
+    /// <summary>Adds what adapters add; null where there are none.</summary>
+    public delegate*<in MatMulTask, int, int, void> AddSegments;
+
     /// <summary>The kernel for the type of the weights.</summary>
     public delegate*<in MatMulTask, int, int, float*, void> Kernel;
 
@@ -47,7 +57,12 @@ internal unsafe struct MatMulTask
     /// <param name="begin">First row; of panels the first of one.</param>
     /// <param name="end">Row after the last; of panels the end of one or of the matrix.</param>
     /// <param name="scratch">Room for 4 · columns floats of this thread alone.</param>
-    public readonly void Run(int begin, int end, float* scratch) => Kernel(in this, begin, end, scratch);
+    public readonly void Run(int begin, int end, float* scratch)
+    {
+        Kernel(in this, begin, end, scratch);
+        if (AddSegments != null)
+            AddSegments(in this, begin, end);
+    }
 
     /// <summary>Writes or adds one element.</summary>
     public readonly void Put(int token, int row, float value)
