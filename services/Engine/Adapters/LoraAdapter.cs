@@ -79,7 +79,7 @@ public sealed class LoraAdapter : IDisposable
         foreach (var pair in Pairs)
         {
             if (!used.Contains(pair.Tensor))
-                throw new AdapterFormatException(Name, pair.A.Name, $"'{pair.A.Name}' changes the tensor '{pair.Tensor}', which the architecture '{config.Architecture}' does not multiply by; adapters can change matrices of attention, feed-forward, experts, head and embedding.");
+                throw new AdapterFormatException(Name, pair.A.Name, $"'{pair.A.Name}' changes the tensor '{pair.Tensor}', which the architecture '{config.Architecture}' does not multiply by; adapters can change the matrices of attention, feed-forward, experts, state-space layers, head and embedding.");
         }
     }
 

@@ -11,6 +11,8 @@ internal static unsafe class LoraLayout
     /// <exception cref="AdapterFormatException">A value is not finite.</exception>
     public static bool Fill(LoraAdapter adapter, LoraPair pair, Linear matrix, LoraFactors target)
     {
+        if (matrix.IsTransposed)
+            return FillTransposed(adapter, pair, matrix, target);
         var any = pair.IsEmbedding ? FillEmbedding(adapter, pair, target.A) : FillFirst(adapter, pair, matrix, target.A);
         return FillPanels(adapter, pair, matrix, target.B) && any;
     }
@@ -41,6 +43,31 @@ internal static unsafe class LoraLayout
         }
 
         return any;
+    }
+
+    /// <summary>(B·A)ᵀ = Aᵀ·Bᵀ, for some rows of B.</summary>
+    private static bool FillTransposed(LoraAdapter adapter, LoraPair pair, Linear matrix, LoraFactors target)
+    {
+        var (anyA, anyB) = (false, false);
+        var row = new PinnedArray(Math.Max(pair.Rank, pair.Columns));
+        for (var i = 0; i < matrix.Columns; i++)
+        {
+            pair.B.Read(matrix.FirstRow + i, row.Pointer);
+            anyB |= Check(adapter, pair.B, row.Pointer, pair.Rank);
+            for (var j = 0; j < pair.Rank; j++)
+                target.A[((long)j * matrix.Columns) + i] = row.Pointer[j];
+        }
+
+        new Span<float>(target.B, checked((int)LoraProduct.PanelFloats(matrix.Rows, pair.Rank))).Clear();
+        for (var j = 0; j < pair.Rank; j++)
+        {
+            pair.A.Read(j, row.Pointer);
+            anyA |= Check(adapter, pair.A, row.Pointer, pair.Columns);
+            for (var r = 0; r < matrix.Rows; r++)
+                target.B[LoraProduct.At(r, j, pair.Rank)] = row.Pointer[r];
+        }
+
+        return anyA && anyB;
     }
 
     private static bool FillPanels(LoraAdapter adapter, LoraPair pair, Linear matrix, float* target)

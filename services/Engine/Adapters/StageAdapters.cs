@@ -43,7 +43,7 @@ internal sealed unsafe class StageAdapters : IDisposable
             {
                 Check(adapter, pair, matrix);
                 targets.Add((matrix, pair, floats));
-                floats = checked(floats + FirstFloats(pair) + Aligned(LoraProduct.PanelFloats(pair.IsEmbedding ? pair.Rows : matrix.Rows, pair.Rank)));
+                floats = checked(floats + FirstFloats(pair, matrix) + Aligned(LoraProduct.PanelFloats(pair.IsEmbedding ? pair.Rows : matrix.Rows, pair.Rank)));
             }
         }
 
@@ -52,7 +52,7 @@ internal sealed unsafe class StageAdapters : IDisposable
         foreach (var (matrix, pair, offset) in targets)
         {
             var a = (float*)buffer.Pointer + offset;
-            var factors = new LoraFactors { A = a, B = a + FirstFloats(pair), Rank = pair.Rank, Scale = pair.Scale };
+            var factors = new LoraFactors { A = a, B = a + FirstFloats(pair, matrix), Rank = pair.Rank, Scale = pair.Scale };
             // What adds nothing is left out, so that it costs nothing and the bits are those without adapter.
             if (LoraLayout.Fill(adapter, pair, matrix, factors) && pair.Scale != 0)
                 parts.Add((matrix, factors));
@@ -115,14 +115,15 @@ internal sealed unsafe class StageAdapters : IDisposable
 
     private static void Check(LoraAdapter adapter, LoraPair pair, Linear matrix)
     {
+        var (columns, rows) = matrix.IsTransposed ? (matrix.Rows, matrix.Columns) : (matrix.Columns, matrix.Rows);
         var fits = pair.IsEmbedding
-            ? pair.Columns == matrix.Rows && pair.Rows == matrix.Columns
-            : pair.Columns == matrix.Columns && matrix.FirstRow + matrix.Rows <= pair.Rows && matrix.Matrices == pair.Experts;
+            ? pair.Columns == rows && pair.Rows == columns
+            : pair.Columns == columns && matrix.FirstRow + rows <= pair.Rows && matrix.Matrices == pair.Experts;
         if (!fits)
-            throw new AdapterFormatException(adapter.Name, pair.A.Name, $"the pair of '{pair.Tensor}' changes {pair.Experts} × [{pair.Columns}, {pair.Rows}]; the model computes {matrix.Matrices} × [{matrix.Columns}, {matrix.Rows}] there. It was made for another model.");
+            throw new AdapterFormatException(adapter.Name, pair.A.Name, $"the pair of '{pair.Tensor}' changes {pair.Experts} × [{pair.Columns}, {pair.Rows}]; the model computes {matrix.Matrices} × [{columns}, {rows}] there. It was made for another model.");
     }
 
-    private static long FirstFloats(LoraPair pair) => Aligned(pair.Rank * (long)pair.Columns);
+    private static long FirstFloats(LoraPair pair, Linear matrix) => Aligned(pair.Rank * (long)(pair.IsEmbedding ? pair.Columns : matrix.Columns));
 
     private static long Aligned(long floats) => (floats + 15) & ~15L;
 

@@ -11,16 +11,16 @@ namespace Slm.Engine.Adapters;
 /// </summary>
 internal sealed unsafe class StepAdapters : IDisposable
 {
-    /// <summary>Products of one block that wait for their region at a time, and some that are done with.</summary>
-    private const int LiveProducts = 8;
+    /// <summary>Products of one block that wait for their region at a time, and some that are done with; more where there is one per head.</summary>
+    private const int LeastProductsAlive = 8;
 
     /// <summary>Most tokens of a segment, so that threads can share them.</summary>
     private const int SegmentTokens = 32;
 
     /// <summary>Fewer multiplications are done before other threads have begun.</summary>
-    private const long LeastProducts = 32 * 1024;
+    private const long LeastMultiplications = 32 * 1024;
 
-    private readonly int _maxTokens, _maxRows;
+    private readonly int _maxRows, _alive;
     private readonly NativeArena _arena = new();
     private readonly int* _tokenSlots, _outputSlots, _visitSlots;
     private int* _slots;
@@ -34,9 +34,10 @@ internal sealed unsafe class StepAdapters : IDisposable
 
     /// <param name="maxTokens">Most tokens of a step.</param>
     /// <param name="visits">Experts that a token visits; 0 without experts.</param>
-    public StepAdapters(int maxTokens, int visits)
+    /// <param name="products">Products of heads that a region computes.</param>
+    public StepAdapters(int maxTokens, int visits, int products)
     {
-        _maxTokens = maxTokens;
+        _alive = LeastProductsAlive + products;
         _maxRows = checked(maxTokens * Math.Max(1, visits));
         var tokens = _arena.Reserve<int>(maxTokens);
         var outputs = _arena.Reserve<int>(maxTokens);
@@ -54,11 +55,11 @@ internal sealed unsafe class StepAdapters : IDisposable
     {
         if (rank <= _mostRank)
             return;
-        var bytes = checked(LiveProducts * (long)_maxRows * ((rank * sizeof(float)) + sizeof(LoraSegment)));
+        var bytes = checked(_alive * (long)_maxRows * ((rank * sizeof(float)) + sizeof(LoraSegment)));
         _memory?.Dispose();
         _memory = new NativeBuffer(bytes);
         _segments = (LoraSegment*)_memory.Pointer;
-        _projected = (float*)(_segments + (LiveProducts * (long)_maxRows));
+        _projected = (float*)(_segments + (_alive * (long)_maxRows));
         _mostRank = rank;
     }
 
@@ -113,7 +114,7 @@ internal sealed unsafe class StepAdapters : IDisposable
         if (count == 0)
             return;
         var work = new ProjectWork(context, segments, task.X, task.Columns);
-        if (floats * task.Columns < LeastProducts)
+        if (floats * task.Columns < LeastMultiplications)
         {
             for (var part = 0; part < count; part++)
                 work.Execute(part, 0);
@@ -150,9 +151,9 @@ internal sealed unsafe class StepAdapters : IDisposable
     {
         // What a step needs and no more: the memory stays in the cache.
         var room = Math.Max(context.Tokens, context.Experts is { } experts ? context.Tokens * experts.Used : 0);
-        if (_nextSegment + rows > LiveProducts * room)
+        if (_nextSegment + rows > _alive * room)
             _nextSegment = 0;
-        if (_nextFloat + ((long)rows * _mostRank) > LiveProducts * (long)room * _mostRank)
+        if (_nextFloat + ((long)rows * _mostRank) > _alive * (long)room * _mostRank)
             _nextFloat = 0;
         var first = _segments + _nextSegment;
         count = 0;

@@ -108,7 +108,12 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     /// <summary>Some rows of matrix <c>name.weight</c> [rows, columns], transposed: a matrix of its own [columns, count].</summary>
     /// <remarks>Floats keep their type; quantized weights become halves, whose rounding is far below theirs.</remarks>
     /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
-    public Linear Transposed(string name, int columns, int rows, int first, int count) => Copied(name, columns, rows, first, count, transpose: true);
+    public Linear Transposed(string name, int columns, int rows, int first, int count)
+    {
+        var matrix = Copied(name, columns, rows, first, count, transpose: true);
+        _matrices.Add(matrix);
+        return matrix;
+    }
 
     /// <summary>Some rows of matrix <c>name.weight</c> [rows, columns] as a matrix that reads float activations.</summary>
     /// <remarks>Floats are used where they lie; quantized weights become halves, whose rounding is far below theirs.</remarks>
@@ -116,9 +121,11 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     public Linear Floats(string name, int columns, int rows, int first, int count)
     {
         var tensor = Find(name + ".weight", columns, rows);
-        return tensor.Type is TensorType.F32 or TensorType.F16 or TensorType.BF16
-            ? new Linear(file.Gguf.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns)), tensor.Type, count, columns, bias: null, kernels)
+        var matrix = tensor.Type is TensorType.F32 or TensorType.F16 or TensorType.BF16
+            ? new Linear(file.Gguf.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns)), tensor.Type, count, columns, bias: null, kernels) { AdapterName = tensor.Name, FirstRow = first }
             : Copied(name, columns, rows, first, count, transpose: false);
+        _matrices.Add(matrix);
+        return matrix;
     }
 
     /// <summary>RMSNorm with the weights <paramref name="name"/>.</summary>
@@ -150,8 +157,8 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
         }
 
         return transpose
-            ? new Linear(target.Pointer, type, columns, count, bias: null, kernels) { Owner = target }
-            : new Linear(target.Pointer, type, count, columns, bias: null, kernels) { Owner = target };
+            ? new Linear(target.Pointer, type, columns, count, bias: null, kernels) { Owner = target, AdapterName = tensor.Name, FirstRow = first, IsTransposed = true }
+            : new Linear(target.Pointer, type, count, columns, bias: null, kernels) { Owner = target, AdapterName = tensor.Name, FirstRow = first };
     }
 
     private Linear Slice(TensorInfo tensor, int columns, long first, int count, PinnedArray? bias, int index, int matrices)

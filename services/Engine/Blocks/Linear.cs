@@ -61,6 +61,9 @@ internal sealed unsafe class Linear
     /// <summary>First of the tensor's rows, where it holds several matrices.</summary>
     public int FirstRow { get; init; }
 
+    /// <summary>Its columns are rows of the tensor.</summary>
+    public bool IsTransposed { get; init; }
+
     /// <summary>What each adapter adds, by slot; null while none changes the matrix.</summary>
     public LoraFactors* Adapters { get; set; }
 

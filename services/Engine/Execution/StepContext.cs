@@ -78,7 +78,7 @@ internal sealed unsafe class StepContext : IDisposable
         Experts = config.Experts is null ? null : new ExpertBatch(config, maxTokens);
         Latent = config.Latent is null ? null : new LatentRoom(config.Latent, config.HeadCount, maxTokens);
         Scan = config.Ssm is null ? null : new ScanRoom(config.Ssm, maxTokens);
-        Adapters = new StepAdapters(maxTokens, config.Experts?.UsedCount ?? 0);
+        Adapters = new StepAdapters(maxTokens, config.Experts?.UsedCount ?? 0, config.Latent is null ? 0 : config.HeadCount);
         _workerScratch = _arena.Get<float>(scratch);
     }
 

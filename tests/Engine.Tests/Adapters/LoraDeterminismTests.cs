@@ -18,7 +18,7 @@ public sealed class LoraDeterminismTests
         get
         {
             var cases = new TheoryData<string, string>();
-            foreach (var model in new[] { "llama-untied-f32", "llama-tied-f16", "llama-q4_0", "llama-q4_k_m", "qwen2-f32", "qwen3moe-q8_0", "gemma3-f32", "smallthinker-f32" })
+            foreach (var model in new[] { "llama-untied-f32", "llama-tied-f16", "llama-q4_0", "llama-q4_k_m", "qwen2-f32", "qwen3moe-q8_0", "gemma3-f32", "smallthinker-f32", "plm-f32", "falcon-h1-f32" })
             {
                 foreach (var kernels in StepRunner.KernelSets)
                     cases.Add(model, kernels);
@@ -57,7 +57,7 @@ public sealed class LoraDeterminismTests
             {
                 var count = Math.Min(Length - done[s], random.Next(3) == 0 ? random.Next(1, 50) : 1);
                 var rows = random.Next(0, count + 1);
-                batch.Add(sequences[s].Tokens.AsSpan(done[s], count), done[s], sequences[s].Blocks, rows, adapter: sequences[s].Slot);
+                batch.Add(sequences[s].Tokens.AsSpan(done[s], count), done[s], sequences[s].Blocks, rows, stateSlot: s, adapter: sequences[s].Slot);
                 parts.Add((s, done[s], count, rows));
                 done[s] += count;
             }
@@ -125,7 +125,7 @@ public sealed class LoraDeterminismTests
         {
             var count = Math.Min(chunk, tokens.Length - start);
             batch.Clear();
-            batch.Add(tokens.AsSpan(start, count), start, [1, 5, 9, 13], count, adapter: slot);
+            batch.Add(tokens.AsSpan(start, count), start, [1, 5, 9, 13], count, stateSlot: 0, adapter: slot);
             all.AddRange(StepRunner.Forward(pipeline, batch).Span);
         }
 

@@ -25,7 +25,7 @@ internal static class LoraFiles
     /// <summary>Names of all matrices that products or embeddings use; with an own head for a model whose head is the embedding.</summary>
     public static IReadOnlyList<string> Matrices(GgufFile file)
     {
-        var names = file.Tensors.Where(t => t.Shape.Count > 1 && t.Name.EndsWith(".weight", StringComparison.Ordinal)).Select(t => t.Name).ToList();
+        var names = file.Tensors.Where(t => t.Shape.Count > 1 && t.Name.EndsWith(".weight", StringComparison.Ordinal) && !t.Name.Contains("conv1d", StringComparison.Ordinal) && !t.Name.Contains("norm", StringComparison.Ordinal)).Select(t => t.Name).ToList();
         if (!names.Contains("output.weight"))
             names.Add("output.weight");
         return names;

@@ -16,7 +16,7 @@ public sealed class LoraTests
     public static TheoryData<string> FloatModels =>
     [
         "llama-untied-f32", "llama-tied-f16", "llama-rope3-bf16", "llama-moe-f16", "qwen2-f32", "qwen3-f32", "qwen3moe-f32",
-        "gemma3-f32", "minicpm-f32", "smallthinker-f32",
+        "gemma3-f32", "minicpm-f32", "smallthinker-f32", "plm-f32", "mamba2-f32", "falcon-h1-f32",
     ];
 
     public static TheoryData<string> QuantizedModels => ["llama-q8_0", "llama-q4_0", "llama-q5_1", "llama-q3_k", "llama-q4_k_m", "qwen3moe-q8_0"];
@@ -155,7 +155,7 @@ public sealed class LoraTests
         var random = new Random(7);
         tokens ??= [.. Enumerable.Range(0, Length).Select(_ => random.Next(pipeline.Config.VocabSize))];
         var batch = new StepBatch();
-        batch.Add(tokens, 0, Blocks, tokens.Length, adapter: adapter);
+        batch.Add(tokens, 0, Blocks, tokens.Length, stateSlot: 0, adapter: adapter);
         return StepRunner.Forward(pipeline, batch, output).ToArray();
     }
 
