@@ -79,9 +79,13 @@ public sealed class LoraAdapter : IDisposable
         foreach (var pair in Pairs)
         {
             if (!used.Contains(pair.Tensor))
-                throw new AdapterFormatException(Name, pair.A.Name, $"'{pair.A.Name}' changes the tensor '{pair.Tensor}', which the architecture '{config.Architecture}' does not multiply by; adapters can change the matrices of attention, feed-forward, experts, state-space layers, head and embedding.");
+                throw new AdapterFormatException(Name, pair.A.Name, $"'{pair.A.Name}' changes the tensor '{pair.Tensor}', which {Reason(pair, config)}.");
         }
     }
+
+    private static string Reason(LoraPair pair, ModelConfig config) => pair.Experts > 1
+        ? "is read from disk when it is visited; adapters of experts need the experts in memory: load the model without a limit of expert memory"
+        : $"the architecture '{config.Architecture}' does not multiply by; adapters can change the matrices of attention, feed-forward, experts, state-space layers, head and embedding";
 
     /// <inheritdoc/>
     public void Dispose() => _source.Dispose();
