@@ -9,12 +9,14 @@ internal static class ArchitectureCatalog
 
     private static readonly SortedDictionary<string, IArchitecture> Known = new(StringComparer.Ordinal)
     {
+        ["bert"] = new BertArchitecture(Llama),
         ["falcon-h1"] = new FalconH1Architecture(Llama),
         ["gemma3"] = new GemmaArchitecture(Llama),
         ["llama"] = Llama,
         ["mamba2"] = new Mamba2Architecture(Llama),
         ["minicpm"] = Llama,
         ["minicpm3"] = new MiniCpm3Architecture(Llama),
+        ["nomic-bert"] = new BertArchitecture(Llama),
         ["phi3"] = new Phi3Architecture(Llama),
         ["plm"] = new PlmArchitecture(Llama),
         ["qwen2"] = Llama,
@@ -22,6 +24,7 @@ internal static class ArchitectureCatalog
         ["qwen3"] = Llama,
         ["qwen3moe"] = Llama,
         ["smallthinker"] = new SmallThinkerArchitecture(Llama),
+        ["t5"] = new T5Architecture(Llama),
     };
 
     /// <summary>The architecture of a model.</summary>

@@ -26,7 +26,8 @@ internal static class LayerParts
         new(MixerNorm(weights, layer), Attention(weights, layer, cacheLayer, window, rotation));
 
     /// <summary>Attention with <c>attn_*</c>, and a norm after it with <c>post_attention_norm</c>.</summary>
-    public static Attention Attention(ModelWeights weights, int layer, int cacheLayer, int window = 0, Rotation rotation = Rotation.Usual)
+    public static Attention Attention(
+        ModelWeights weights, int layer, int cacheLayer, int window = 0, Rotation rotation = Rotation.Usual, Sight sight = Sight.Causal)
     {
         var c = weights.Config;
         var blk = $"blk.{layer}.";
@@ -48,6 +49,7 @@ internal static class LayerParts
             KeyNorm = weights.OptionalNorm(blk + "attn_k_norm.weight", c.HeadSize),
             Window = window,
             Rotation = rotation,
+            Sight = sight,
         };
     }
 

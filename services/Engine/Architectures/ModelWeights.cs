@@ -131,7 +131,22 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     /// <summary>RMSNorm with the weights <paramref name="name"/>.</summary>
     public Norm Norm(string name, int size) => new(Vector(name, size), Config.NormEpsilon);
 
-    /// <summary>The same, or null if the file lacks it.</summary>
+    /// <summary>LayerNorm with <c>name.weight</c> and, if that exists, <c>name.bias</c>.</summary>
+    public Norm LayerNorm(string name, int size) =>
+        new(Vector(name + ".weight", size), Config.NormEpsilon) { Centred = true, Bias = OptionalVector(name + ".bias", size) };
+
+    /// <summary>The first row of a matrix of any number of rows, as F32.</summary>
+    /// <exception cref="ModelFormatException">It is missing, or has other columns or a type without kernel.</exception>
+    public PinnedArray FirstRow(string name, int columns)
+    {
+        var rows = file.Gguf.TryGetTensor(name, out var stored) && stored.Shape.Count > 1 ? stored.Shape[1] : 1;
+        var tensor = Find(name, columns, rows);
+        var row = new PinnedArray(columns);
+        RowDequantizer.Dequantize(tensor.Type, file.Gguf.Pointer(tensor), row.Pointer, columns);
+        return row;
+    }
+
+    /// <summary>The same as <see cref="Norm"/>, or null if the file lacks it.</summary>
     public Norm? OptionalNorm(string name, int size) => Has(name) ? Norm(name, size) : null;
 
     private Linear Copied(string name, int columns, int rows, int first, int count, bool transpose)

@@ -7,6 +7,19 @@ using Slm.Engine.Threading;
 
 namespace Slm.Engine.Blocks;
 
+/// <summary>What a query sees.</summary>
+internal enum Sight
+{
+    /// <summary>The positions up to its own, or a window of them.</summary>
+    Causal,
+
+    /// <summary>All of its text, which the step computes as a whole.</summary>
+    Text,
+
+    /// <summary>All of the encoder's input.</summary>
+    Encoder,
+}
+
 /// <summary>
 /// Attention of a step over the cache. A unit is a group of queries with all heads of one KV head; a part is a unit, or
 /// one chunk of its positions where there are too few units for the threads. Chunks are reduced and merged in the same
@@ -19,14 +32,20 @@ internal readonly unsafe struct AttendWork : IParallelWork
     private readonly AttentionShape _shape;
     private readonly int _layer, _window, _units, _chunks, _stride;
     private readonly float _scale;
+    private readonly Sight _sight;
+    private readonly IPositionBias? _bias;
 
     /// <param name="layer">Index of the layer in the cache.</param>
     /// <param name="shape">Its heads.</param>
     /// <param name="scale">Factor of q·k.</param>
     /// <param name="window">Positions that a query sees, its own included; 0 for all.</param>
     /// <param name="context">The step.</param>
-    public AttendWork(int layer, AttentionShape shape, float scale, int window, StepContext context)
+    /// <param name="sight">What a query sees; a window is for <see cref="Sight.Causal"/>.</param>
+    /// <param name="bias">Added to the scores; null: nothing.</param>
+    public AttendWork(int layer, AttentionShape shape, float scale, int window, StepContext context, Sight sight = Sight.Causal, IPositionBias? bias = null)
     {
+        _sight = sight;
+        _bias = bias;
         _layer = layer;
         _shape = shape;
         _scale = scale;
@@ -60,7 +79,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
             Share(group, unit, chunk, worker);
     }
 
-    private int Chunks(QueryGroup group) => ((_context.Positions[group.FirstToken] + group.Count - 1) / Chunk) + 1;
+    private int Chunks(QueryGroup group) => (Last(group, (group.Count - 1) * Heads) / Chunk) + 1;
 
     /// <summary>All chunks of a unit, one after the other.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -69,7 +88,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
         var count = group.Count * Heads;
         nint floats = AttentionState.Floats(_stride);
         var scores = _context.Scratch(worker);
-        var totals = scores + (count * (nint)Chunk);
+        var totals = scores + ((_bias is null ? 1 : 2) * count * (nint)Chunk);
         var states = totals + (count * floats);
         var chunks = Chunks(group);
         var first = First(group, 0);
@@ -78,7 +97,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
             Attend(group, unit, chunk, scores, chunk == first ? totals : states);
             for (var q = 0; q < count && chunk > first; q++)
             {
-                if (Position(group, q) >= chunk * Chunk)
+                if (Last(group, q) >= chunk * Chunk)
                     Add(group, q, chunk, totals + (q * floats), states + (q * floats));
             }
         }
@@ -104,7 +123,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
         {
             for (var q = 0; q < count; q++)
             {
-                if (Position(group, q) >= next * Chunk)
+                if (Last(group, q) >= next * Chunk)
                     Add(group, q, next, states + (first * chunkFloats) + (q * floats), states + (next * chunkFloats) + (q * floats));
             }
         }
@@ -138,7 +157,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
         nint rowFloats = _shape.Heads * size;
         var query = _context.Query + (group.FirstToken * rowFloats) + ((nint)kvHead * Heads * size);
         var start = chunk * Chunk;
-        var last = Position(group, count - 1);
+        var last = Last(group, count - 1);
         var rows = stackalloc float*[count];
         var results = stackalloc float*[count];
         var begin = stackalloc int[count];
@@ -148,10 +167,10 @@ internal readonly unsafe struct AttendWork : IParallelWork
             rows[q] = query + (q / Heads * rowFloats) + (q % Heads * size);
             results[q] = states + (q * (nint)AttentionState.Floats(_stride));
             begin[q] = Begin(group, q) - start;
-            end[q] = Math.Min(Chunk, Position(group, q) - start + 1);
+            end[q] = Math.Min(Chunk, Last(group, q) - start + 1);
         }
 
-        var table = _context.Batch.BlocksOf(in _context.Batch.Items[group.Item]);
+        var table = _sight == Sight.Encoder ? _context.EncoderBlocksOf(group.Item) : _context.BlocksOf(group.Item);
         var tiles = (Math.Min(Chunk, last - start + 1) + AttentionState.TilePositions - 1) / AttentionState.TilePositions;
         var keys = stackalloc float*[AttentionState.ChunkTiles];
         for (var tile = 0; tile < tiles; tile++)
@@ -168,6 +187,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
             End = end,
             States = results,
             Scores = scores,
+            Biases = Biases(group, kvHead, start, tiles, scores + (count * (nint)Chunk)),
             HeadSize = size,
             Stride = _stride,
             Scale = _scale,
@@ -191,7 +211,30 @@ internal readonly unsafe struct AttendWork : IParallelWork
         }
     }
 
+    /// <summary>Writes the biases of a chunk's positions for each query head [count, chunk]; null without any.</summary>
+    private float* Biases(QueryGroup group, int kvHead, int start, int tiles, float* rows)
+    {
+        if (_bias is null)
+            return null;
+        for (var q = 0; q < group.Count * Heads; q++)
+        {
+            var row = new Span<float>(rows + (q * (nint)Chunk), tiles * AttentionState.TilePositions);
+            _bias.Fill((kvHead * Heads) + (q % Heads), start - Position(group, q), row);
+        }
+
+        return rows;
+    }
+
     private int Heads => _shape.Group;
+
+    /// <summary>Last position that a query head sees.</summary>
+    private int Last(QueryGroup group, int query)
+    {
+        if (_sight == Sight.Causal)
+            return Position(group, query);
+        ref readonly var item = ref _context.Batch.Items[group.Item];
+        return (_sight == Sight.Text ? item.StartPosition + item.Count : item.EncoderTokens) - 1;
+    }
 
     /// <summary>Position of a query head: heads of one token follow one another.</summary>
     private int Position(QueryGroup group, int query) => _context.Positions[group.FirstToken] + (query / Heads);

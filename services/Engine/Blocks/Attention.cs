@@ -20,9 +20,9 @@ internal enum Rotation
 }
 
 /// <summary>
-/// Causal grouped-query attention (Ainslie et al. 2023) over the paged cache: W_o · softmax(q·kᵀ/√d)·v with rotary
+/// Grouped-query attention (Ainslie et al. 2023) over the paged cache: W_o · softmax(q·kᵀ/√d)·v with rotary
 /// positions and, if present, RMS norms of each head of q and k before the rotation;
-/// a query may be limited to a window of positions.
+/// a query may be limited to a window of positions, or see all of its text. Scores may have a bias by distance.
 /// </summary>
 /// <param name="cacheLayer">Index of this layer in the stage's cache.</param>
 /// <param name="shape">Its heads.</param>
@@ -41,6 +41,12 @@ internal sealed unsafe class Attention(int cacheLayer, AttentionShape shape) : I
 
     /// <summary>Positions that a query sees, its own included; 0 for all.</summary>
     public int Window { get; init; }
+
+    /// <summary>Whether a query sees what follows it.</summary>
+    public Sight Sight { get; init; } = Sight.Causal;
+
+    /// <summary>Added to the scores; null: nothing.</summary>
+    public IPositionBias? Bias { get; init; }
 
     /// <summary>Which rotation queries and keys get.</summary>
     public Rotation Rotation { get; init; } = Rotation.Usual;
@@ -67,7 +73,7 @@ internal sealed unsafe class Attention(int cacheLayer, AttentionShape shape) : I
         var place = new PlaceWork(this, context);
         context.ForEachToken(tokens, ref place);
 
-        var attend = new AttendWork(cacheLayer, shape, Scale, Window, context);
+        var attend = new AttendWork(cacheLayer, shape, Scale, Window, context, Sight, Bias);
         context.Workers.Run(attend.Parts, ref attend);
     }
 

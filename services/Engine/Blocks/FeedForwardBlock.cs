@@ -2,10 +2,10 @@ using Slm.Engine.Execution;
 
 namespace Slm.Engine.Blocks;
 
-/// <summary>Feed-forward: x += W_down · h(norm(x)).</summary>
+/// <summary>Feed-forward: x += W_down · h(norm(x)), or without a norm x += W_down · h(x).</summary>
 internal sealed unsafe class FeedForwardBlock : IBlock
 {
-    public required Norm InputNorm { get; init; }
+    public required Norm? InputNorm { get; init; }
 
     public required IFeedForwardProducts Products { get; init; }
 
@@ -14,7 +14,10 @@ internal sealed unsafe class FeedForwardBlock : IBlock
     /// <inheritdoc/>
     public void Forward(StepContext context)
     {
-        InputNorm.Forward(context, context.Hidden, context.Tokens, Products.WantInt8);
+        if (InputNorm is { } norm)
+            norm.Forward(context, context.Hidden, context.Tokens, Products.WantInt8);
+        else
+            CopyWork.Run(context, Products.WantInt8);
         Products.Forward(context, context.Normed);
         Down.Add(context, context.Gate);
     }

@@ -15,15 +15,18 @@ internal interface IMixer
     void Add(StepContext context);
 }
 
-/// <summary>x += Σ mixer(norm(x)).</summary>
-internal sealed unsafe class MixerBlock(Norm norm, params IMixer[] mixers) : IBlock
+/// <summary>x += Σ mixer(norm(x)), or without a norm x += Σ mixer(x).</summary>
+internal sealed unsafe class MixerBlock(Norm? norm, params IMixer[] mixers) : IBlock
 {
     private readonly bool _quantize = mixers.Any(mixer => mixer.WantsInt8);
 
     /// <inheritdoc/>
     public void Forward(StepContext context)
     {
-        norm.Forward(context, context.Hidden, context.Tokens, _quantize);
+        if (norm is not null)
+            norm.Forward(context, context.Hidden, context.Tokens, _quantize);
+        else
+            CopyWork.Run(context, _quantize);
         foreach (var mixer in mixers)
             mixer.Forward(context);
         foreach (var mixer in mixers)

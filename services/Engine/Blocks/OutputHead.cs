@@ -3,12 +3,28 @@ using Slm.Engine.Execution;
 
 namespace Slm.Engine.Blocks;
 
-/// <summary>The final norm and the projection to the vocabulary, for the rows that are wanted.</summary>
-internal sealed unsafe class OutputHead(Norm norm, Linear projection, float scale = 1)
+/// <summary>The final norm and the projection to the vocabulary, for the rows that are wanted; an encoder has neither.</summary>
+internal sealed unsafe class OutputHead
 {
+    private readonly int _hiddenSize;
+    private readonly Norm? _norm;
+    private readonly Linear? _projection;
+    private readonly float _scale = 1;
     private PinnedArray _output = new(0);
 
+    public OutputHead(Norm norm, Linear projection, float scale = 1)
+    {
+        _hiddenSize = norm.Size;
+        _norm = norm;
+        _projection = projection;
+        _scale = scale;
+    }
+
+    /// <summary>None of either.</summary>
+    public OutputHead(int hiddenSize) => _hiddenSize = hiddenSize;
+
     /// <summary>Rows in the order of <see cref="StepBatch.OutputRows"/>; valid until the next call.</summary>
+    /// <exception cref="NotSupportedException">Logits are asked for, and there is no projection.</exception>
     public ReadOnlyMemory<float> Forward(StepContext context, StepOutput output)
     {
         var rows = context.Batch.OutputRows;
@@ -16,7 +32,7 @@ internal sealed unsafe class OutputHead(Norm norm, Linear projection, float scal
             return default;
 
         // Ascending and without repetition, so gathering upwards in place overwrites only rows that are done with.
-        long size = norm.Size;
+        long size = _hiddenSize;
         var hidden = context.Hidden;
         for (var i = 0; i < rows.Length; i++)
         {
@@ -24,24 +40,35 @@ internal sealed unsafe class OutputHead(Norm norm, Linear projection, float scal
                 Buffer.MemoryCopy(hidden + (rows[i] * size), hidden + (i * size), size * sizeof(float), size * sizeof(float));
         }
 
-        var columns = output == StepOutput.Logits ? projection.Rows : norm.Size;
-        var length = (long)rows.Length * columns;
+        context.Adapters.UseOutputRows(rows);
+        return output == StepOutput.Hidden ? HiddenStates(context, rows.Length)
+            : _projection is not null ? Logits(context, _projection, rows.Length)
+            : throw new NotSupportedException("This model has no head: it gives hidden states and no logits.");
+    }
+
+    private Memory<float> Logits(StepContext context, Linear head, int rows)
+    {
+        var logits = Room((long)rows * head.Rows);
+        _norm!.Forward(context, context.Hidden, rows, head.WantsInt8);
+        head.Multiply(context, context.Normed, rows, _output.Pointer);
+        if (_scale != 1)
+            TensorPrimitives.Multiply(logits.Span, _scale, logits.Span);
+        return logits;
+    }
+
+    private Memory<float> HiddenStates(StepContext context, int rows)
+    {
+        var states = Room((long)rows * _hiddenSize);
+        _norm?.Forward(context, context.Hidden, rows, quantize: false);
+        var from = _norm is null ? context.Hidden : context.Normed;
+        Buffer.MemoryCopy(from, _output.Pointer, _output.Length * (long)sizeof(float), states.Length * (long)sizeof(float));
+        return states;
+    }
+
+    private Memory<float> Room(long length)
+    {
         if (_output.Length < length)
             _output = new PinnedArray(length);
-        context.Adapters.UseOutputRows(rows);
-        norm.Forward(context, hidden, rows.Length, output == StepOutput.Logits && projection.WantsInt8);
-        if (output == StepOutput.Logits)
-        {
-            projection.Multiply(context, context.Normed, rows.Length, _output.Pointer);
-            var logits = _output.Memory.Span[..(int)length];
-            if (scale != 1)
-                TensorPrimitives.Multiply(logits, scale, logits);
-        }
-        else
-        {
-            Buffer.MemoryCopy(context.Normed, _output.Pointer, _output.Length * (long)sizeof(float), length * sizeof(float));
-        }
-
         return _output.Memory[..(int)length];
     }
 }

@@ -265,13 +265,18 @@ public sealed class Stage : IDisposable
                 throw new ArgumentException($"State slot {copy.From} cannot be copied to {copy.To}; there are {StateSlots}.", nameof(batch));
         }
 
+        if (batch.Encodes && _config.Encoder is null)
+            throw new ArgumentException($"The step is for an encoder; '{_config.Architecture}' has none.", nameof(batch));
+        if (batch.Encodes && batch.OutputRows.Length > 0)
+            throw new ArgumentException("The step encodes, so it has no output rows.", nameof(batch));
         foreach (ref readonly var item in batch.Items)
         {
+            Check(batch, in item);
             if (StateSlots > 0 && (uint)item.StateSlot >= (uint)StateSlots)
                 throw new ArgumentException($"State slot {item.StateSlot} does not exist; there are {StateSlots}.", nameof(batch));
             if (!_adapters.Has(item.Adapter))
                 throw new ArgumentException($"Adapter slot {item.Adapter} is empty.", nameof(batch));
-            if (item.StartPosition + (long)item.Count > (long)item.BlockCount * BlockSize)
+            if (item.StartPosition + (long)item.Count > (long)(item.BlockCount - item.LeadingBlocks(BlockSize)) * BlockSize)
             {
                 throw new ArgumentException(
                     $"{item.BlockCount} blocks of {BlockSize} do not hold positions {item.StartPosition} to {item.StartPosition + (long)item.Count - 1}.", nameof(batch));
@@ -282,6 +287,23 @@ public sealed class Stage : IDisposable
                 if ((uint)block >= (uint)BlockCount)
                     throw new ArgumentException($"KV block {block} does not exist; there are {BlockCount}.", nameof(batch));
             }
+        }
+    }
+
+    /// <summary>What of a text must be in one step, and that positions have their rows.</summary>
+    private void Check(StepBatch batch, in StepItem item)
+    {
+        if ((batch.Encodes || !_config.IsCausal) && item.StartPosition != 0)
+            throw new ArgumentException($"A text begins at position {item.StartPosition} of the step; '{_config.Architecture}' computes it as a whole.", nameof(batch));
+        if (!_config.IsCausal && item.Count > _config.ContextLength)
+            throw new ArgumentException($"A text has {item.Count} tokens; '{_config.Architecture}' has positions for {_config.ContextLength}.", nameof(batch));
+        var needsEncoder = _config.Encoder is not null && !batch.Encodes;
+        if (needsEncoder != item.EncoderTokens > 0)
+        {
+            throw new ArgumentException(
+                needsEncoder ? "A sequence has no encoder input, which its decoder attends to."
+                    : $"A sequence has an encoder input of {item.EncoderTokens} tokens, for which this step has no use.",
+                nameof(batch));
         }
     }
 }

@@ -6,7 +6,8 @@ namespace Slm.Engine.Execution;
 /// </summary>
 /// <remarks>
 /// The block tables are the whole state protocol: whoever schedules owns the blocks, and a stage only stores keys and
-/// values where the table says. Position p of a sequence lives in block <c>table[p / blockSize]</c>, row <c>p % blockSize</c>.
+/// values where the table says. Position p of a sequence lives in block <c>table[p / blockSize]</c>, row <c>p % blockSize</c>;
+/// with an encoder the blocks of its input come first.
 /// </remarks>
 public sealed class StepBatch
 {
@@ -33,6 +34,13 @@ public sealed class StepBatch
     /// <summary>State slots to copy, in this order, before anything is computed: snapshots, then those that are restored.</summary>
     public ReadOnlySpan<StateCopy> StateCopies => _stateCopies.AsSpan(0, _stateCopyCount);
 
+    /// <summary>
+    /// The tokens are input of the encoder of an encoder-decoder model, each sequence's all of it, from position 0. The step
+    /// leaves the keys and values of the decoder's cross attention in the sequences' blocks, for steps with
+    /// <see cref="StepItem.EncoderTokens"/> to read. It has no output rows.
+    /// </summary>
+    public bool Encodes { get; set; }
+
     /// <summary>Number of new tokens in the step.</summary>
     public int TokenCount => _tokenCount;
 
@@ -40,7 +48,11 @@ public sealed class StepBatch
     public ReadOnlySpan<int> BlocksOf(in StepItem item) => _blocks.AsSpan(item.FirstBlock, item.BlockCount);
 
     /// <summary>Empties the batch and keeps its memory.</summary>
-    public void Clear() => _tokenCount = _itemCount = _blockCount = _outputCount = _copyCount = _stateCopyCount = 0;
+    public void Clear()
+    {
+        _tokenCount = _itemCount = _blockCount = _outputCount = _copyCount = _stateCopyCount = 0;
+        Encodes = false;
+    }
 
     /// <summary>Has every stage copy a block's contents before the step: a sequence that leaves a shared one goes on in its own.</summary>
     public void AddCopy(int from, int to)
@@ -63,17 +75,20 @@ public sealed class StepBatch
     /// <param name="outputs">How many of the last tokens need an output row: 0, 1 for the next token, or more for scoring.</param>
     /// <param name="stateSlot">Slot of its recurrent state; -1 where the model has none.</param>
     /// <param name="adapter">Slot of its adapter; 0: none.</param>
-    public void Add(ReadOnlySpan<int> tokens, int startPosition, ReadOnlySpan<int> blockTable, int outputs, int stateSlot = -1, int adapter = 0)
+    /// <param name="encoderTokens">Tokens of the encoder's input, whose blocks are the first of the table; 0 without an encoder.</param>
+    public void Add(
+        ReadOnlySpan<int> tokens, int startPosition, ReadOnlySpan<int> blockTable, int outputs, int stateSlot = -1, int adapter = 0, int encoderTokens = 0)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens.Length, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(startPosition);
         ArgumentOutOfRangeException.ThrowIfNegative(outputs);
+        ArgumentOutOfRangeException.ThrowIfNegative(encoderTokens);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(outputs, tokens.Length);
         Grow(ref _tokens, _tokenCount + tokens.Length);
         Grow(ref _items, _itemCount + 1);
         Grow(ref _blocks, _blockCount + blockTable.Length);
         Grow(ref _outputs, _outputCount + outputs);
-        _items[_itemCount++] = new StepItem(_tokenCount, tokens.Length, startPosition, _blockCount, blockTable.Length, stateSlot, adapter);
+        _items[_itemCount++] = new StepItem(_tokenCount, tokens.Length, startPosition, _blockCount, blockTable.Length, stateSlot, adapter, encoderTokens);
         tokens.CopyTo(_tokens.AsSpan(_tokenCount));
         blockTable.CopyTo(_blocks.AsSpan(_blockCount));
         _tokenCount += tokens.Length;
@@ -110,4 +125,12 @@ public readonly record struct StateCopy(int From, int To);
 /// starts anew whatever the slot holds. -1 where the model has none.
 /// </param>
 /// <param name="Adapter">Slot of the adapter that changes the model for it; 0: none.</param>
-public readonly record struct StepItem(int FirstToken, int Count, int StartPosition, int FirstBlock, int BlockCount, int StateSlot = -1, int Adapter = 0);
+/// <param name="EncoderTokens">
+/// Tokens of the encoder's input, computed by an earlier step: its blocks lead the table, and position 0 of the sequence is
+/// in the block behind them. 0 without an encoder, and while it encodes.
+/// </param>
+public readonly record struct StepItem(int FirstToken, int Count, int StartPosition, int FirstBlock, int BlockCount, int StateSlot = -1, int Adapter = 0, int EncoderTokens = 0)
+{
+    /// <summary>Blocks of the encoder's input at the head of the table.</summary>
+    public int LeadingBlocks(int blockSize) => (EncoderTokens + blockSize - 1) / blockSize;
+}

@@ -38,7 +38,7 @@ internal sealed unsafe class StepContext : IDisposable
         var widths = new StepWidths(config);
         var feedForward = Math.Max(config.FeedForwardSize, config.Experts?.SharedFeedForwardSize ?? 0);
         var widest = widths.Input;
-        var groupFloats = GroupQueries * (long)widths.Group * (AttentionState.ChunkPositions + (2 * AttentionState.Floats(cache.MaxStride)));
+        var groupFloats = GroupQueries * (long)widths.Group * ((2 * AttentionState.ChunkPositions) + (2 * AttentionState.Floats(cache.MaxStride)));
         _workerFloats = (Math.Max(4 * widest, groupFloats) + 15) & ~15L;
         ChunkCapacity = Math.Min(MaxSharedChunks, (cache.BlockCount * (long)cache.BlockSize / AttentionState.ChunkPositions) + 1);
         SharedGroups = workers.Threads == 1 ? 0 : (workers.Threads * 4) + widths.KeyValueHeads;
@@ -106,6 +106,9 @@ internal sealed unsafe class StepContext : IDisposable
 
     /// <summary>Tokens of the running step.</summary>
     public int Tokens => Batch.TokenCount;
+
+    /// <summary>The step computes the encoder of an encoder-decoder model.</summary>
+    public bool Encodes => Batch.Encodes;
 
     /// <summary>Residual stream [tokens, hidden].</summary>
     public PinnedArray HiddenArray { get; }
@@ -192,7 +195,21 @@ internal sealed unsafe class StepContext : IDisposable
     public (int Block, int Row) PlaceOf(int token)
     {
         var position = _positions[token];
-        return (Batch.BlocksOf(in Batch.Items[_items[token]])[position / Cache.BlockSize], position % Cache.BlockSize);
+        return (BlocksOf(_items[token])[position / Cache.BlockSize], position % Cache.BlockSize);
+    }
+
+    /// <summary>Blocks with the positions of an item's own sequence; see <see cref="EncoderBlocksOf"/>.</summary>
+    public ReadOnlySpan<int> BlocksOf(int item)
+    {
+        ref readonly var of = ref Batch.Items[item];
+        return Batch.BlocksOf(in of)[of.LeadingBlocks(Cache.BlockSize)..];
+    }
+
+    /// <summary>Blocks with the encoder's input of an item.</summary>
+    public ReadOnlySpan<int> EncoderBlocksOf(int item)
+    {
+        ref readonly var of = ref Batch.Items[item];
+        return Batch.BlocksOf(in of)[..of.LeadingBlocks(Cache.BlockSize)];
     }
 
     /// <summary>Scratch memory of one worker.</summary>

@@ -25,6 +25,9 @@ internal unsafe struct AttentionQueries
     /// <summary>Scratch memory, [count, <see cref="AttentionState.ChunkPositions"/>].</summary>
     public float* Scores;
 
+    /// <summary>What is added to the scaled scores, of the same shape; null: nothing.</summary>
+    public float* Biases;
+
     /// <summary>Elements per head.</summary>
     public int HeadSize;
 
@@ -75,8 +78,12 @@ internal static unsafe class AttentionChunk<TMath>
         Scores(in queries, keys, tiles);
         for (var q = 0; q < queries.Count; q++)
         {
-            if (queries.End[q] > queries.Begin[q])
-                Softmax(queries.Scores + (q * Chunk), Math.Max(0, queries.Begin[q]), queries.End[q], queries.Scale, queries.States[q], queries.Stride);
+            if (queries.End[q] <= queries.Begin[q])
+                continue;
+            var scores = queries.Scores + (q * Chunk);
+            if (queries.Biases != null)
+                AddBias(scores, queries.Biases + (q * Chunk), queries.Scale, queries.End[q]);
+            Softmax(scores, Math.Max(0, queries.Begin[q]), queries.End[q], queries.Biases != null ? 1 : queries.Scale, queries.States[q], queries.Stride);
         }
 
         for (var tile = 0; tile < tiles; tile++)
@@ -264,6 +271,15 @@ internal static unsafe class AttentionChunk<TMath>
         a1.Store(scores + 8);
         a2.Store(scores + 16);
         a3.Store(scores + 24);
+    }
+
+    /// <summary>Scaled scores and their bias, a whole number of vectors: what is too much is never read.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddBias(float* scores, float* bias, float scale, int end)
+    {
+        var factor = Vector256.Create(scale);
+        for (var i = 0; i < end; i += Lanes.Count)
+            TMath.MultiplyAdd(Vector256.Load(scores + i), factor, Vector256.Load(bias + i)).Store(scores + i);
     }
 
     /// <summary>Scores to weights e^(score · scale - largest), in place; maximum and sum to the state, zeros to its values.</summary>

@@ -53,6 +53,15 @@ internal sealed unsafe class KernelSet
     /// <summary>x, weight, y, count, epsilon.</summary>
     public delegate*<float*, float*, float*, int, float, void> RmsNorm { get; private init; }
 
+    /// <summary>See <see cref="LayerNorm{TMath}"/>: x, weight, bias or null, y, count, epsilon.</summary>
+    public delegate*<float*, float*, float*, float*, int, float, void> LayerNorm { get; private init; }
+
+    /// <summary>x (in and out), count.</summary>
+    public delegate*<float*, int, void> Relu { get; private init; }
+
+    /// <summary>x (in and out), count.</summary>
+    public delegate*<float*, int, void> GeluExact { get; private init; }
+
     /// <summary>gate (in and out), up, count.</summary>
     public delegate*<float*, float*, int, void> SwiGlu { get; private init; }
 
@@ -64,6 +73,9 @@ internal sealed unsafe class KernelSet
 
     /// <summary>See <see cref="LoraProduct{TMath}.Add"/>.</summary>
     public delegate*<in MatMulTask, int, int, void> AddLora { get; private init; }
+
+    /// <summary>gate (in and out), up, count.</summary>
+    public delegate*<float*, float*, int, void> GeluExactGlu { get; private init; }
 
     /// <summary>See <see cref="AttentionChunk{TMath}.Run"/>.</summary>
     public delegate*<in AttentionQueries, float**, int, void> AttentionChunk { get; private init; }
@@ -92,7 +104,17 @@ internal sealed unsafe class KernelSet
     {
         GateFunction.Gelu => GeGlu,
         GateFunction.Relu => ReGlu,
+        GateFunction.GeluExact => GeluExactGlu,
         _ => SwiGlu,
+    };
+
+    /// <summary>A function without gate: x (in and out), count.</summary>
+    /// <exception cref="NotSupportedException">There is no such kernel.</exception>
+    public delegate*<float*, int, void> Activation(GateFunction function) => function switch
+    {
+        GateFunction.Relu => Relu,
+        GateFunction.GeluExact => GeluExact,
+        _ => throw new NotSupportedException($"There is no kernel for {function} without a gate."),
     };
 
     /// <summary>Matrix product for weights of a type: of panels if <see cref="PanelLayout"/> has one for it.</summary>
@@ -108,10 +130,14 @@ internal sealed unsafe class KernelSet
         var set = new KernelSet("portable", "portable", WidePortable.Rows)
         {
             RmsNorm = &RmsNorm<PortableMath>.Run,
+            LayerNorm = &LayerNorm<PortableMath>.Run,
+            Relu = &Activation<PortableMath, ReluGate>.Run,
+            GeluExact = &Activation<PortableMath, GeluExactGate>.Run,
             SwiGlu = &GatedUnit<PortableMath, SiluGate>.Run,
             GeGlu = &GatedUnit<PortableMath, GeluGate>.Run,
             ReGlu = &GatedUnit<PortableMath, ReluGate>.Run,
             AddLora = &LoraProduct<PortableMath>.Add,
+            GeluExactGlu = &GatedUnit<PortableMath, GeluExactGate>.Run,
             AttentionChunk = &AttentionChunk<PortableMath>.Run,
             MergeAttention = &AttentionChunk<PortableMath>.Merge,
             ScanStep = &StateScan<PortableMath>.Step,
@@ -131,10 +157,14 @@ internal sealed unsafe class KernelSet
         var set = new KernelSet(name, "fma", TWide.Rows)
         {
             RmsNorm = &RmsNorm<FusedMath>.Run,
+            LayerNorm = &LayerNorm<FusedMath>.Run,
+            Relu = &Activation<FusedMath, ReluGate>.Run,
+            GeluExact = &Activation<FusedMath, GeluExactGate>.Run,
             SwiGlu = &GatedUnit<FusedMath, SiluGate>.Run,
             GeGlu = &GatedUnit<FusedMath, GeluGate>.Run,
             ReGlu = &GatedUnit<FusedMath, ReluGate>.Run,
             AddLora = &LoraProduct<FusedMath>.Add,
+            GeluExactGlu = &GatedUnit<FusedMath, GeluExactGate>.Run,
             AttentionChunk = &AttentionChunk<FusedMath>.Run,
             MergeAttention = &AttentionChunk<FusedMath>.Merge,
             ScanStep = &StateScan<FusedMath>.Step,

@@ -26,13 +26,16 @@ public sealed record ModelConfig
     /// <summary>Elements per head of queries and keys.</summary>
     public required int HeadSize { get; init; }
 
+    /// <summary>Elements per head of values, where they are others than <see cref="HeadSize"/>.</summary>
+    public int? ValueSize { get; init; }
+
     /// <summary>Number of vocabulary entries.</summary>
     public required int VocabSize { get; init; }
 
     /// <summary>Longest sequence the model was made for.</summary>
     public required int ContextLength { get; init; }
 
-    /// <summary>Epsilon of RMSNorm.</summary>
+    /// <summary>Epsilon of RMSNorm or LayerNorm.</summary>
     public required float NormEpsilon { get; init; }
 
     /// <summary>Rotary embedding.</summary>
@@ -65,15 +68,32 @@ public sealed record ModelConfig
     /// <summary>Mixture-of-experts layers; null if there are none.</summary>
     public ExpertConfig? Experts { get; init; }
 
+    /// <summary>Buckets of relative positions that attention has a bias for; null if there is none.</summary>
+    public PositionBuckets? Buckets { get; init; }
+
+    /// <summary>What the first layers are where an encoder stands before the decoder; null without one.</summary>
+    public EncoderConfig? Encoder { get; init; }
+
+    /// <summary>
+    /// Whether a position sees those before it only. Where it sees all of its text, as in BERT, the text is computed in one
+    /// step, its keys and values are of no use to another, and the result is the hidden states: there is no next token.
+    /// </summary>
+    public bool IsCausal { get; init; } = true;
+
+    /// <summary>Whether texts (or the encoder's input) are computed in one step each, so that a step must hold the longest.</summary>
+    public bool ReadsWholeTexts => !IsCausal || Encoder is not null;
+
     /// <summary>The architectures this engine can run; adding one is one line here and one reader.</summary>
     private static readonly Dictionary<string, Func<GgufFile, ModelConfig>> Readers = new(StringComparer.Ordinal)
     {
+        ["bert"] = file => BertConfig.Read(file, "bert"),
         ["falcon-h1"] = FalconH1Config.Read,
         ["gemma3"] = GemmaConfig.Read,
         ["llama"] = file => LlamaConfig.Read(file, "llama", neoX: false),
         ["mamba2"] = Mamba2Config.Read,
         ["minicpm"] = MiniCpmConfig.Read,
         ["minicpm3"] = MiniCpm3Config.Read,
+        ["nomic-bert"] = file => BertConfig.Read(file, "nomic-bert"),
         ["phi3"] = Phi3Config.Read,
         ["plm"] = PlmConfig.Read,
         ["qwen2"] = file => LlamaConfig.Read(file, "qwen2", neoX: true),
@@ -81,13 +101,14 @@ public sealed record ModelConfig
         ["qwen3"] = file => LlamaConfig.Read(file, "qwen3", neoX: true),
         ["qwen3moe"] = file => LlamaConfig.Read(file, "qwen3moe", neoX: true),
         ["smallthinker"] = SmallThinkerConfig.Read,
+        ["t5"] = T5Config.Read,
     };
 
     /// <summary>What a layer keeps of a sequence.</summary>
     public LayerState StateOf(int layer)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)layer, (uint)LayerCount, nameof(layer));
-        var attention = HeadCount == 0 ? null : Latent?.Shape(HeadCount) ?? new AttentionShape(HeadCount, KeyValueHeadCount, HeadSize, HeadSize);
+        var attention = HeadCount == 0 ? null : Latent?.Shape(HeadCount) ?? new AttentionShape(HeadCount, KeyValueHeadCount, HeadSize, ValueSize ?? HeadSize);
         return new LayerState(attention, Ssm?.StateFloats ?? 0);
     }
 

@@ -5,7 +5,7 @@ namespace Slm.Engine.Tests.Stages;
 
 /// <summary>A file of tests/data/gguf and what other implementations computed from it.</summary>
 internal sealed record ReferenceModel(
-    string Name, int[] Tokens, (int Id, float Logit)[][] Positions, float[] Last, int[] Greedy, float MaxAbs, float? LastRms)
+    string Name, int[] Tokens, int[] Encoder, (int Id, float Logit)[][] Positions, float[] Last, int[] Greedy, float MaxAbs, float? LastRms)
 {
     public static readonly string[] Names =
     [
@@ -14,7 +14,7 @@ internal sealed record ReferenceModel(
         "llama-linear-rope-f32", "llama-yarn-f32", "qwen2-f32", "qwen3-f32",
         "llama-moe-f16", "qwen3moe-f32", "qwen3moe-q8_0",
         "gemma3-f32", "minicpm-f32", "smallthinker-f32", "smallthinker-softmax-f16",
-        "plm-f32", "mamba2-f32", "mamba2-f16", "falcon-h1-f32", "falcon-h1-norm-f16",
+        "plm-f32", "mamba2-f32", "mamba2-f16", "falcon-h1-f32", "falcon-h1-norm-f16", "t5-f32",
     ];
 
     /// <summary>Opens the GGUF file of a reference model.</summary>
@@ -38,6 +38,7 @@ internal sealed record ReferenceModel(
         return new ReferenceModel(
             name,
             [.. root.GetProperty("tokens").EnumerateArray().Select(e => e.GetInt32())],
+            root.TryGetProperty("encoder_tokens", out var encoder) ? [.. encoder.EnumerateArray().Select(e => e.GetInt32())] : [],
             [.. root.GetProperty("positions").EnumerateArray().Select(p =>
                 p.GetProperty("top").EnumerateArray().Select(e => (e[0].GetInt32(), e[1].GetSingle())).ToArray())],
             [.. root.GetProperty("last").EnumerateArray().Select(e => e.GetSingle())],

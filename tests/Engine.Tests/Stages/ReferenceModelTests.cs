@@ -27,7 +27,7 @@ public sealed class ReferenceModelTests
         using var file = ReferenceModel.Open(model);
         await using var pipeline = StepRunner.Load(file, kernels);
         var vocab = file.Config.VocabSize;
-        var logits = StepRunner.Logits(pipeline, reference.Tokens, [3, 1], int.MaxValue);
+        var logits = StepRunner.Logits(pipeline, reference.Tokens, [3, 1], int.MaxValue, encoder: reference.Encoder);
 
         Assert.Equal(reference.Tokens.Length * vocab, logits.Length);
         var worst = 0f;
@@ -61,7 +61,9 @@ public sealed class ReferenceModelTests
         var batch = new StepBatch();
         var tokens = reference.Tokens.ToList();
         var greedy = new List<int>();
-        batch.Add(reference.Tokens, 0, [0, 1], 1, stateSlot: 3);
+        if (reference.Encoder.Length > 0)
+            StepRunner.Encode(pipeline, reference.Encoder, [0, 1]);
+        batch.Add(reference.Tokens, 0, [0, 1], 1, stateSlot: 3, encoderTokens: reference.Encoder.Length);
         while (true)
         {
             var next = StepRunner.ArgMax(StepRunner.Forward(pipeline, batch).Span);
@@ -69,7 +71,7 @@ public sealed class ReferenceModelTests
             if (greedy.Count == reference.Greedy.Length)
                 break;
             batch.Clear();
-            batch.Add([next], tokens.Count, [0, 1], 1, stateSlot: 3);
+            batch.Add([next], tokens.Count, [0, 1], 1, stateSlot: 3, encoderTokens: reference.Encoder.Length);
             tokens.Add(next);
         }
 

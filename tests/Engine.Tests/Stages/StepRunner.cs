@@ -21,19 +21,29 @@ internal static class StepRunner
         });
 
     /// <summary>Logits [tokens, vocab] of one sequence whose prompt is cut into chunks.</summary>
-    public static float[] Logits(LocalPipeline pipeline, ReadOnlySpan<int> tokens, int[] blocks, int chunk, StepOutput output = StepOutput.Logits)
+    public static float[] Logits(LocalPipeline pipeline, ReadOnlySpan<int> tokens, int[] blocks, int chunk, StepOutput output = StepOutput.Logits, int[]? encoder = null)
     {
         var batch = new StepBatch();
         var all = new List<float>();
+        if (encoder is { Length: > 0 })
+            Encode(pipeline, encoder, blocks);
         for (var start = 0; start < tokens.Length; start += chunk)
         {
             var count = Math.Min(chunk, tokens.Length - start);
             batch.Clear();
-            batch.Add(tokens.Slice(start, count), start, blocks, count, stateSlot: 0);
+            batch.Add(tokens.Slice(start, count), start, blocks, count, stateSlot: 0, encoderTokens: encoder?.Length ?? 0);
             all.AddRange(Forward(pipeline, batch, output).Span);
         }
 
         return [.. all];
+    }
+
+    /// <summary>The encoder's step; its input takes the first of the blocks.</summary>
+    public static void Encode(LocalPipeline pipeline, int[] encoder, int[] blocks)
+    {
+        var batch = new StepBatch { Encodes = true };
+        batch.Add(encoder, 0, blocks, 0);
+        Assert.Equal(0, Forward(pipeline, batch).Length);
     }
 
     /// <summary>One step; local pipelines complete at once.</summary>
