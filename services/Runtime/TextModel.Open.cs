@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
 using Slm.Engine.Formats;
 using Slm.Engine.Models;
@@ -106,6 +107,7 @@ public sealed partial class TextModel
                 Pipeline = pipeline,
                 Fingerprint = () => FingerprintOf(file.Sha256, file.QuantizationName, Numerics.Fingerprint),
                 Pooling = PoolingOf(file),
+                OpenAdapter = (path, strength) => LoraAdapter.Open(path, file, strength),
                 Owned = owned ?? [file],
                 Draft = draft,
             },
@@ -125,9 +127,11 @@ public sealed partial class TextModel
         };
     }
 
-    internal static string FingerprintOf(string modelSha256, string quantization, string numerics)
+    internal static string FingerprintOf(string modelSha256, string quantization, string numerics) => FingerprintOf($"{modelSha256}|{quantization}|{numerics}");
+
+    private static string FingerprintOf(string text)
     {
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{modelSha256}|{quantization}|{numerics}"));
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(text));
         return "fp_" + Convert.ToHexStringLower(hash)[..16];
     }
 

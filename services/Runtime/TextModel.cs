@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
 using Slm.Engine.Models;
 using Slm.Engine.Sampling;
@@ -20,6 +21,7 @@ public sealed partial class TextModel : IAsyncDisposable
     private readonly IReadOnlyList<IDisposable> _owned;
     private readonly PoolingKind _pooling;
     private readonly Task<string> _fingerprint;
+    private readonly Func<string, float, LoraAdapter>? _openAdapter;
 
     /// <summary>Serves a pipeline. Disposing this disposes the pipeline and then the file.</summary>
     /// <param name="parts">What the model is made of.</param>
@@ -35,6 +37,7 @@ public sealed partial class TextModel : IAsyncDisposable
         _pooling = parts.Pooling;
         _draft = parts.Draft;
         _owned = parts.Owned;
+        _openAdapter = parts.OpenAdapter;
         _scheduler = new Scheduler(
             _pipeline,
             options.Scheduler with { Model = Name, ContextLength = options.ContextLength ?? options.Scheduler.ContextLength },
@@ -65,6 +68,31 @@ public sealed partial class TextModel : IAsyncDisposable
 
     /// <summary>Names model and numerics: the same fingerprint, request and seed give the same tokens. Waits until the file is hashed.</summary>
     public string SystemFingerprint => _fingerprint.GetAwaiter().GetResult();
+
+    /// <summary>The adapters that requests can choose, by name.</summary>
+    public IReadOnlyList<AdapterInfo> Adapters => _scheduler.Adapters;
+
+    /// <summary>The fingerprint of answers with an adapter.</summary>
+    public string FingerprintOf(AdapterInfo adapter) => FingerprintWith(adapter, SystemFingerprint);
+
+    /// <summary>Makes an adapter one that requests can choose; see <see cref="Scheduler.LoadAdapterAsync"/>.</summary>
+    /// <param name="name">What requests call it.</param>
+    /// <param name="path">A GGUF file or PEFT folder.</param>
+    /// <param name="strength">Factor on top of the file's own scale.</param>
+    /// <param name="cancellationToken">Ends the copying of its matrices.</param>
+    /// <exception cref="AdapterFormatException">It is malformed, not supported, or for another model.</exception>
+    /// <exception cref="AdapterLimitException">As many are loaded as the model takes.</exception>
+    public async Task<AdapterInfo> LoadAdapterAsync(string name, string path, float strength, CancellationToken cancellationToken)
+    {
+        if (_openAdapter is null)
+            throw new AdapterLimitException(0, []);
+        using var adapter = _openAdapter(path, strength);
+        return await _scheduler.LoadAdapterAsync(name, adapter, cancellationToken);
+    }
+
+    /// <summary>Takes an adapter from requests to come, waits for those that use it to end, and frees its memory.</summary>
+    /// <exception cref="AdapterNotFoundException">There is none of that name.</exception>
+    public Task UnloadAdapterAsync(string name) => _scheduler.UnloadAdapterAsync(name);
 
     /// <summary>The prompt as the model gets it.</summary>
     /// <remarks>
@@ -109,6 +137,7 @@ public sealed partial class TextModel : IAsyncDisposable
                 EndTokens = Tokenizer.Special.EndTokens,
                 EchoPromptLogProbs = request.Echo,
                 Terms = request.Terms,
+                Adapter = request.Adapter,
                 Speculation = request.Speculation,
             },
             cancellationToken);
@@ -127,17 +156,18 @@ public sealed partial class TextModel : IAsyncDisposable
     /// </remarks>
     public Task<TextScore> ScoreAsync(
         TextPrompt context, TextPrompt continuation, int topLogProbs = 0, CancellationToken cancellationToken = default) =>
-        ScoreAsync(context, continuation, topLogProbs, RequestTerms.Default, cancellationToken);
+        ScoreAsync(context, continuation, topLogProbs, RequestTerms.Default, null, cancellationToken);
 
     /// <inheritdoc cref="ScoreAsync(TextPrompt, TextPrompt, int, CancellationToken)"/>
     /// <param name="terms">How it shares the model with other requests.</param>
+    /// <param name="adapter">Name of a loaded adapter; null: none.</param>
     public async Task<TextScore> ScoreAsync(
-        TextPrompt context, TextPrompt continuation, int topLogProbs, RequestTerms terms, CancellationToken cancellationToken)
+        TextPrompt context, TextPrompt continuation, int topLogProbs, RequestTerms terms, string? adapter, CancellationToken cancellationToken)
     {
         var (first, second) = Split(context, continuation);
         if (first.Length == 0)
             first = [StartToken()];
-        var score = await _scheduler.ScoreAsync(first, second, topLogProbs, terms, cancellationToken);
+        var score = await _scheduler.ScoreAsync(first, second, topLogProbs, terms, adapter, cancellationToken);
         return new TextScore(Tokenizer.Describe(score.Tokens), score.SumLogProb, score.IsGreedy, first.Length);
     }
 
@@ -149,12 +179,13 @@ public sealed partial class TextModel : IAsyncDisposable
     /// <param name="cancellationToken">Ends the computation.</param>
     public Task<TextEmbeddings> EmbedAsync(
         IReadOnlyList<TextPrompt> inputs, PoolingKind? pooling = null, bool normalize = true, int? dimensions = null, CancellationToken cancellationToken = default) =>
-        EmbedAsync(inputs, pooling, normalize, dimensions, RequestTerms.Default, cancellationToken);
+        EmbedAsync(inputs, pooling, normalize, dimensions, RequestTerms.Default, null, cancellationToken);
 
     /// <inheritdoc cref="EmbedAsync(IReadOnlyList{TextPrompt}, PoolingKind?, bool, int?, CancellationToken)"/>
     /// <param name="terms">How it shares the model with other requests.</param>
+    /// <param name="adapter">Name of a loaded adapter; null: none.</param>
     public async Task<TextEmbeddings> EmbedAsync(
-        IReadOnlyList<TextPrompt> inputs, PoolingKind? pooling, bool normalize, int? dimensions, RequestTerms terms, CancellationToken cancellationToken)
+        IReadOnlyList<TextPrompt> inputs, PoolingKind? pooling, bool normalize, int? dimensions, RequestTerms terms, string? adapter, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(inputs);
         if (dimensions is < 1 || dimensions > Config.HiddenSize)
@@ -171,7 +202,7 @@ public sealed partial class TextModel : IAsyncDisposable
         var vectors = new float[ids.Length][];
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = 32, CancellationToken = cancellationToken };
         await Parallel.ForAsync(0, ids.Length, parallel, async (i, token) =>
-            vectors[i] = Shape(await _scheduler.EmbedAsync(ids[i], pooling ?? _pooling, terms, token), dimensions, normalize));
+            vectors[i] = Shape(await _scheduler.EmbedAsync(ids[i], pooling ?? _pooling, terms, adapter, token), dimensions, normalize));
         return new TextEmbeddings(vectors, ids.Sum(t => t.Length));
     }
 
@@ -222,12 +253,14 @@ public sealed partial class TextModel : IAsyncDisposable
                 LogProbs = logProbs ? Tokenizer.Describe(part.Tokens) : [],
                 Finish = finish,
                 StopMatch = part.StopMatch,
-                Usage = finish is null ? null : Usage(prompt.Ids.Length, completion, item.Timings, await _fingerprint),
+                Usage = finish is null ? null : Usage(prompt.Ids.Length, completion, item.Timings, FingerprintWith(item.Timings.Adapter, await _fingerprint)),
             };
             if (finish is not null)
                 yield break;
         }
     }
+
+    private static string FingerprintWith(AdapterInfo? adapter, string model) => adapter is null ? model : FingerprintOf($"{model}|{adapter.Identity}");
 
     private static TextUsage Usage(int prompt, int completion, GenerationTimings timings, string fingerprint) => new(
         prompt, completion, timings.ReusedPromptTokens, timings.Seed,

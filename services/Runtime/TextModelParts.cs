@@ -1,3 +1,4 @@
+using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
 using Slm.Engine.Scheduling;
 using Slm.Tokenization;
@@ -25,6 +26,9 @@ public sealed record TextModelParts
 
     /// <summary>Computes the fingerprint of model and numerics; called once, on another thread.</summary>
     public required Func<string> Fingerprint { get; init; }
+
+    /// <summary>Opens an adapter, a file or folder, with a strength; null where the model takes none.</summary>
+    public Func<string, float, LoraAdapter>? OpenAdapter { get; init; }
 
     /// <summary>How embeddings are pooled where the request does not say.</summary>
     public PoolingKind Pooling { get; init; } = PoolingKind.Mean;

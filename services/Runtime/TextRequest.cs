@@ -34,6 +34,9 @@ public sealed record TextRequest
     /// <summary>Who proposes tokens; null: what the model was opened with. The answer does not depend on it.</summary>
     public SpeculationKind? Speculation { get; init; }
 
+    /// <summary>Name of a loaded adapter; null: the model as it is.</summary>
+    public string? Adapter { get; init; }
+
     /// <summary>How it shares the model with other requests.</summary>
     public RequestTerms Terms { get; init; } = RequestTerms.Default;
 

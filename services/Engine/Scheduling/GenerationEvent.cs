@@ -46,8 +46,9 @@ public sealed record GenerationEvent
 /// <param name="ReusedPromptTokens">Prompt tokens that did not have to be computed.</param>
 /// <param name="DraftedTokens">Tokens that were proposed by speculation.</param>
 /// <param name="AcceptedTokens">How many of them were right.</param>
+/// <param name="Adapter">The adapter that was used; null: none.</param>
 public sealed record GenerationTimings(
-    TimeSpan Queue, TimeSpan Prefill, TimeSpan Decode, ulong Seed, int Preemptions, int ReusedPromptTokens, int DraftedTokens, int AcceptedTokens);
+    TimeSpan Queue, TimeSpan Prefill, TimeSpan Decode, ulong Seed, int Preemptions, int ReusedPromptTokens, int DraftedTokens, int AcceptedTokens, AdapterInfo? Adapter = null);
 
 /// <summary>Log-probabilities of a given continuation.</summary>
 /// <param name="Tokens">One entry per token of the continuation.</param>

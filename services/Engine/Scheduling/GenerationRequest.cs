@@ -21,6 +21,9 @@ public sealed record GenerationRequest
     /// <summary>Who proposes tokens; null: <see cref="SchedulerOptions.Speculation"/>. The answer does not depend on it.</summary>
     public SpeculationKind? Speculation { get; init; }
 
+    /// <summary>Name of a loaded adapter that changes the model for it; null: the model as it is. A draft model stays as it is.</summary>
+    public string? Adapter { get; init; }
+
     /// <summary>How it shares the model with other requests.</summary>
     public RequestTerms Terms { get; init; } = RequestTerms.Default;
 

@@ -159,6 +159,6 @@ internal sealed class GenerationSequence : Sequence
         var first = _firstToken ?? now;
         return new GenerationTimings(
             _time.GetElapsedTime(Submitted, started), _time.GetElapsedTime(started, first), _time.GetElapsedTime(first, now), _seed, Preemptions, Reused,
-            Speculation?.Drafted ?? 0, Speculation?.Accepted ?? 0);
+            Speculation?.Drafted ?? 0, Speculation?.Accepted ?? 0, Adapter?.Info);
     }
 }

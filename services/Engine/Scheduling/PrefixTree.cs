@@ -6,6 +6,14 @@ namespace Slm.Engine.Scheduling;
 /// <param name="TailTokens">How many of its tokens match.</param>
 internal readonly record struct PrefixMatch(PrefixNode? Node, PrefixNode? Tail, int TailTokens);
 
+/// <summary>Requests that may use each other's blocks.</summary>
+/// <param name="Salt">Chosen by the client.</param>
+/// <param name="Adapter">Number of the adapter, whose keys and values are its own; 0: none.</param>
+internal readonly record struct PrefixScope(string Salt, long Adapter = 0)
+{
+    public static implicit operator PrefixScope(string salt) => new(salt);
+}
+
 /// <summary>
 /// Finished KV blocks by their tokens, as a radix tree with a block per edge (after Zheng et al. 2023, SGLang): sequences
 /// that begin alike hold the same blocks. Keys and values of a position are a function of the tokens up to it, so a shared
@@ -20,7 +28,7 @@ internal readonly record struct PrefixMatch(PrefixNode? Node, PrefixNode? Tail, 
 internal sealed class PrefixTree
 {
     private readonly BlockManager _blocks;
-    private readonly Dictionary<string, PrefixNode> _roots = new(StringComparer.Ordinal);
+    private readonly Dictionary<PrefixScope, PrefixNode> _roots = [];
     private PrefixNode? _oldest;
     private PrefixNode? _newest;
 
@@ -37,7 +45,7 @@ internal sealed class PrefixTree
     public int Count { get; private set; }
 
     /// <summary>Finds the longest known beginning of <paramref name="tokens"/>. Hold the blocks before anything else is done.</summary>
-    public PrefixMatch Match(string scope, ReadOnlySpan<int> tokens)
+    public PrefixMatch Match(PrefixScope scope, ReadOnlySpan<int> tokens)
     {
         if (!_roots.TryGetValue(scope, out var node))
             return default;
@@ -55,7 +63,7 @@ internal sealed class PrefixTree
 
     /// <summary>Adds a full block behind <paramref name="parent"/> (null: the beginning).</summary>
     /// <returns>The node with these tokens: a new one with <paramref name="block"/>, or the one that was there; null if the parent is gone.</returns>
-    public PrefixNode? Add(string scope, PrefixNode? parent, ReadOnlySpan<int> tokens, int block)
+    public PrefixNode? Add(PrefixScope scope, PrefixNode? parent, ReadOnlySpan<int> tokens, int block)
     {
         if (parent is { Removed: true })
             return null;
@@ -67,7 +75,7 @@ internal sealed class PrefixTree
     }
 
     /// <summary>Adds a block that is not full, unless one that begins with its tokens is there.</summary>
-    public void AddTail(string scope, PrefixNode? parent, ReadOnlySpan<int> tokens, int block)
+    public void AddTail(PrefixScope scope, PrefixNode? parent, ReadOnlySpan<int> tokens, int block)
     {
         if (parent is { Removed: true })
             return;
@@ -165,7 +173,7 @@ internal sealed class PrefixTree
         throw new InvalidOperationException("An idle block is in no prefix tree.");
     }
 
-    private PrefixNode Root(string scope)
+    private PrefixNode Root(PrefixScope scope)
     {
         if (!_roots.TryGetValue(scope, out var root))
             _roots.Add(scope, root = new PrefixNode(null, [], -1));

@@ -258,6 +258,7 @@ public sealed partial class Scheduler
     private void Leave(Sequence sequence, ref long counter, System.Diagnostics.Metrics.Counter<long>? metric)
     {
         _plan.Remove(sequence);
+        _adapters.Release(sequence.Adapter);
         Interlocked.Increment(ref counter);
         metric?.Add(1, _tag);
         if (sequence.Alarm is not null)

@@ -1,3 +1,4 @@
+using Slm.Engine.Adapters;
 using System.Runtime.CompilerServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Sampling;
@@ -19,6 +20,7 @@ public sealed partial class Scheduler : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly BlockManager _blocks;
     private readonly DraftModel? _drafts;
+    private readonly AdapterPool _adapters;
     private readonly StepPlan _plan;
     private readonly TokenSampler _sampler = new();
     private readonly KeyValuePair<string, object?> _tag;
@@ -58,6 +60,7 @@ public sealed partial class Scheduler : IAsyncDisposable
         if (draft is { StateSlots: > 0 })
             throw new ArgumentException($"The draft model has recurrent layers ({draft.Config.Architecture}), whose state cannot be taken back when a proposal is wrong.", nameof(draft));
         _drafts = draft is null ? null : new DraftModel(draft, options.ChunkTokens);
+        _adapters = new AdapterPool(pipeline);
         _blocks = new BlockManager(pipeline.BlockCount, pipeline.BlockSize);
         var capacity = (int)Math.Min(int.MaxValue, (long)pipeline.BlockCount * pipeline.BlockSize);
         ContextLength = Math.Min(options.ContextLength ?? pipeline.Config.ContextLength, capacity);
@@ -93,6 +96,7 @@ public sealed partial class Scheduler : IAsyncDisposable
     /// <exception cref="SamplingOptionException">A sampling value is out of range.</exception>
     /// <exception cref="ContextLengthExceededException">The prompt leaves no room for an answer.</exception>
     /// <exception cref="ArgumentException">The prompt is empty or holds an id outside the vocabulary.</exception>
+    /// <exception cref="AdapterNotFoundException">The request names an adapter that is not loaded.</exception>
     /// <exception cref="CapacityExceededException">Too many requests wait, or need too much memory (at the first MoveNextAsync).</exception>
     /// <exception cref="DeadlineExceededException">The request's time is up (while enumerating).</exception>
     /// <exception cref="PipelineFailedException">A step failed (while enumerating).</exception>
@@ -105,6 +109,7 @@ public sealed partial class Scheduler : IAsyncDisposable
         RequireTokens(request.Prompt, request.Sampling.MaxTokens == 0 ? 0 : 1);
         if (request.Speculation == SpeculationKind.Draft && _drafts is null)
             throw new SamplingOptionException("speculation", "draft", "none or ngram: the model was loaded without a draft model");
+        _adapters.Require(request.Adapter);
         return EnumerateAsync(request, cancellationToken);
     }
 
@@ -115,11 +120,12 @@ public sealed partial class Scheduler : IAsyncDisposable
     /// <param name="cancellationToken">Frees its KV blocks before the next step.</param>
     /// <exception cref="ContextLengthExceededException">Both together exceed the context.</exception>
     public Task<ScoreResult> ScoreAsync(int[] context, int[] continuation, int topLogProbs, CancellationToken cancellationToken = default) =>
-        ScoreAsync(context, continuation, topLogProbs, RequestTerms.Default, cancellationToken);
+        ScoreAsync(context, continuation, topLogProbs, RequestTerms.Default, null, cancellationToken);
 
     /// <inheritdoc cref="ScoreAsync(int[], int[], int, CancellationToken)"/>
     /// <param name="terms">How it shares the model with other requests.</param>
-    public async Task<ScoreResult> ScoreAsync(int[] context, int[] continuation, int topLogProbs, RequestTerms terms, CancellationToken cancellationToken)
+    /// <param name="adapter">Name of a loaded adapter; null: none.</param>
+    public async Task<ScoreResult> ScoreAsync(int[] context, int[] continuation, int topLogProbs, RequestTerms terms, string? adapter, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(terms);
         terms.Validate();
@@ -130,26 +136,50 @@ public sealed partial class Scheduler : IAsyncDisposable
             throw new ArgumentException("Scoring needs at least one token of context and one of continuation.");
         int[] tokens = [.. context, .. continuation];
         RequireTokens(tokens, 0);
-        var sequence = new ScoreSequence(context, continuation, topLogProbs) { Terms = terms };
+        var sequence = new ScoreSequence(context, continuation, topLogProbs) { Terms = terms, AdapterName = adapter };
         return await AwaitAsync(sequence, sequence.Result, cancellationToken);
     }
 
     /// <summary>One vector for a text, [hidden], not normalized.</summary>
     /// <exception cref="ContextLengthExceededException">The text exceeds the context.</exception>
     public Task<float[]> EmbedAsync(int[] tokens, PoolingKind pooling, CancellationToken cancellationToken = default) =>
-        EmbedAsync(tokens, pooling, RequestTerms.Default, cancellationToken);
+        EmbedAsync(tokens, pooling, RequestTerms.Default, null, cancellationToken);
 
     /// <inheritdoc cref="EmbedAsync(int[], PoolingKind, CancellationToken)"/>
     /// <param name="terms">How it shares the model with other requests.</param>
-    public async Task<float[]> EmbedAsync(int[] tokens, PoolingKind pooling, RequestTerms terms, CancellationToken cancellationToken)
+    /// <param name="adapter">Name of a loaded adapter; null: none.</param>
+    public async Task<float[]> EmbedAsync(int[] tokens, PoolingKind pooling, RequestTerms terms, string? adapter, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(terms);
         terms.Validate();
         ArgumentNullException.ThrowIfNull(tokens);
         RequireTokens(tokens, 0);
-        var sequence = new EmbedSequence(tokens, pooling, _pipeline.Config.HiddenSize) { Terms = terms };
+        var sequence = new EmbedSequence(tokens, pooling, _pipeline.Config.HiddenSize) { Terms = terms, AdapterName = adapter };
         return await AwaitAsync(sequence, sequence.Result, cancellationToken);
     }
+
+    /// <summary>The adapters that requests can choose, by name.</summary>
+    public IReadOnlyList<AdapterInfo> Adapters => _adapters.List();
+
+    /// <summary>
+    /// Makes an adapter one that requests can choose. Of one that is loaded under the name already nothing changes if it is the same; else
+    /// requests to come get the new one, and this returns when those with the old one have ended.
+    /// </summary>
+    /// <param name="name">What requests call it.</param>
+    /// <param name="adapter">May be disposed afterwards.</param>
+    /// <param name="cancellationToken">Ends the copying of its matrices.</param>
+    /// <exception cref="AdapterFormatException">It does not fit the model.</exception>
+    /// <exception cref="AdapterLimitException">As many are loaded as the pipeline takes.</exception>
+    public Task<AdapterInfo> LoadAdapterAsync(string name, LoraAdapter adapter, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(adapter);
+        return _adapters.LoadAsync(name, adapter, cancellationToken);
+    }
+
+    /// <summary>Takes an adapter from requests to come, waits for those that use it to end, and frees its memory.</summary>
+    /// <exception cref="AdapterNotFoundException">There is none of that name.</exception>
+    public Task UnloadAdapterAsync(string name) => _adapters.UnloadAsync(name);
 
     /// <summary>Refuses new requests, lets the others end for up to <see cref="SchedulerOptions.DrainTimeout"/>, then ends them.</summary>
     public async ValueTask DisposeAsync()
@@ -180,6 +210,7 @@ public sealed partial class Scheduler : IAsyncDisposable
         var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time)
         {
             Terms = request.Terms,
+            AdapterName = request.Adapter,
             // A wrong proposal changes the state of recurrent layers, which cannot be taken back.
             Speculation = _pipeline.StateSlots == 0 && (request.Speculation ?? _options.Speculation) is var kind and not SpeculationKind.None ? new SpeculationState(kind, _options.DraftTokens) : null,
         };
@@ -230,6 +261,7 @@ public sealed partial class Scheduler : IAsyncDisposable
             var tooMuch = _demand + sequence.Demand - (_options.MaxDemand * capacity);
             if (tooMuch > 0 && _inSystem > 0)
                 throw new CapacityExceededException(_demand, capacity, RetryAfter(tooMuch / Math.Min(_demand, capacity)));
+            sequence.Adapter = _adapters.Acquire(sequence.AdapterName);
             _demand += sequence.Demand;
             _inSystem++;
             sequence.Arrival = _arrivals++;

@@ -46,6 +46,27 @@ public sealed class CapacityExceededException : Exception
     public TimeSpan RetryAfter { get; }
 }
 
+/// <summary>No adapter of that name is loaded.</summary>
+public sealed class AdapterNotFoundException(string name, IReadOnlyList<string> known) : Exception(known.Count == 0
+    ? $"No adapter \"{name}\" is loaded with the model, nor any other; load it first."
+    : $"No adapter \"{name}\" is loaded with the model. There are: {string.Join(", ", known)}.")
+{
+    /// <summary>What was asked for.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>The names there are.</summary>
+    public IReadOnlyList<string> Known { get; } = known;
+}
+
+/// <summary>As many adapters are loaded as the model takes.</summary>
+public sealed class AdapterLimitException(int limit, IReadOnlyList<string> loaded) : Exception(limit == 0
+    ? "The model takes no adapters."
+    : $"The model holds {limit} adapters at a time; unload one of {string.Join(", ", loaded)}, or wait until one that is being unloaded is free.")
+{
+    /// <summary>Most adapters at a time.</summary>
+    public int Limit { get; } = limit;
+}
+
 /// <summary>A step failed in the pipeline; the requests of that step end with this, others go on.</summary>
 public sealed class PipelineFailedException(string message, Exception inner) : Exception(message, inner);
 

@@ -40,6 +40,15 @@ internal abstract class Sequence(int[] tokens, int promptLength)
     /// <summary>How it shares the model.</summary>
     public RequestTerms Terms { get; init; } = RequestTerms.Default;
 
+    /// <summary>Name of the adapter it wants; null: none.</summary>
+    public string? AdapterName { get; init; }
+
+    /// <summary>That adapter, held from submission to the end.</summary>
+    public LoadedAdapter? Adapter { get; set; }
+
+    /// <summary>Whose computed prefixes it may use.</summary>
+    public PrefixScope Scope => new(Terms.Scope, Adapter?.Number ?? 0);
+
     /// <summary>Whose it is; set when it is queued.</summary>
     public ClientShare Share { get; set; } = null!;
 

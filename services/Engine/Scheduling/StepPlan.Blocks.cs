@@ -23,7 +23,7 @@ internal sealed partial class StepPlan
         for (var next = sequence.NodeBlocks; (next + 1) * size <= sequence.Computed; next++)
         {
             var own = sequence.Blocks[next];
-            if (_tree.Add(sequence.Terms.Scope, sequence.Node, sequence.Tokens.Slice(next * size, size), own) is not { } node)
+            if (_tree.Add(sequence.Scope, sequence.Node, sequence.Tokens.Slice(next * size, size), own) is not { } node)
                 return;
             if (node.Block != own)
             {
@@ -82,7 +82,7 @@ internal sealed partial class StepPlan
     private bool TryHold(Sequence sequence)
     {
         // Rows that are still needed must be computed, and so the last token always.
-        var known = _tree?.Match(sequence.Terms.Scope, sequence.Tokens[..Math.Max(0, Math.Min(sequence.FirstRow, sequence.FeedEnd - 1))]) ?? default;
+        var known = _tree?.Match(sequence.Scope, sequence.Tokens[..Math.Max(0, Math.Min(sequence.FirstRow, sequence.FeedEnd - 1))]) ?? default;
         if (HasState)
             known = new PrefixMatch(PrefixTree.WithState(known.Node), null, 0);
         PrefixTree.Collect(known.Node, sequence.Blocks);
@@ -188,7 +188,7 @@ internal sealed partial class StepPlan
     {
         var tail = sequence.Computed - (sequence.NodeBlocks * _blocks.BlockSize);
         if (_tree is not null && !HasState && !sequence.Doubtful && sequence.CopySource is null && tail > 0 && tail < _blocks.BlockSize && sequence.Blocks.Count > sequence.NodeBlocks)
-            _tree.AddTail(sequence.Terms.Scope, sequence.Node, sequence.Tokens.Slice(sequence.Computed - tail, tail), sequence.Blocks[sequence.NodeBlocks]);
+            _tree.AddTail(sequence.Scope, sequence.Node, sequence.Tokens.Slice(sequence.Computed - tail, tail), sequence.Blocks[sequence.NodeBlocks]);
         if (sequence.CopySource is { } source)
             _blocks.Release(source);
         sequence.CopySource = null;

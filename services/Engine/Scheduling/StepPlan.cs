@@ -190,7 +190,7 @@ internal sealed partial class StepPlan
         var start = sequence.Computed;
         _draft[0] = sequence.Tokens[start];
         proposal[..count].CopyTo(_draft.AsSpan(1));
-        Logits.Batch.Add(_draft.AsSpan(0, count + 1), start, sequence.BlockSpan(_blocks.BlocksFor(start + 1 + count)), count + 1);
+        Logits.Batch.Add(_draft.AsSpan(0, count + 1), start, sequence.BlockSpan(_blocks.BlocksFor(start + 1 + count)), count + 1, adapter: sequence.Adapter?.Slot ?? 0);
         Logits.Items.Add(new PlannedItem(sequence, start, count + 1, count + 1, count));
         sequence.Share.Served += ClientLedger.GeneratedWeight;
         _tokensLeft -= count + 1;
@@ -263,7 +263,7 @@ internal sealed partial class StepPlan
         end = CutForState(sequence, start, end);
         var rows = Math.Max(0, end - firstRow);
         var part = logits ? Logits : Hidden;
-        part.Batch.Add(sequence.Tokens[start..end], start, sequence.BlockSpan(_blocks.BlocksFor(end)), rows, sequence.StateSlot);
+        part.Batch.Add(sequence.Tokens[start..end], start, sequence.BlockSpan(_blocks.BlocksFor(end)), rows, sequence.StateSlot, sequence.Adapter?.Slot ?? 0);
         Restore(sequence);
         part.Items.Add(new PlannedItem(sequence, start, end - start, rows, 0));
         if (sequence.CopySource is { } source)

@@ -67,7 +67,7 @@ internal sealed partial class ModelGrain(
     {
         var model = (await EnsureAsync(DeploymentSettings.Any)).Model;
         var (context, continuation) = RequestMapping.ToScore(request.Message, model.Config.VocabSize);
-        return new Payload<ScoreResponse>(ResponseMapping.ToResponse(await model.ScoreAsync(context, continuation, 0, RequestMapping.ToTerms(request.Message.Scheduling), cancellationToken)));
+        return new Payload<ScoreResponse>(ResponseMapping.ToResponse(await model.ScoreAsync(context, continuation, 0, RequestMapping.ToTerms(request.Message.Scheduling), null, cancellationToken)));
     });
 
     public Task<Payload<EmbedResponse>> EmbedAsync(Payload<EmbedRequest> request, CancellationToken cancellationToken) => Guard(async () =>
@@ -77,7 +77,7 @@ internal sealed partial class ModelGrain(
         var inputs = RequestMapping.ToInputs(message, model.Config.VocabSize);
         var vectors = await model.EmbedAsync(
             inputs, RequestMapping.ToPooling(message.Pooling), !message.HasNormalize || message.Normalize,
-            message.HasDimensions ? message.Dimensions : null, RequestMapping.ToTerms(message.Scheduling), cancellationToken);
+            message.HasDimensions ? message.Dimensions : null, RequestMapping.ToTerms(message.Scheduling), null, cancellationToken);
         return new Payload<EmbedResponse>(ResponseMapping.ToResponse(vectors));
     });
 

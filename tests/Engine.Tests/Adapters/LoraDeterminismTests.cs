@@ -1,8 +1,5 @@
 using System.Runtime.InteropServices;
-using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
-using Slm.Engine.Models;
-using Slm.Engine.Tests.Formats;
 using Slm.Engine.Tests.Stages;
 
 namespace Slm.Engine.Tests.Adapters;
@@ -11,7 +8,6 @@ namespace Slm.Engine.Tests.Adapters;
 public sealed class LoraDeterminismTests
 {
     private const int Length = 90;
-    private static readonly int[] Ranks = [0, 4, 9, 16];
 
     public static TheoryData<string, string> Cases
     {
@@ -45,7 +41,7 @@ public sealed class LoraDeterminismTests
         {
             int[] tokens = [.. Enumerable.Range(0, Length).Select(_ => random.Next(vocab))];
             int[] blocks = [.. Enumerable.Range(4 * i, 4)];
-            return (Tokens: tokens, Blocks: blocks, Slot: i % (Ranks.Length + 1) % Ranks.Length, Expected: One(alone, tokens, i % (Ranks.Length + 1) % Ranks.Length, 1));
+            return (Tokens: tokens, Blocks: blocks, Slot: i % (AdapterSet.Count + 2) % (AdapterSet.Count + 1), Expected: One(alone, tokens, i % (AdapterSet.Count + 2) % (AdapterSet.Count + 1), 1));
         }).ToArray();
         var done = new int[sequences.Length];
         var batch = new StepBatch();
@@ -134,34 +130,4 @@ public sealed class LoraDeterminismTests
 
     private static void Same(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual) =>
         Assert.True(MemoryMarshal.AsBytes(expected).SequenceEqual(MemoryMarshal.AsBytes(actual)));
-
-    /// <summary>Adapters of several ranks: of every matrix, of some, and of the fused and looked-up ones.</summary>
-    private sealed class AdapterSet : IDisposable
-    {
-        private readonly ModelFile _file;
-        private readonly TemporaryFile[] _files;
-
-        public AdapterSet(ModelFile file)
-        {
-            _file = file;
-            var all = LoraFiles.Matrices(file.Gguf);
-            _files = [.. Ranks.Skip(1).Select((rank, i) => LoraFiles.Write(
-                file.Config.Architecture, LoraFiles.Random(file.Gguf, i == 1 ? all.Where((_, n) => n % 2 == 0) : all, rank, seed: 20 + i), 8 * rank))];
-        }
-
-        public async Task LoadInto(LocalPipeline pipeline)
-        {
-            for (var i = 0; i < _files.Length; i++)
-            {
-                using var adapter = LoraAdapter.Open(_files[i].Path, _file);
-                await pipeline.LoadAdapterAsync(i + 1, adapter, CancellationToken.None);
-            }
-        }
-
-        public void Dispose()
-        {
-            foreach (var file in _files)
-                file.Dispose();
-        }
-    }
 }

@@ -17,7 +17,7 @@ public sealed class AdmissionTests
         var running = ReferenceGeneration.Collect(scheduler.GenerateAsync(Plain([1], 3), Token));
         await SchedulerPropertyTests.Settle(() => scheduler.Stats.Running == 1);
         var waiting = ReferenceGeneration.Collect(scheduler.GenerateAsync(Within(Plain([2], 3), 50), Token));
-        var score = scheduler.ScoreAsync([1], [2], 0, new RequestTerms { Timeout = TimeSpan.FromMilliseconds(50) }, Token);
+        var score = scheduler.ScoreAsync([1], [2], 0, new RequestTerms { Timeout = TimeSpan.FromMilliseconds(50) }, null, Token);
         time.Advance(TimeSpan.FromMilliseconds(51));
         gate.Release(100);
         var error = await Assert.ThrowsAsync<DeadlineExceededException>(() => waiting);

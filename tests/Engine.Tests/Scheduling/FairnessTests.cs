@@ -162,7 +162,7 @@ public sealed class FairnessTests
         await using var scheduler = new Scheduler(new HashPipeline(), new SchedulerOptions(), TimeProvider.System);
         var error = Assert.Throws<SamplingOptionException>(() => scheduler.GenerateAsync(Plain([1], 1) with { Terms = new RequestTerms { Priority = 101 } }, Token));
         Assert.Equal("priority", error.Field);
-        error = await Assert.ThrowsAsync<SamplingOptionException>(() => scheduler.ScoreAsync([1], [2], 0, new RequestTerms { Timeout = TimeSpan.Zero }, Token));
+        error = await Assert.ThrowsAsync<SamplingOptionException>(() => scheduler.ScoreAsync([1], [2], 0, new RequestTerms { Timeout = TimeSpan.Zero }, null, Token));
         Assert.Equal("timeout_ms", error.Field);
     }
 

@@ -113,7 +113,7 @@ public sealed class PrefixTreeTests
         },
         iter: 500);
 
-    private static List<int> Add(BlockManager blocks, PrefixTree tree, string scope, int[] tokens)
+    private static List<int> Add(BlockManager blocks, PrefixTree tree, PrefixScope scope, int[] tokens)
     {
         List<int> own = [];
         blocks.TryCover(own, tokens.Length);
