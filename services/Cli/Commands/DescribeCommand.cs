@@ -75,6 +75,7 @@ internal static class DescribeCommand
             {
                 WeightBytes = file.Gguf.Tensors.Sum(t => t.ByteLength),
                 KvBytesPerToken = CachePlan.BytesPerToken(config),
+                StateBytesPerSequence = CachePlan.BytesPerState(config),
             },
         };
         foreach (var (key, value) in file.Gguf.Metadata.Where(m => m.Key.StartsWith("general.", StringComparison.Ordinal) && m.Value is not Array))
@@ -134,14 +135,16 @@ internal static class DescribeCommand
         void Row(string name, string value) => grid.AddRow(new Text(name, new Style(foreground: Color.Grey)), new Text(value));
         string N(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
         Row("model", d.Model.Model_);
-        Row("architecture", $"{d.Model.Architecture}, {d.Layers} layers, hidden {N(d.HiddenSize)}, feed-forward {N(d.FeedForwardSize)}");
-        Row("attention", $"{d.AttentionHeads} heads, {d.KeyValueHeads} key/value heads, {d.HeadSize} per head");
+        Row("architecture", $"{d.Model.Architecture}, {d.Layers} layers, hidden {N(d.HiddenSize)}{(d.FeedForwardSize == 0 ? "" : $", feed-forward {N(d.FeedForwardSize)}")}");
+        Row("attention", d.AttentionHeads == 0 ? "none" : $"{d.AttentionHeads} heads, {d.KeyValueHeads} key/value heads, {d.HeadSize} per head");
         Row("parameters", $"{Quantity.Count(d.Model.Parameters)}, mostly {d.Model.Quantization}");
         Row("file", Quantity.Bytes(d.Model.FileBytes));
         Row("context", $"{N(d.Model.ContextLength)} tokens");
         Row("vocabulary", $"{N(d.VocabSize)} ({d.Tokenizer}){(d.HasChatTemplate ? ", with a chat template" : "")}");
         // A platform holds no memory for a model it has not loaded, and says nothing of it.
         Row("memory", d.Memory is null ? "none, not loaded" : $"{Quantity.Bytes(d.Memory.WeightBytes)} weights, {Quantity.Bytes(d.Memory.KvBytesPerToken)} per token of context");
+        if (d.Memory is { StateBytesPerSequence: > 0 } state)
+            Row("recurrent state", $"{Quantity.Bytes(state.StateBytesPerSequence)} per sequence");
         if (d.Memory is { KvCapacityBytes: > 0 } memory)
             Row("KV cache", $"{Quantity.Bytes(memory.KvUsedBytes)} of {Quantity.Bytes(memory.KvCapacityBytes)} in use");
         foreach (var s in d.Stages)

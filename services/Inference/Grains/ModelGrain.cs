@@ -203,6 +203,7 @@ internal sealed partial class ModelGrain(
         {
             WeightBytes = deployment.Stages.Sum(s => s.WeightBytes),
             KvBytesPerToken = deployment.Stages.Sum(s => s.KvBytesPerToken),
+            StateBytesPerSequence = deployment.Stages.Sum(s => s.StateBytes),
             KvCapacityBytes = deployment.KvCapacityBytes,
             KvUsedBytes = stats.KvBlocksTotal == 0 ? 0 : deployment.KvCapacityBytes / stats.KvBlocksTotal * stats.KvBlocksUsed,
         };
