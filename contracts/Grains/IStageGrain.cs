@@ -30,6 +30,7 @@ public interface IStageGrain : IGrainWithStringKey
 /// <param name="BlockCount">KV blocks, the same number in every stage.</param>
 /// <param name="MaxStepTokens">Most tokens per step.</param>
 /// <param name="StateSlots">Slots of recurrent state, the same number in every stage; 0 for a model without.</param>
+/// <param name="KvType">What keys and values are kept as: F32, Q16 or Q8.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-spec")]
 public sealed record StageSpec(
     [property: Id(0)] string Model,
@@ -39,7 +40,8 @@ public sealed record StageSpec(
     [property: Id(4)] int BlockSize,
     [property: Id(5)] int BlockCount,
     [property: Id(6)] int MaxStepTokens,
-    [property: Id(7)] int StateSlots);
+    [property: Id(7)] int StateSlots,
+    [property: Id(8)] string KvType);
 
 /// <summary>What a stage holds, and where.</summary>
 /// <param name="Silo">Address of its silo.</param>

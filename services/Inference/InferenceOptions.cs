@@ -1,4 +1,5 @@
 using System.Globalization;
+using Slm.Engine.Execution;
 using Slm.Engine.Speculation;
 using Slm.ServiceDefaults;
 
@@ -12,6 +13,9 @@ public sealed record InferenceOptions
 
     /// <summary>Most memory for keys and values per model, where a load request does not say; default 1 GiB.</summary>
     public long KvCacheBytes { get; init; } = 1L << 30;
+
+    /// <summary>What keys and values are kept as where a load request does not say; null (default): what suits the model.</summary>
+    public KvType? KvType { get; init; }
 
     /// <summary>Sequences a model works on at a time; default 64.</summary>
     public int MaxRunning { get; init; } = 64;
@@ -51,6 +55,7 @@ public sealed record InferenceOptions
         {
             Threads = (int)Read("Threads", defaults.Threads, 1, 1024),
             KvCacheBytes = Read("KvCacheBytes", defaults.KvCacheBytes, 1 << 16, 1L << 50),
+            KvType = ReadKvType(),
             MaxRunning = (int)Read("MaxRunning", defaults.MaxRunning, 1, 4096),
             MaxWaiting = (int)Read("MaxWaiting", defaults.MaxWaiting, 0, 1_000_000),
             MaxStepTokens = (int)Read("MaxStepTokens", defaults.MaxStepTokens, 1, 65_536),
@@ -68,6 +73,15 @@ public sealed record InferenceOptions
             "none" => SpeculationKind.None,
             "ngram" => SpeculationKind.NGram,
             var text => throw new OptionException("Slm:Inference:Speculation", text, "be none or ngram"),
+        };
+
+        KvType? ReadKvType() => section["KvType"] switch
+        {
+            null or "" => null,
+            "f32" => Engine.Execution.KvType.F32,
+            "q16" => Engine.Execution.KvType.Q16,
+            "q8" => Engine.Execution.KvType.Q8,
+            var text => throw new OptionException("Slm:Inference:KvType", text, "be f32, q16 or q8"),
         };
 
         bool ReadSwitch(string name, bool fallback)

@@ -64,13 +64,14 @@ public sealed partial class TextModel
         ArgumentNullException.ThrowIfNull(draft);
         ArgumentNullException.ThrowIfNull(options);
         RequireSameTokens(file, draft);
-        var bytes = options.KvCacheBytes is { } given
-            ? Math.Max(given / Math.Max(1, CachePlan.BytesPerToken(file.Config)), 2L * options.BlockSize) * CachePlan.BytesPerToken(draft.Config)
-            : (long?)null;
+        var positions = options.KvPositions;
+        if (options.KvCacheBytes is { } given)
+            positions = Math.Max(given / Math.Max(1, CachePlan.BytesPerToken(file.Config, options.KvType ?? file.KvType)), 2L * options.BlockSize);
         return LocalPipeline.Load(draft, options with
         {
             Stages = 1,
-            KvCacheBytes = bytes,
+            KvCacheBytes = null,
+            KvPositions = positions,
             ContextLength = options.ContextLength is { } context ? Math.Min(context, draft.Config.ContextLength) : null,
         });
     }
@@ -105,7 +106,7 @@ public sealed partial class TextModel
                 Tokenizer = tokenizer,
                 ChatTemplate = tokenizer.Info.ChatTemplate is { } source ? ChatTemplate.Parse(source) : null,
                 Pipeline = pipeline,
-                Fingerprint = () => FingerprintOf(file.Sha256, file.QuantizationName, Numerics.Fingerprint),
+                Fingerprint = () => FingerprintOf(file.Sha256, file.QuantizationName, Numerics.Fingerprint(pipeline.KvType)),
                 Pooling = PoolingOf(file),
                 OpenAdapter = (path, strength) => LoraAdapter.Open(path, file, strength),
                 Owned = owned ?? [file],
@@ -122,6 +123,7 @@ public sealed partial class TextModel
             Stages = options.Stages,
             Threads = options.Threads ?? local.Threads,
             KvCacheBytes = options.KvCacheBytes,
+            KvType = options.KvType,
             ContextLength = options.ContextLength,
             MaxStepTokens = options.Scheduler.MaxStepTokens ?? local.MaxStepTokens,
         };

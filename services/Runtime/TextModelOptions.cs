@@ -1,3 +1,4 @@
+using Slm.Engine.Execution;
 using Slm.Engine.Scheduling;
 
 namespace Slm.Runtime;
@@ -13,6 +14,9 @@ public sealed record TextModelOptions
 
     /// <summary>Memory for the KV cache of all sequences; null: the pipeline's default.</summary>
     public long? KvCacheBytes { get; init; }
+
+    /// <summary>What keys and values are kept as; null: what suits the model.</summary>
+    public KvType? KvType { get; init; }
 
     /// <summary>Number of pipeline stages in this process; the result is the same for each.</summary>
     public int Stages { get; init; } = 1;

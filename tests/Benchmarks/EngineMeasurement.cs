@@ -25,7 +25,8 @@ internal static class EngineMeasurement
         await using var pipeline = LocalPipeline.Load(file, new LocalPipelineOptions
         {
             Threads = threads,
-            KvCacheBytes = CachePlan.BytesPerToken(file.Config) * positions,
+            KvType = KvTypeOf(),
+            KvPositions = positions,
         });
         var load = clock.Elapsed.TotalMilliseconds;
         var run = new Run(pipeline, file.Config.VocabSize, positions);
@@ -81,7 +82,8 @@ internal static class EngineMeasurement
         await using var pipeline = LocalPipeline.Load(file, new LocalPipelineOptions
         {
             Threads = threads,
-            KvCacheBytes = CachePlan.BytesPerToken(file.Config) * Positions,
+            KvType = KvTypeOf(),
+            KvPositions = Positions,
         });
         var run = new Run(pipeline, file.Config.VocabSize, Positions);
         await run.PrefillAsync(PromptTokens);
@@ -117,6 +119,9 @@ internal static class EngineMeasurement
     }
 
     /// <summary>Bytes of weights that a token of decode reads: all but a separate embedding.</summary>
+    /// <summary>From the environment, to compare them.</summary>
+    private static KvType? KvTypeOf() => Environment.GetEnvironmentVariable("SLM_BENCH_KV") is { Length: > 0 } name ? Enum.Parse<KvType>(name, ignoreCase: true) : null;
+
     private static long BytesPerToken(ModelFile file)
     {
         var all = file.Gguf.Tensors.Sum(t => t.ByteLength);

@@ -16,11 +16,12 @@ internal static class TextScoring
     /// <param name="chunk">Tokens of a chunk, or null for the default.</param>
     /// <param name="maxChunks">Chunks to read, or null for all.</param>
     /// <param name="threads">Threads, or null for one per processor.</param>
+    /// <param name="kvType">What keys and values are kept as, or null for what suits the model.</param>
     /// <param name="observer">Sees the inputs of products.</param>
     /// <param name="progress">Told the chunks that are done.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     public static async Task<PerplexityResult> RunAsync(
-        ModelFile file, string textPath, int? chunk, int? maxChunks, int? threads, IInputObserver? observer, IProgress<(int Done, int All)>? progress, CancellationToken cancellationToken)
+        ModelFile file, string textPath, int? chunk, int? maxChunks, int? threads, KvType? kvType, IInputObserver? observer, IProgress<(int Done, int All)>? progress, CancellationToken cancellationToken)
     {
         var tokenizer = TokenizerLoader.FromGguf(file.Gguf.Metadata);
         var text = await File.ReadAllTextAsync(textPath, cancellationToken);
@@ -33,7 +34,7 @@ internal static class TextScoring
         if (chunk > config.ContextLength)
             throw new CliException($"--chunk: {chunk} tokens are more than the context of {config.ContextLength}. Give fewer.");
         var length = Math.Min(Math.Min(chunk ?? DefaultChunk, config.ContextLength), ids.Length);
-        await using var pipeline = LocalPipeline.Load(file, PipelineSizes.For(config, [length], threads, null) with { Observer = observer });
+        await using var pipeline = LocalPipeline.Load(file, PipelineSizes.For(config, [length], threads, null, kvType) with { Observer = observer });
         var options = new PerplexityOptions
         {
             ChunkTokens = length,

@@ -23,16 +23,16 @@ internal static class BenchCommand
         var prompt = CommonOptions.Positive("--prompt-tokens", "Tokens of each prompt; default 512.", 1 << 24);
         var generate = CommonOptions.Positive("--gen-tokens", "Tokens to generate per sequence; default 128.", 1 << 24);
         var sequences = CommonOptions.Positive("--sequences", "Sequences at a time; default 1.", 4096);
-        var (threads, stages, json) = (CommonOptions.Threads(), CommonOptions.Stages(), CommonOptions.Json());
+        var (threads, stages, kvType, json) = (CommonOptions.Threads(), CommonOptions.Stages(), CommonOptions.KvType(), CommonOptions.Json());
         var command = new Command("bench", "Measures load time, prompt and generation speed, and memory, with random tokens.")
         {
-            model, prompt, generate, sequences, threads, stages, json,
+            model, prompt, generate, sequences, threads, stages, kvType, json,
         };
         command.SetAction(async (result, cancellationToken) =>
         {
             var (p, g, s) = (result.GetValue(prompt) ?? 512, result.GetValue(generate) ?? 128, result.GetValue(sequences) ?? 1);
             var path = ModelArgument.ResolveGguf(result.GetRequiredValue(model));
-            var figures = await MeasureAsync(path, p, g, s, result.GetValue(threads), result.GetValue(stages), cancellationToken);
+            var figures = await MeasureAsync(path, p, g, s, result.GetValue(threads), result.GetValue(stages), result.GetValue(kvType), cancellationToken);
             if (result.GetValue(json))
                 WriteJson(figures);
             else
@@ -42,7 +42,7 @@ internal static class BenchCommand
         return command;
     }
 
-    private static async Task<Figures> MeasureAsync(string path, int prompt, int generate, int sequences, int? threads, int? stages, CancellationToken cancellationToken)
+    private static async Task<Figures> MeasureAsync(string path, int prompt, int generate, int sequences, int? threads, int? stages, KvType? kvType, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
         using var file = ModelFile.Open(path);
@@ -51,7 +51,7 @@ internal static class BenchCommand
         if (length > config.ContextLength)
             throw new CliException($"--prompt-tokens and --gen-tokens: {prompt} + {generate} tokens are more than the context of {config.ContextLength}. Give fewer.");
         var lengths = Enumerable.Repeat((int)length, sequences).ToArray();
-        await using var pipeline = LocalPipeline.Load(file, PipelineSizes.For(config, lengths, threads, stages) with { MaxStepTokens = Math.Max(512, sequences) });
+        await using var pipeline = LocalPipeline.Load(file, PipelineSizes.For(config, lengths, threads, stages, kvType) with { MaxStepTokens = Math.Max(512, sequences) });
         var load = clock.Elapsed.TotalMilliseconds;
 
         var run = new Run(pipeline, config, sequences, (int)length);

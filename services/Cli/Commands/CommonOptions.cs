@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Slm.Engine.Execution;
 using Slm.Engine.Speculation;
 
 namespace Slm.Cli.Commands;
@@ -41,6 +42,13 @@ internal static class CommonOptions
         Description = "Who proposes tokens: none, ngram (the text itself) or draft; default draft with --draft-model, else none. The answer does not depend on it.",
         HelpName = "none|ngram|draft",
         CustomParser = ParseSpeculation,
+    };
+
+    public static Option<KvType?> KvType() => new("--kv-type")
+    {
+        Description = "What keys and values are kept as: f32, q16 (half the memory) or q8 (a quarter); default q16 beside quantized weights, else f32.",
+        HelpName = "f32|q16|q8",
+        CustomParser = ParseKvType,
     };
 
     /// <summary>Token ids separated by commas or blanks.</summary>
@@ -95,6 +103,22 @@ internal static class CommonOptions
                 return SpeculationKind.Draft;
             default:
                 result.AddError($"--speculate: '{result.Tokens[0].Value}' is not known. Give none, ngram or draft.");
+                return null;
+        }
+    }
+
+    private static KvType? ParseKvType(ArgumentResult result)
+    {
+        switch (result.Tokens[0].Value)
+        {
+            case "f32":
+                return Engine.Execution.KvType.F32;
+            case "q16":
+                return Engine.Execution.KvType.Q16;
+            case "q8":
+                return Engine.Execution.KvType.Q8;
+            default:
+                result.AddError($"--kv-type: '{result.Tokens[0].Value}' is not known. Give f32, q16 or q8.");
                 return null;
         }
     }

@@ -74,7 +74,7 @@ internal static class DescribeCommand
             Memory = new MemoryUse
             {
                 WeightBytes = file.Gguf.Tensors.Sum(t => t.ByteLength),
-                KvBytesPerToken = CachePlan.BytesPerToken(config),
+                KvBytesPerToken = CachePlan.BytesPerToken(config, file.KvType),
                 StateBytesPerSequence = CachePlan.BytesPerState(config),
             },
         };

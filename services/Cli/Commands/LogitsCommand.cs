@@ -23,13 +23,13 @@ internal static class LogitsCommand
         var tokens = CommonOptions.Tokens("Token ids, fed as they are from position 0.");
         tokens.Required = true;
         var json = CommonOptions.Json();
-        var (threads, stages) = (CommonOptions.Threads(), CommonOptions.Stages());
-        var command = new Command("logits", "Shows the largest logits after each token of a prompt.") { model, tokens, threads, stages, json };
+        var (threads, stages, kvType) = (CommonOptions.Threads(), CommonOptions.Stages(), CommonOptions.KvType());
+        var command = new Command("logits", "Shows the largest logits after each token of a prompt.") { model, tokens, threads, stages, kvType, json };
         command.SetAction(async (result, cancellationToken) =>
         {
             using var file = ModelFile.Open(ModelArgument.ResolveGguf(result.GetRequiredValue(model)));
             var ids = result.GetRequiredValue(tokens)!;
-            var (positions, last) = await ComputeAsync(file, ids, result.GetValue(threads), result.GetValue(stages), cancellationToken);
+            var (positions, last) = await ComputeAsync(file, ids, result.GetValue(threads), result.GetValue(stages), result.GetValue(kvType), cancellationToken);
             if (result.GetValue(json))
                 WriteJson(positions, last);
             else
@@ -40,7 +40,7 @@ internal static class LogitsCommand
     }
 
     private static async Task<(List<(int Id, float Logit)[]> Positions, float[] Last)> ComputeAsync(
-        ModelFile file, int[] ids, int? threads, int? stages, CancellationToken cancellationToken)
+        ModelFile file, int[] ids, int? threads, int? stages, KvType? kvType, CancellationToken cancellationToken)
     {
         var config = file.Config;
         if (ids.Length > config.ContextLength)
@@ -53,7 +53,7 @@ internal static class LogitsCommand
 
         // Few rows at a time where the vocabulary is large: 512 rows of 262,144 logits would be half a gigabyte.
         var step = (int)Math.Clamp(ChunkBytes / sizeof(float) / config.VocabSize, 1, 512);
-        await using var pipeline = LocalPipeline.Load(file, PipelineSizes.For(config, [ids.Length], threads, stages) with { MaxStepTokens = step });
+        await using var pipeline = LocalPipeline.Load(file, PipelineSizes.For(config, [ids.Length], threads, stages, kvType) with { MaxStepTokens = step });
         var blocks = Enumerable.Range(0, pipeline.BlockCount).ToArray();
         var batch = new StepBatch();
         var positions = new List<(int, float)[]>();

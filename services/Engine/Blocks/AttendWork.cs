@@ -172,11 +172,11 @@ internal readonly unsafe struct AttendWork : IParallelWork
 
         var table = _sight == Sight.Encoder ? _context.EncoderBlocksOf(group.Item) : _context.BlocksOf(group.Item);
         var tiles = (Math.Min(Chunk, last - start + 1) + AttentionState.TilePositions - 1) / AttentionState.TilePositions;
-        var keys = stackalloc float*[AttentionState.ChunkTiles];
+        var heads = stackalloc byte*[AttentionState.ChunkTiles];
         for (var tile = 0; tile < tiles; tile++)
         {
             var position = start + (tile * AttentionState.TilePositions);
-            keys[tile] = cache.Keys(_layer, table[position / cache.BlockSize], position % cache.BlockSize, kvHead);
+            heads[tile] = cache.Head(_layer, table[position / cache.BlockSize], position % cache.BlockSize, kvHead);
         }
 
         var queries = new AttentionQueries
@@ -192,7 +192,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
             Stride = _stride,
             Scale = _scale,
         };
-        _context.Kernels.AttentionChunk(in queries, keys, tiles);
+        _context.Kernels.AttentionChunk(cache.Type)(in queries, heads, tiles);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

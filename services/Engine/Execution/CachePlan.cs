@@ -1,3 +1,4 @@
+using Slm.Engine.Kernels;
 using Slm.Engine.Models;
 
 namespace Slm.Engine.Execution;
@@ -8,11 +9,11 @@ namespace Slm.Engine.Execution;
 public readonly record struct CachePlan(int BlockCount, int StateSlots)
 {
     /// <summary>Bytes of keys and values of one position over some layers.</summary>
-    public static long BytesPerToken(ModelConfig config, LayerRange layers) =>
-        Sum(config, layers, state => KvCache.BytesPerToken(state.Attention));
+    public static long BytesPerToken(ModelConfig config, LayerRange layers, KvType type) =>
+        Sum(config, layers, state => KvCache.TileBytes(state.Attention, type)) / AttentionState.TilePositions;
 
     /// <summary>The same over all layers.</summary>
-    public static long BytesPerToken(ModelConfig config) => BytesPerToken(config, All(config));
+    public static long BytesPerToken(ModelConfig config, KvType type) => BytesPerToken(config, All(config), type);
 
     /// <summary>Bytes of a slot of recurrent state over some layers.</summary>
     public static long BytesPerState(ModelConfig config, LayerRange layers) => Sum(config, layers, RecurrentCache.Bytes);
@@ -21,19 +22,20 @@ public readonly record struct CachePlan(int BlockCount, int StateSlots)
     public static long BytesPerState(ModelConfig config) => BytesPerState(config, All(config));
 
     /// <summary>Least bytes that hold something: a block and a state.</summary>
-    public static long LeastBytes(ModelConfig config, int blockSize) => (BytesPerToken(config) * blockSize) + BytesPerState(config);
+    public static long LeastBytes(ModelConfig config, int blockSize, KvType type) => (BytesPerToken(config, type) * blockSize) + BytesPerState(config);
 
     /// <summary>Shares memory out: to blocks, or to slots, or to both where a model has both, a quarter to slots.</summary>
     /// <param name="config">The model, with the context length it is to serve.</param>
     /// <param name="blockSize">Positions per block.</param>
+    /// <param name="type">What keys and values are kept as.</param>
     /// <param name="bytes">Memory, at least <see cref="LeastBytes"/>.</param>
     /// <param name="sequences">Most sequences at a time; no more is taken than they can use.</param>
     /// <param name="slots">Slots where the caller knows better; they do not count as memory then.</param>
-    public static CachePlan For(ModelConfig config, int blockSize, long bytes, int sequences, int? slots = null)
+    public static CachePlan For(ModelConfig config, int blockSize, KvType type, long bytes, int sequences, int? slots = null)
     {
         ArgumentNullException.ThrowIfNull(config);
         var perSequence = (config.ContextLength + (long)blockSize - 1) / blockSize;
-        var blockBytes = BytesPerToken(config) * blockSize;
+        var blockBytes = BytesPerToken(config, type) * blockSize;
         var stateBytes = BytesPerState(config);
         if (stateBytes == 0)
             return new CachePlan(Count(bytes / blockBytes, sequences * perSequence), 0);

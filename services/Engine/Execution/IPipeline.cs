@@ -47,6 +47,9 @@ public interface IPipeline : IAsyncDisposable
     /// <summary>Frees a slot; no step may name it any more. Nothing happens if it is empty.</summary>
     ValueTask UnloadAdapterAsync(int slot) => default;
 
+    /// <summary>What keys and values are kept as.</summary>
+    KvType KvType => KvType.F32;
+
     /// <summary>Runs one step through every stage.</summary>
     /// <returns>Row-major results for <see cref="StepBatch.OutputRows"/>, valid until the next call.</returns>
     ValueTask<ReadOnlyMemory<float>> ForwardAsync(StepBatch batch, StepOutput output, CancellationToken cancellationToken);

@@ -36,6 +36,9 @@ public sealed class LocalPipeline : IPipeline
     /// <inheritdoc/>
     public int StateSlots { get; private init; }
 
+    /// <inheritdoc/>
+    public KvType KvType { get; private init; }
+
     /// <summary>The stages, in order.</summary>
     public IReadOnlyList<Stage> Stages => _stages;
 
@@ -55,12 +58,14 @@ public sealed class LocalPipeline : IPipeline
         }
 
         var ranges = LayerRange.Split(config.LayerCount, options.Stages);
-        var plan = Plan(config, options);
+        var type = options.KvType ?? file.KvType;
+        var plan = Plan(config, options, type);
         var stageOptions = new StageOptions
         {
             BlockSize = options.BlockSize,
             BlockCount = plan.BlockCount,
             StateSlots = plan.StateSlots,
+            KvType = type,
             MaxStepTokens = options.MaxStepTokens,
             Observer = options.Observer,
             Kernels = options.Kernels,
@@ -78,7 +83,7 @@ public sealed class LocalPipeline : IPipeline
                 stages.Add(Stage.Load(file, range, stageOptions with { ExpertMemory = experts }, options.Workers ?? own!));
             }
 
-            return new LocalPipeline(config, [.. stages], own) { StateSlots = plan.StateSlots };
+            return new LocalPipeline(config, [.. stages], own) { StateSlots = plan.StateSlots, KvType = type };
         }
         catch
         {
@@ -149,20 +154,29 @@ public sealed class LocalPipeline : IPipeline
         return ValueTask.CompletedTask;
     }
 
-    private static CachePlan Plan(ModelConfig config, LocalPipelineOptions options)
+    private static CachePlan Plan(ModelConfig config, LocalPipelineOptions options, KvType type)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.BlockSize, 1);
         if (options.StateSlots is { } slots)
             ArgumentOutOfRangeException.ThrowIfLessThan(slots, 1, nameof(options.StateSlots));
-        if (options.KvCacheBytes is { } bytes)
+        var bytes = options.KvCacheBytes;
+        var state = options.StateSlots;
+        if (options.KvPositions is { } positions)
         {
-            var least = options.StateSlots is null ? CachePlan.LeastBytes(config, options.BlockSize) : CachePlan.BytesPerToken(config) * options.BlockSize;
-            ArgumentOutOfRangeException.ThrowIfLessThan(bytes, least, nameof(options.KvCacheBytes));
-            return CachePlan.For(config, options.BlockSize, bytes, sequences: int.MaxValue, options.StateSlots);
+            ArgumentOutOfRangeException.ThrowIfLessThan(positions, options.BlockSize, nameof(options.KvPositions));
+            bytes = positions * CachePlan.BytesPerToken(config, type);
+            state ??= DefaultSequences;
+        }
+
+        if (bytes is { } given)
+        {
+            var least = state is null ? CachePlan.LeastBytes(config, options.BlockSize, type) : CachePlan.BytesPerToken(config, type) * options.BlockSize;
+            ArgumentOutOfRangeException.ThrowIfLessThan(given, least, nameof(options.KvCacheBytes));
+            return CachePlan.For(config, options.BlockSize, type, given, sequences: int.MaxValue, state);
         }
 
         var memory = GC.GetGCMemoryInfo();
         var free = Math.Max(0, memory.TotalAvailableMemoryBytes - memory.MemoryLoadBytes);
-        return CachePlan.For(config, options.BlockSize, free / 4, DefaultSequences, options.StateSlots);
+        return CachePlan.For(config, options.BlockSize, type, free / 4, DefaultSequences, state);
     }
 }

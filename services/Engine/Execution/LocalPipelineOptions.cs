@@ -1,5 +1,6 @@
 using Slm.Engine.Experts;
 using Slm.Engine.Kernels;
+using Slm.Engine.Models;
 using Slm.Engine.Threading;
 
 namespace Slm.Engine.Execution;
@@ -18,6 +19,12 @@ public sealed record LocalPipelineOptions
 
     /// <summary>Bytes for keys, values and recurrent state of all stages; by default four full contexts, at most a quarter of the free memory.</summary>
     public long? KvCacheBytes { get; init; }
+
+    /// <summary>Positions of all sequences that keys and values are kept for, instead of <see cref="KvCacheBytes"/>.</summary>
+    public long? KvPositions { get; init; }
+
+    /// <summary>What keys and values are kept as; by default what suits the model, see <see cref="ModelFile.KvType"/>.</summary>
+    public KvType? KvType { get; init; }
 
     /// <summary>Slots of recurrent state, beside <see cref="KvCacheBytes"/>; by default a share of those bytes. Not used by a model without recurrent layers.</summary>
     public int? StateSlots { get; init; }

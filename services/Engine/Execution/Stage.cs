@@ -57,10 +57,11 @@ public sealed class Stage : IDisposable
 
         _packed = new PackedWeights(weights.Matrices, workers);
         WeightBytes = weights.Bytes;
-        KvBytesPerToken = CachePlan.BytesPerToken(_config, range);
+        var kvType = options.KvType ?? file.KvType;
+        KvBytesPerToken = CachePlan.BytesPerToken(_config, range, kvType);
         StateBytes = CachePlan.BytesPerState(_config, range);
         var states = Enumerable.Range(range.First, range.Count).Select(_config.StateOf).ToArray();
-        _cache = new KvCache([.. states.Select(state => state.Attention)], options.BlockCount, options.BlockSize);
+        _cache = new KvCache([.. states.Select(state => state.Attention)], options.BlockCount, options.BlockSize, kvType);
         _states = new RecurrentCache(states, StateBytes == 0 ? 0 : options.StateSlots);
         _context = new StepContext(_config, options.MaxStepTokens, _cache, _states, workers, options.Kernels) { Observer = options.Observer };
         _adapters = new StageAdapters(weights.Matrices, _embedding?.Table, _context.Adapters);

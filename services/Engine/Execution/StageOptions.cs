@@ -12,6 +12,9 @@ public sealed record StageOptions
     /// <summary>Number of KV blocks. Memory is committed as they are first used.</summary>
     public required int BlockCount { get; init; }
 
+    /// <summary>What keys and values are kept as; by default what suits the model.</summary>
+    public KvType? KvType { get; init; }
+
     /// <summary>Slots for the state of recurrent layers; not used by a model without them.</summary>
     public int StateSlots { get; init; }
 

@@ -28,10 +28,10 @@ internal unsafe struct AttentionQueries
     /// <summary>What is added to the scaled scores, of the same shape; null: nothing.</summary>
     public float* Biases;
 
-    /// <summary>Elements per head.</summary>
+    /// <summary>Elements of a query or key.</summary>
     public int HeadSize;
 
-    /// <summary>Head size rounded up to a multiple of 8.</summary>
+    /// <summary>Elements of a value, rounded up to a multiple of 8.</summary>
     public int Stride;
 
     /// <summary>Factor of the scores.</summary>
@@ -55,14 +55,33 @@ internal static unsafe class AttentionState
 
     /// <summary>Length of a state.</summary>
     public static int Floats(int stride) => stride + 8;
+
+    /// <summary>Adds the state of a later chunk to that of the chunks before it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Merge<TMath>(float* total, float* chunk, int stride)
+        where TMath : struct, IFloatMath
+    {
+        var top = MathF.Max(total[0], chunk[0]);
+        var before = Lanes.Exp<TMath>(Vector256.Create(total[0] - top));
+        var after = Lanes.Exp<TMath>(Vector256.Create(chunk[0] - top));
+        total[0] = top;
+        total[1] = (total[1] * before.ToScalar()) + (chunk[1] * after.ToScalar());
+        for (var i = 8; i < stride + 8; i += Lanes.Count)
+            TMath.MultiplyAdd(Vector256.Load(chunk + i), after, Vector256.Load(total + i) * before).Store(total + i);
+    }
 }
 
 /// <summary>
 /// Attention over one chunk of cached positions, and the merge of chunks: softmax over parts with running maximum
 /// (Milakov and Gimelshein 2018), as in FlashAttention. The operations of a query do not depend on its company.
 /// </summary>
-internal static unsafe class AttentionChunk<TMath>
+/// <typeparam name="TMath">Multiplication and addition.</typeparam>
+/// <typeparam name="TCell">What the cache holds.</typeparam>
+/// <typeparam name="T">Its elements.</typeparam>
+internal static unsafe class AttentionChunk<TMath, TCell, T>
     where TMath : struct, IFloatMath
+    where TCell : struct, IKvCell<T>
+    where T : unmanaged
 {
     private const int Tile = AttentionState.TilePositions;
     private const int Chunk = AttentionState.ChunkPositions;
@@ -70,12 +89,18 @@ internal static unsafe class AttentionChunk<TMath>
 
     /// <summary>Fills the state of every query that sees something of the chunk.</summary>
     /// <param name="queries">The queries.</param>
-    /// <param name="keys">Key tiles [headSize, 32], transposed so that scores need no sum across lanes; each followed by its values [32, stride].</param>
-    /// <param name="tiles">Number of tiles, 1 to 8.</param>
+    /// <param name="tiles">
+    /// Tiles of the cache: keys [headSize, 32], transposed so that scores need no sum across lanes; values [32, stride]; of integer
+    /// cells then the scales of the keys [32] and of the values [32].
+    /// </param>
+    /// <param name="count">Number of tiles, 1 to 8.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run(in AttentionQueries queries, float** keys, int tiles)
+    public static void Run(in AttentionQueries queries, byte** tiles, int count)
     {
-        Scores(in queries, keys, tiles);
+        var keys = (T**)tiles;
+        Scores(in queries, keys, count);
+        if (TCell.Scaled)
+            Scale(in queries, keys, count, values: false);
         for (var q = 0; q < queries.Count; q++)
         {
             if (queries.End[q] <= queries.Begin[q])
@@ -86,7 +111,9 @@ internal static unsafe class AttentionChunk<TMath>
             Softmax(scores, Math.Max(0, queries.Begin[q]), queries.End[q], queries.Biases != null ? 1 : queries.Scale, queries.States[q], queries.Stride);
         }
 
-        for (var tile = 0; tile < tiles; tile++)
+        if (TCell.Scaled)
+            Scale(in queries, keys, count, values: true);
+        for (var tile = 0; tile < count; tile++)
         {
             var q = 0;
             for (; q + 2 <= queries.Count; q += 2)
@@ -96,9 +123,27 @@ internal static unsafe class AttentionChunk<TMath>
         }
     }
 
+    /// <summary>Scores times the scales of the keys, or weights times those of the values.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Scale(in AttentionQueries queries, T** keys, int tiles, bool values)
+    {
+        for (var tile = 0; tile < tiles; tile++)
+        {
+            var scales = (float*)(keys[tile] + ((nint)Tile * (queries.HeadSize + queries.Stride))) + (values ? Tile : 0);
+            for (var q = 0; q < queries.Count; q++)
+            {
+                if (!Sees(in queries, q, tile))
+                    continue;
+                var scores = queries.Scores + (q * Chunk) + (tile * Tile);
+                for (var i = 0; i < Tile; i += Lanes.Count)
+                    (Vector256.Load(scores + i) * Vector256.Load(scales + i)).Store(scores + i);
+            }
+        }
+    }
+
     /// <summary>Scores of all tiles; what a query does not see is computed along where that costs nothing, and never read.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scores(in AttentionQueries queries, float** keys, int tiles)
+    private static void Scores(in AttentionQueries queries, T** keys, int tiles)
     {
         var size = queries.HeadSize;
         var q = 0;
@@ -132,17 +177,18 @@ internal static unsafe class AttentionChunk<TMath>
     /// notice the stream: asks for this tile's values, which follow the scores, and for the next tile's keys.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Fetch(float** keys, int tile, int tiles, int size, int stride)
+    private static void Fetch(T** keys, int tile, int tiles, int size, int stride)
     {
         if (!Sse.IsSupported)
             return;
         var values = keys[tile] + (Tile * size);
-        for (var i = 0; i < Tile * stride; i += 16)
+        var line = 64 / sizeof(T);
+        for (var i = 0; i < Tile * stride; i += line)
             Sse.Prefetch0(values + i);
         if (tile + 1 == tiles)
             return;
         var next = keys[tile + 1];
-        for (var i = 0; i < Tile * size; i += 16)
+        for (var i = 0; i < Tile * size; i += line)
             Sse.Prefetch0(next + i);
     }
 
@@ -151,7 +197,7 @@ internal static unsafe class AttentionChunk<TMath>
 
     /// <summary>The values of a tile for two queries: together where both see them, in order of position for each.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddPair(in AttentionQueries queries, int q, int tile, float* values)
+    private static void AddPair(in AttentionQueries queries, int q, int tile, T* values)
     {
         var begin = Math.Max(0, Math.Max(queries.Begin[q], queries.Begin[q + 1]) - (tile * Tile));
         var end = Math.Min(Tile, Math.Min(queries.End[q], queries.End[q + 1]) - (tile * Tile));
@@ -173,7 +219,7 @@ internal static unsafe class AttentionChunk<TMath>
 
     /// <summary>Those values of positions <paramref name="begin"/> to <paramref name="end"/> of a tile that a query sees.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddSome(in AttentionQueries queries, int q, int tile, float* values, int begin, int end)
+    private static void AddSome(in AttentionQueries queries, int q, int tile, T* values, int begin, int end)
     {
         begin = Math.Max(begin, queries.Begin[q] - (tile * Tile));
         end = Math.Min(end, queries.End[q] - (tile * Tile));
@@ -181,37 +227,24 @@ internal static unsafe class AttentionChunk<TMath>
             AddOne(queries.Scores + (tile * Tile) + (q * Chunk), values, queries.States[q] + 8, queries.Stride, begin, end);
     }
 
-    /// <summary>Adds the state of a later chunk to that of the chunks before it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Merge(float* total, float* chunk, int stride)
-    {
-        var top = MathF.Max(total[0], chunk[0]);
-        var before = Lanes.Exp<TMath>(Vector256.Create(total[0] - top));
-        var after = Lanes.Exp<TMath>(Vector256.Create(chunk[0] - top));
-        total[0] = top;
-        total[1] = (total[1] * before.ToScalar()) + (chunk[1] * after.ToScalar());
-        for (var i = 8; i < stride + 8; i += Lanes.Count)
-            TMath.MultiplyAdd(Vector256.Load(chunk + i), after, Vector256.Load(total + i) * before).Store(total + i);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TwoScores(float* first, float* second, float* keys, float* firstScores, float* secondScores, int headSize)
+    private static void TwoScores(float* first, float* second, T* keys, float* firstScores, float* secondScores, int headSize)
     {
         Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
         for (var d = 0; d < headSize; d++, keys += Tile)
         {
             var p = Vector256.Create(first[d]);
             var q = Vector256.Create(second[d]);
-            var k = Vector256.Load(keys);
+            var k = TCell.Load(keys);
             a0 = TMath.MultiplyAdd(p, k, a0);
             b0 = TMath.MultiplyAdd(q, k, b0);
-            k = Vector256.Load(keys + 8);
+            k = TCell.Load(keys + 8);
             a1 = TMath.MultiplyAdd(p, k, a1);
             b1 = TMath.MultiplyAdd(q, k, b1);
-            k = Vector256.Load(keys + 16);
+            k = TCell.Load(keys + 16);
             a2 = TMath.MultiplyAdd(p, k, a2);
             b2 = TMath.MultiplyAdd(q, k, b2);
-            k = Vector256.Load(keys + 24);
+            k = TCell.Load(keys + 24);
             a3 = TMath.MultiplyAdd(p, k, a3);
             b3 = TMath.MultiplyAdd(q, k, b3);
         }
@@ -228,20 +261,20 @@ internal static unsafe class AttentionChunk<TMath>
 
     /// <summary>One query and two tiles: enough independent sums to keep the multipliers busy.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PairScores(float* query, float* keys, float* next, float* scores, int headSize)
+    private static void PairScores(float* query, T* keys, T* next, float* scores, int headSize)
     {
         Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
         for (var d = 0; d < headSize; d++, keys += Tile, next += Tile)
         {
             var q = Vector256.Create(query[d]);
-            a0 = TMath.MultiplyAdd(q, Vector256.Load(keys), a0);
-            a1 = TMath.MultiplyAdd(q, Vector256.Load(keys + 8), a1);
-            a2 = TMath.MultiplyAdd(q, Vector256.Load(keys + 16), a2);
-            a3 = TMath.MultiplyAdd(q, Vector256.Load(keys + 24), a3);
-            b0 = TMath.MultiplyAdd(q, Vector256.Load(next), b0);
-            b1 = TMath.MultiplyAdd(q, Vector256.Load(next + 8), b1);
-            b2 = TMath.MultiplyAdd(q, Vector256.Load(next + 16), b2);
-            b3 = TMath.MultiplyAdd(q, Vector256.Load(next + 24), b3);
+            a0 = TMath.MultiplyAdd(q, TCell.Load(keys), a0);
+            a1 = TMath.MultiplyAdd(q, TCell.Load(keys + 8), a1);
+            a2 = TMath.MultiplyAdd(q, TCell.Load(keys + 16), a2);
+            a3 = TMath.MultiplyAdd(q, TCell.Load(keys + 24), a3);
+            b0 = TMath.MultiplyAdd(q, TCell.Load(next), b0);
+            b1 = TMath.MultiplyAdd(q, TCell.Load(next + 8), b1);
+            b2 = TMath.MultiplyAdd(q, TCell.Load(next + 16), b2);
+            b3 = TMath.MultiplyAdd(q, TCell.Load(next + 24), b3);
         }
 
         a0.Store(scores);
@@ -255,16 +288,16 @@ internal static unsafe class AttentionChunk<TMath>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void OneScores(float* query, float* keys, float* scores, int headSize)
+    private static void OneScores(float* query, T* keys, float* scores, int headSize)
     {
         Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
         for (var d = 0; d < headSize; d++, keys += Tile)
         {
             var q = Vector256.Create(query[d]);
-            a0 = TMath.MultiplyAdd(q, Vector256.Load(keys), a0);
-            a1 = TMath.MultiplyAdd(q, Vector256.Load(keys + 8), a1);
-            a2 = TMath.MultiplyAdd(q, Vector256.Load(keys + 16), a2);
-            a3 = TMath.MultiplyAdd(q, Vector256.Load(keys + 24), a3);
+            a0 = TMath.MultiplyAdd(q, TCell.Load(keys), a0);
+            a1 = TMath.MultiplyAdd(q, TCell.Load(keys + 8), a1);
+            a2 = TMath.MultiplyAdd(q, TCell.Load(keys + 16), a2);
+            a3 = TMath.MultiplyAdd(q, TCell.Load(keys + 24), a3);
         }
 
         a0.Store(scores);
@@ -325,7 +358,7 @@ internal static unsafe class AttentionChunk<TMath>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddTwo(float* first, float* second, float* values, float* firstSums, float* secondSums, nint stride, int count)
+    private static void AddTwo(float* first, float* second, T* values, float* firstSums, float* secondSums, nint stride, int count)
     {
         nint column = 0;
         for (; column + 32 <= stride; column += 32)
@@ -345,16 +378,16 @@ internal static unsafe class AttentionChunk<TMath>
             {
                 var x = Vector256.Create(first[p]);
                 var y = Vector256.Create(second[p]);
-                var k = Vector256.Load(v);
+                var k = TCell.Load(v);
                 a0 = TMath.MultiplyAdd(x, k, a0);
                 b0 = TMath.MultiplyAdd(y, k, b0);
-                k = Vector256.Load(v + 8);
+                k = TCell.Load(v + 8);
                 a1 = TMath.MultiplyAdd(x, k, a1);
                 b1 = TMath.MultiplyAdd(y, k, b1);
-                k = Vector256.Load(v + 16);
+                k = TCell.Load(v + 16);
                 a2 = TMath.MultiplyAdd(x, k, a2);
                 b2 = TMath.MultiplyAdd(y, k, b2);
-                k = Vector256.Load(v + 24);
+                k = TCell.Load(v + 24);
                 a3 = TMath.MultiplyAdd(x, k, a3);
                 b3 = TMath.MultiplyAdd(y, k, b3);
             }
@@ -380,10 +413,10 @@ internal static unsafe class AttentionChunk<TMath>
             {
                 var x = Vector256.Create(first[p]);
                 var y = Vector256.Create(second[p]);
-                var k = Vector256.Load(v);
+                var k = TCell.Load(v);
                 a0 = TMath.MultiplyAdd(x, k, a0);
                 b0 = TMath.MultiplyAdd(y, k, b0);
-                k = Vector256.Load(v + 8);
+                k = TCell.Load(v + 8);
                 a1 = TMath.MultiplyAdd(x, k, a1);
                 b1 = TMath.MultiplyAdd(y, k, b1);
             }
@@ -402,7 +435,7 @@ internal static unsafe class AttentionChunk<TMath>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddOne(float* weights, float* values, float* sums, nint stride, int begin, int end)
+    private static void AddOne(float* weights, T* values, float* sums, nint stride, int begin, int end)
     {
         nint column = 0;
         for (; column + 64 <= stride; column += 64)
@@ -420,14 +453,14 @@ internal static unsafe class AttentionChunk<TMath>
             for (var p = begin; p < end; p++, v += stride)
             {
                 var w = Vector256.Create(weights[p]);
-                a0 = TMath.MultiplyAdd(w, Vector256.Load(v), a0);
-                a1 = TMath.MultiplyAdd(w, Vector256.Load(v + 8), a1);
-                a2 = TMath.MultiplyAdd(w, Vector256.Load(v + 16), a2);
-                a3 = TMath.MultiplyAdd(w, Vector256.Load(v + 24), a3);
-                a4 = TMath.MultiplyAdd(w, Vector256.Load(v + 32), a4);
-                a5 = TMath.MultiplyAdd(w, Vector256.Load(v + 40), a5);
-                a6 = TMath.MultiplyAdd(w, Vector256.Load(v + 48), a6);
-                a7 = TMath.MultiplyAdd(w, Vector256.Load(v + 56), a7);
+                a0 = TMath.MultiplyAdd(w, TCell.Load(v), a0);
+                a1 = TMath.MultiplyAdd(w, TCell.Load(v + 8), a1);
+                a2 = TMath.MultiplyAdd(w, TCell.Load(v + 16), a2);
+                a3 = TMath.MultiplyAdd(w, TCell.Load(v + 24), a3);
+                a4 = TMath.MultiplyAdd(w, TCell.Load(v + 32), a4);
+                a5 = TMath.MultiplyAdd(w, TCell.Load(v + 40), a5);
+                a6 = TMath.MultiplyAdd(w, TCell.Load(v + 48), a6);
+                a7 = TMath.MultiplyAdd(w, TCell.Load(v + 56), a7);
             }
 
             a0.Store(s);
@@ -453,12 +486,12 @@ internal static unsafe class AttentionChunk<TMath>
             for (var p = begin; p < end; p++, v += stride)
             {
                 var w = Vector256.Create(weights[p]);
-                a0 = TMath.MultiplyAdd(w, Vector256.Load(v), a0);
-                a1 = TMath.MultiplyAdd(w, Vector256.Load(v + 8), a1);
-                a2 = TMath.MultiplyAdd(w, Vector256.Load(v + 16), a2);
-                a3 = TMath.MultiplyAdd(w, Vector256.Load(v + 24), a3);
-                a4 = TMath.MultiplyAdd(w, Vector256.Load(v + 32), a4);
-                a5 = TMath.MultiplyAdd(w, Vector256.Load(v + 40), a5);
+                a0 = TMath.MultiplyAdd(w, TCell.Load(v), a0);
+                a1 = TMath.MultiplyAdd(w, TCell.Load(v + 8), a1);
+                a2 = TMath.MultiplyAdd(w, TCell.Load(v + 16), a2);
+                a3 = TMath.MultiplyAdd(w, TCell.Load(v + 24), a3);
+                a4 = TMath.MultiplyAdd(w, TCell.Load(v + 32), a4);
+                a5 = TMath.MultiplyAdd(w, TCell.Load(v + 40), a5);
             }
 
             a0.Store(s);
@@ -474,12 +507,12 @@ internal static unsafe class AttentionChunk<TMath>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddEight(float* weights, float* values, float* sums, nint stride, int begin, int end)
+    private static void AddEight(float* weights, T* values, float* sums, nint stride, int begin, int end)
     {
         var a = Vector256.Load(sums);
         values += begin * stride;
         for (var p = begin; p < end; p++, values += stride)
-            a = TMath.MultiplyAdd(Vector256.Create(weights[p]), Vector256.Load(values), a);
+            a = TMath.MultiplyAdd(Vector256.Create(weights[p]), TCell.Load(values), a);
         a.Store(sums);
     }
 }

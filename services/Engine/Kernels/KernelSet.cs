@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Slm.Engine.Execution;
 using Slm.Engine.Formats;
 using Slm.Engine.Kernels.Panels;
 
@@ -15,6 +16,8 @@ internal sealed unsafe class KernelSet
     public const string Variable = "SLM_KERNELS";
 
     private readonly delegate*<in MatMulTask, int, int, float*, void>[] _products = new delegate*<in MatMulTask, int, int, float*, void>[64];
+
+    private delegate*<in AttentionQueries, byte**, int, void> _floatAttention, _shortAttention, _byteAttention;
 
     private KernelSet(string name, string numerics, int panelRows)
     {
@@ -77,10 +80,7 @@ internal sealed unsafe class KernelSet
     /// <summary>gate (in and out), up, count.</summary>
     public delegate*<float*, float*, int, void> GeluExactGlu { get; private init; }
 
-    /// <summary>See <see cref="AttentionChunk{TMath}.Run"/>.</summary>
-    public delegate*<in AttentionQueries, float**, int, void> AttentionChunk { get; private init; }
-
-    /// <summary>See <see cref="AttentionChunk{TMath}.Merge"/>.</summary>
+    /// <summary>See <see cref="AttentionState.Merge{TMath}"/>.</summary>
     public delegate*<float*, float*, int, void> MergeAttention { get; private init; }
 
     /// <summary>See <see cref="StateScan{TMath}.Step"/>.</summary>
@@ -117,6 +117,14 @@ internal sealed unsafe class KernelSet
         _ => throw new NotSupportedException($"There is no kernel for {function} without a gate."),
     };
 
+    /// <summary>See <see cref="AttentionChunk{TMath, TCell, T}.Run"/>, for a cache that holds this.</summary>
+    public delegate*<in AttentionQueries, byte**, int, void> AttentionChunk(KvType type) => type switch
+    {
+        KvType.Q16 => _shortAttention,
+        KvType.Q8 => _byteAttention,
+        _ => _floatAttention,
+    };
+
     /// <summary>Matrix product for weights of a type: of panels if <see cref="PanelLayout"/> has one for it.</summary>
     /// <exception cref="NotSupportedException">There is none for this type.</exception>
     public delegate*<in MatMulTask, int, int, float*, void> MatMul(TensorType type)
@@ -138,8 +146,10 @@ internal sealed unsafe class KernelSet
             ReGlu = &GatedUnit<PortableMath, ReluGate>.Run,
             AddLora = &LoraProduct<PortableMath>.Add,
             GeluExactGlu = &GatedUnit<PortableMath, GeluExactGate>.Run,
-            AttentionChunk = &AttentionChunk<PortableMath>.Run,
-            MergeAttention = &AttentionChunk<PortableMath>.Merge,
+            _floatAttention = &AttentionChunk<PortableMath, FloatCell, float>.Run,
+            _shortAttention = &AttentionChunk<PortableMath, ShortCell, short>.Run,
+            _byteAttention = &AttentionChunk<PortableMath, ByteCell, sbyte>.Run,
+            MergeAttention = &AttentionState.Merge<PortableMath>,
             ScanStep = &StateScan<PortableMath>.Step,
             Convolve = &StateScan<PortableMath>.Convolve,
         };
@@ -165,8 +175,10 @@ internal sealed unsafe class KernelSet
             ReGlu = &GatedUnit<FusedMath, ReluGate>.Run,
             AddLora = &LoraProduct<FusedMath>.Add,
             GeluExactGlu = &GatedUnit<FusedMath, GeluExactGate>.Run,
-            AttentionChunk = &AttentionChunk<FusedMath>.Run,
-            MergeAttention = &AttentionChunk<FusedMath>.Merge,
+            _floatAttention = &AttentionChunk<FusedMath, FloatCell, float>.Run,
+            _shortAttention = &AttentionChunk<FusedMath, ShortCell, short>.Run,
+            _byteAttention = &AttentionChunk<FusedMath, ByteCell, sbyte>.Run,
+            MergeAttention = &AttentionState.Merge<FusedMath>,
             ScanStep = &StateScan<FusedMath>.Step,
             Convolve = &StateScan<FusedMath>.Convolve,
         };

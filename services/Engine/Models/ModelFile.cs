@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Slm.Engine.Execution;
 using Slm.Engine.Formats;
 
 namespace Slm.Engine.Models;
@@ -13,6 +14,7 @@ public sealed class ModelFile : IDisposable
         Gguf = gguf;
         Config = ModelConfig.FromGguf(gguf);
         QuantizationName = NameQuantization(gguf);
+        KvType = QuantizationName is "F32" or "F16" or "BF16" ? KvType.F32 : KvType.Q16;
         ParameterCount = gguf.Tensors.Sum(t => t.Elements);
         _sha256 = new Lazy<string>(() =>
         {
@@ -32,6 +34,12 @@ public sealed class ModelFile : IDisposable
 
     /// <summary>Type of most weights, such as "Q4_0".</summary>
     public string QuantizationName { get; }
+
+    /// <summary>
+    /// What keys and values of this model are best kept as: 16-bit integers beside quantized weights, whose products round far
+    /// more coarsely, and floats beside floats.
+    /// </summary>
+    public KvType KvType { get; }
 
     /// <summary>Elements of all tensors.</summary>
     public long ParameterCount { get; }

@@ -43,7 +43,7 @@ internal sealed class Deployment : IAsyncDisposable
         LocalPipeline? drafter = null;
         try
         {
-            var specs = settings.Plan(lease.Entry, lease.File.Config, options);
+            var specs = settings.Plan(lease.Entry, lease.File, options);
             var loading = new List<Task<StageInfo>>();
             for (var s = 0; s < specs.Length; s++)
             {
@@ -60,7 +60,7 @@ internal sealed class Deployment : IAsyncDisposable
                     Workers = engine.Workers,
                     BlockSize = specs[0].BlockSize,
                     MaxStepTokens = specs[0].MaxStepTokens,
-                    KvCacheBytes = specs[0].BlockCount * (long)specs[0].BlockSize * CachePlan.BytesPerToken(lease.File.Config),
+                    KvPositions = specs[0].BlockCount * (long)specs[0].BlockSize,
                 }));
             }
 

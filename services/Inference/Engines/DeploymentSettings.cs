@@ -11,12 +11,12 @@ using Slm.V1;
 namespace Slm.Inference.Engines;
 
 /// <summary>How a model is to be loaded; null leaves the choice to the service.</summary>
-internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long? KvCacheBytes, SpeculationKind? Speculation, string? DraftModel)
+internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long? KvCacheBytes, SpeculationKind? Speculation, string? DraftModel, KvType? KvType)
 {
     private const int BlockSize = 32;
 
     /// <summary>Everything left open.</summary>
-    public static DeploymentSettings Any { get; } = new(null, null, null, null, null);
+    public static DeploymentSettings Any { get; } = new(null, null, null, null, null, null);
 
     /// <summary>Reads a request.</summary>
     public static DeploymentSettings From(LoadModelRequest request) => new(
@@ -24,7 +24,8 @@ internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long?
         request.HasContextLength ? request.ContextLength : null,
         request.HasKvCacheBytes ? request.KvCacheBytes : null,
         RequestMapping.ToSpeculation(request.Speculation, "speculation"),
-        request.HasDraftModel ? request.DraftModel : null);
+        request.HasDraftModel ? request.DraftModel : null,
+        ToKvType(request.KvCacheType));
 
     /// <summary>True if a model loaded with <paramref name="loaded"/> is what this asks for.</summary>
     public bool IsMetBy(DeploymentSettings loaded) =>
@@ -32,12 +33,14 @@ internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long?
         && (ContextLength is null || ContextLength == loaded.ContextLength)
         && (KvCacheBytes is null || KvCacheBytes == loaded.KvCacheBytes)
         && (Speculation is null || Speculation == loaded.Speculation)
-        && (DraftModel is null || DraftModel == loaded.DraftModel);
+        && (DraftModel is null || DraftModel == loaded.DraftModel)
+        && (KvType is null || KvType == loaded.KvType);
 
     /// <summary>Checks the settings against a model and decides what each stage is to hold.</summary>
     /// <exception cref="FieldException">A setting does not fit the model.</exception>
-    public StageSpec[] Plan(CatalogEntry entry, ModelConfig config, InferenceOptions options)
+    public StageSpec[] Plan(CatalogEntry entry, ModelFile file, InferenceOptions options)
     {
+        var config = file.Config;
         if (Stages is { } stages && (stages < 1 || stages > config.LayerCount))
             throw Refuse("placement.stages", stages, $"from 1 to {config.LayerCount}, the number of layers of '{entry.Name}'");
         if (ContextLength is { } context && (context < 1 || context > config.ContextLength))
@@ -45,14 +48,24 @@ internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long?
         if (Speculation == SpeculationKind.Draft && DraftModel is null)
             throw new FieldException("draft_model", "draft_model must name a model where speculation is SPECULATION_DRAFT.");
         var longest = ContextLength ?? config.ContextLength;
-        var least = CachePlan.LeastBytes(config, BlockSize);
+        var type = KvType ?? options.KvType ?? file.KvType;
+        var least = CachePlan.LeastBytes(config, BlockSize, type);
         var bytes = KvCacheBytes ?? options.KvCacheBytes;
         if (bytes < least)
             throw Refuse("kv_cache_bytes", bytes, $"at least {least}, which hold {BlockSize} tokens of '{entry.Name}'");
-        var plan = CachePlan.For(config with { ContextLength = longest }, BlockSize, bytes, options.MaxRunning);
+        var plan = CachePlan.For(config with { ContextLength = longest }, BlockSize, type, bytes, options.MaxRunning);
         return [.. LayerRange.Split(config.LayerCount, Stages ?? 1).Select(range => new StageSpec(
-            entry.Name, entry.FileBytes, range.First, range.End, BlockSize, plan.BlockCount, options.MaxStepTokens, plan.StateSlots))];
+            entry.Name, entry.FileBytes, range.First, range.End, BlockSize, plan.BlockCount, options.MaxStepTokens, plan.StateSlots, type.ToString()))];
     }
+
+    private static KvType? ToKvType(KvCacheType type) => type switch
+    {
+        KvCacheType.Unspecified => null,
+        KvCacheType.F32 => Engine.Execution.KvType.F32,
+        KvCacheType.Q16 => Engine.Execution.KvType.Q16,
+        KvCacheType.Q8 => Engine.Execution.KvType.Q8,
+        _ => throw new FieldException("kv_cache_type", $"kv_cache_type is {(int)type}, which is not known."),
+    };
 
     private static FieldException Refuse(string field, long value, string rule) =>
         new(field, string.Create(CultureInfo.InvariantCulture, $"{field} must be {rule}, but is {value}."));

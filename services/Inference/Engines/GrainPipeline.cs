@@ -22,6 +22,8 @@ internal sealed class GrainPipeline(ModelConfig config, StageSpec shape, IReadOn
 
     public int StateSlots => shape.StateSlots;
 
+    public KvType KvType { get; } = Enum.Parse<KvType>(shape.KvType);
+
     /// <summary>Set where the silo stops: its stages go by themselves, and grains cannot be reached any more.</summary>
     public bool IsSiloStopping { get; set; }
 

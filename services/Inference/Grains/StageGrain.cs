@@ -27,7 +27,7 @@ internal sealed partial class StageGrain(SiloEngine engine, ILocalSiloDetails si
             if (_file.Entry.FileBytes != spec.FileBytes)
                 throw Refuse(Code.FailedPrecondition, $"The file of model '{spec.Model}' has {_file.Entry.FileBytes} bytes on silo {silo.SiloAddress} and {spec.FileBytes} where it is served from.");
             var range = new LayerRange(spec.FirstLayer, spec.EndLayer);
-            var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots };
+            var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = Enum.Parse<KvType>(spec.KvType) };
             // Reading and repacking weights takes long for a large file: not on this thread, and not between other models' steps.
             var stage = _stage = await Task.Run(() => Stage.Load(_file.File, range, options, engine.Workers));
             return new StageInfo(silo.SiloAddress.ToString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes);

@@ -12,17 +12,30 @@ public sealed unsafe class AttentionTests
     private static readonly (int HeadSize, int Positions, int Queries)[] Shapes =
         [(8, 1, 1), (20, 31, 2), (32, 33, 3), (64, 100, 5), (48, 300, 4), (96, 64, 1), (128, 529, 3), (6, 40, 2), (80, 257, 7), (24, 600, 1)];
 
-    public static TheoryData<string> Sets => [.. StepRunner.KernelSets];
+    public static TheoryData<string, KvType> Sets
+    {
+        get
+        {
+            var sets = new TheoryData<string, KvType>();
+            foreach (var set in StepRunner.KernelSets)
+            {
+                foreach (var type in Enum.GetValues<KvType>())
+                    sets.Add(set, type);
+            }
+
+            return sets;
+        }
+    }
 
     [Theory]
     [MemberData(nameof(Sets))]
-    public void Attention_over_the_chunks_of_a_cache_is_that_of_the_scalar_twin(string kernels)
+    public void Attention_over_the_chunks_of_a_cache_is_that_of_the_scalar_twin(string kernels, KvType type)
     {
         foreach (var (headSize, positions, queries) in Shapes)
         {
             foreach (var window in new[] { int.MaxValue, 50 })
             {
-                using var run = new Attention(kernels, headSize, positions, queries);
+                using var run = new Attention(kernels, type, headSize, positions, queries);
                 var all = Enumerable.Range(0, queries).ToArray();
                 run.Execute(all, window);
                 foreach (var q in all)
@@ -42,13 +55,13 @@ public sealed unsafe class AttentionTests
 
     [Theory]
     [MemberData(nameof(Sets))]
-    public void A_query_gets_the_same_bits_alone_and_in_company(string kernels)
+    public void A_query_gets_the_same_bits_alone_and_in_company(string kernels, KvType type)
     {
         foreach (var (headSize, positions, queries) in Shapes)
         {
             foreach (var window in new[] { int.MaxValue, 50 })
             {
-                using var run = new Attention(kernels, headSize, positions, queries);
+                using var run = new Attention(kernels, type, headSize, positions, queries);
                 run.Execute([.. Enumerable.Range(0, queries)], window);
                 var together = Enumerable.Range(0, queries).Select(q => run.Result(q).ToArray()).ToArray();
                 for (var q = 0; q < queries; q++)
@@ -70,13 +83,16 @@ public sealed unsafe class AttentionTests
         private readonly float[] _queries;
         private readonly NativeBuffer _states, _scores, _rows;
 
-        public Attention(string kernels, int headSize, int positions, int queries)
+        public Attention(string kernels, KvType type, int headSize, int positions, int queries)
         {
             _kernels = StepRunner.Kernels(kernels);
             (_headSize, _positions, _count) = (headSize, positions, queries);
-            _cache = new KvCache([null, new AttentionShape(6, 2, headSize, headSize)], 11, 64);
+            _cache = new KvCache([null, new AttentionShape(6, 2, headSize, headSize)], 11, 64, type);
             Keys = Random(positions * headSize, 2, positions);
             Values = Random(positions * headSize, 2, positions + 1);
+            var (originalKeys, originalValues) = (Keys, Values);
+            Keys = Rounded(Keys, headSize, type);
+            Values = Rounded(Values, headSize, type);
             _queries = Random(queries * headSize, 6, 3);
             _states = new NativeBuffer((queries + 1L) * AttentionState.Floats(_cache.Stride(1)) * 4);
             _scores = new NativeBuffer(queries * Chunk * 4L);
@@ -84,7 +100,7 @@ public sealed unsafe class AttentionTests
             _queries.CopyTo(new Span<float>(_rows.Pointer, _queries.Length));
             var nothing = stackalloc float[headSize];
             new Span<float>(nothing, headSize).Fill(float.NaN);
-            fixed (float* keys = Keys, values = Values)
+            fixed (float* keys = originalKeys, values = originalValues)
             {
                 for (var p = 0; p < Table.Length * 64; p++)
                 {
@@ -94,6 +110,7 @@ public sealed unsafe class AttentionTests
             }
         }
 
+        /// <summary>As the cache keeps them.</summary>
         public float[] Keys { get; }
 
         public float[] Values { get; }
@@ -131,13 +148,13 @@ public sealed unsafe class AttentionTests
             var results = stackalloc float*[queries.Length];
             var begin = stackalloc int[queries.Length];
             var end = stackalloc int[queries.Length];
-            var keys = stackalloc float*[AttentionState.ChunkTiles];
+            var keys = stackalloc byte*[AttentionState.ChunkTiles];
             using var fresh = new NativeBuffer(queries.Length * (long)AttentionState.Floats(_cache.Stride(1)) * 4);
             for (var start = 0; start < _positions; start += Chunk)
             {
                 var tiles = (Math.Min(Chunk, _positions - start) + 31) / 32;
                 for (var tile = 0; tile < tiles; tile++)
-                    keys[tile] = _cache.Keys(1, Table[(start + (tile * 32)) / 64], (start + (tile * 32)) % 64, 1);
+                    keys[tile] = _cache.Head(1, Table[(start + (tile * 32)) / 64], (start + (tile * 32)) % 64, 1);
                 for (var i = 0; i < queries.Length; i++)
                 {
                     var (from, to) = Range(queries[i], window);
@@ -159,7 +176,7 @@ public sealed unsafe class AttentionTests
                     Stride = _cache.Stride(1),
                     Scale = 1 / MathF.Sqrt(_headSize),
                 };
-                _kernels.AttentionChunk(in task, keys, tiles);
+                _kernels.AttentionChunk(_cache.Type)(in task, keys, tiles);
                 for (var i = 0; i < queries.Length; i++)
                 {
                     if (end[i] <= Math.Max(0, begin[i]))
@@ -183,6 +200,19 @@ public sealed unsafe class AttentionTests
         }
 
         private float* State(int q) => (float*)_states.Pointer + (q * AttentionState.Floats(_cache.Stride(1)));
+
+        /// <summary>Each row to multiples of its largest magnitude over the largest integer.</summary>
+        private static float[] Rounded(float[] rows, int size, KvType type)
+        {
+            if (type == KvType.F32)
+                return rows;
+            var largest = type == KvType.Q16 ? 32767 : 127;
+            return [.. rows.Chunk(size).SelectMany(row =>
+            {
+                var top = row.Max(MathF.Abs);
+                return row.Select(x => MathF.Round(x * (largest / top)) * (top / largest));
+            })];
+        }
 
         private static float[] Random(int count, float range, int seed)
         {

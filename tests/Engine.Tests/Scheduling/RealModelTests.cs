@@ -23,7 +23,7 @@ public sealed class RealModelTests
         {
             Threads = 2,
             Stages = 2,
-            KvCacheBytes = Math.Max(1, 12 * 32 * CachePlan.BytesPerToken(file.Config)),
+            KvPositions = 12 * 32,
             StateSlots = 5,
             MaxStepTokens = 40,
         });

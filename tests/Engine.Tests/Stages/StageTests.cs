@@ -97,7 +97,7 @@ public sealed class StageTests
     {
         using var file = ReferenceModel.Open("llama-untied-f32");
         using var workers = new WorkerPool(1);
-        var perBlock = CachePlan.BytesPerToken(file.Config) * 32;
+        var perBlock = CachePlan.BytesPerToken(file.Config, KvType.F32) * 32;
         var before = Environment.WorkingSet;
         using var stage = Stage.Load(
             file, new LayerRange(0, file.Config.LayerCount), new StageOptions { BlockCount = (int)((2L << 30) / perBlock) }, workers);
@@ -130,6 +130,6 @@ public sealed class StageTests
     [Fact]
     public void The_fingerprint_names_kernels_activations_and_cache()
     {
-        Assert.Matches("^(fma|portable)-a8b32-kvf32-[0-9]+$", Numerics.Fingerprint);
+        Assert.Matches("^(fma|portable)-a8b32-kvq16-[0-9]+$", Numerics.Fingerprint(KvType.Q16));
     }
 }
