@@ -191,7 +191,7 @@ public sealed class AdapterSchedulingTests : IAsyncLifetime
     private LocalPipeline Load(int blocks = 200) => LocalPipeline.Load(_file, new LocalPipelineOptions
     {
         Threads = 2,
-        KvCacheBytes = CachePlan.BytesPerToken(_file.Config) * 32 * blocks,
+        KvPositions = 32L * blocks,
     });
 
     /// <summary>By a pipeline of its own, in the slot the request names, one token a step.</summary>
