@@ -7,8 +7,11 @@ namespace Slm.Engine.Scheduling;
 /// <summary>A prompt as token ids, and how to continue it.</summary>
 public sealed record GenerationRequest
 {
-    /// <summary>At least one token.</summary>
+    /// <summary>At least one token. For an encoder-decoder model what the decoder starts with.</summary>
     public required int[] Prompt { get; init; }
+
+    /// <summary>What the encoder of an encoder-decoder model reads, at least one token; null for other models.</summary>
+    public int[]? EncoderInput { get; init; }
 
     /// <summary>How tokens are chosen and when to end.</summary>
     public SamplingOptions Sampling { get; init; } = new();

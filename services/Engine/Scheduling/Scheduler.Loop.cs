@@ -77,8 +77,14 @@ public sealed partial class Scheduler
                 Finish(sequence);
             }
 
-            var worked = RunBatch(_plan.Logits, StepOutput.Logits);
-            return RunBatch(_plan.Hidden, StepOutput.Hidden) || worked;
+            // What a failed step has taken away may be planned for the others.
+            var worked = _plan.Encode.Items.Count > 0;
+            if (!RunBatch(_plan.Encode, StepOutput.Hidden))
+                return true;
+            worked |= _plan.Logits.Items.Count + _plan.Hidden.Items.Count > 0;
+            RunBatch(_plan.Logits, StepOutput.Logits);
+            RunBatch(_plan.Hidden, StepOutput.Hidden);
+            return worked;
         }
 #pragma warning disable CA1031 // The loop must outlive any error: whoever waits gets it, and the next request a fresh start.
         catch (Exception error)
@@ -89,10 +95,11 @@ public sealed partial class Scheduler
         }
     }
 
+    /// <summary>Runs a part of the step, if there is something in it; false if it failed.</summary>
     private bool RunBatch(StepPart part, StepOutput output)
     {
         if (part.Items.Count == 0)
-            return false;
+            return true;
         ReadOnlyMemory<float> rows;
         try
         {
@@ -108,7 +115,7 @@ public sealed partial class Scheduler
             _plan.ForgetPrefixes();
             foreach (var item in part.Items)
                 Fail(item.Sequence, new PipelineFailedException($"A step of the model failed: {error.Message}", error));
-            return true;
+            return false;
         }
 
         Interlocked.Increment(ref _steps);
@@ -176,6 +183,14 @@ public sealed partial class Scheduler
             var before = sequence.Count;
             try
             {
+                if (part.Batch.Encodes)
+                {
+                    sequence.Encoded = true;
+                    _plan.Share(sequence);
+                    CountTokens(0, count);
+                    continue;
+                }
+
                 if (proposed > 0)
                 {
                     Verify(item, mine, width, now);

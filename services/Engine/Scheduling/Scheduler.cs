@@ -59,12 +59,16 @@ public sealed partial class Scheduler : IAsyncDisposable
             throw new ArgumentException("Speculation with a draft model needs one.", nameof(draft));
         if (draft is { StateSlots: > 0 })
             throw new ArgumentException($"The draft model has recurrent layers ({draft.Config.Architecture}), whose state cannot be taken back when a proposal is wrong.", nameof(draft));
+        if (draft is not null && (pipeline.Config.ReadsWholeTexts || draft.Config.ReadsWholeTexts))
+            throw new ArgumentException($"A draft model proposes tokens for models without an encoder only; these are '{pipeline.Config.Architecture}' and '{draft.Config.Architecture}'.", nameof(draft));
         _drafts = draft is null ? null : new DraftModel(draft, options.ChunkTokens);
         _adapters = new AdapterPool(pipeline);
         _blocks = new BlockManager(pipeline.BlockCount, pipeline.BlockSize);
         var capacity = (int)Math.Min(int.MaxValue, (long)pipeline.BlockCount * pipeline.BlockSize);
         ContextLength = Math.Min(options.ContextLength ?? pipeline.Config.ContextLength, capacity);
         _plan = new StepPlan(pipeline, options, _blocks) { Released = Released };
+        if (!pipeline.Config.IsCausal)
+            ContextLength = Math.Min(ContextLength, _plan.MaxTokens);
         _tag = EngineMetrics.Register(this, options.Model);
         new Thread(Loop) { IsBackground = true, Name = $"slm scheduler {options.Model}" }.Start();
     }
@@ -95,8 +99,9 @@ public sealed partial class Scheduler : IAsyncDisposable
     /// </summary>
     /// <exception cref="SamplingOptionException">A sampling value is out of range.</exception>
     /// <exception cref="ContextLengthExceededException">The prompt leaves no room for an answer.</exception>
-    /// <exception cref="ArgumentException">The prompt is empty or holds an id outside the vocabulary.</exception>
+    /// <exception cref="ArgumentException">The prompt or the encoder's input is empty, or holds an id outside the vocabulary.</exception>
     /// <exception cref="AdapterNotFoundException">The request names an adapter that is not loaded.</exception>
+    /// <exception cref="ModelTaskException">The model is an encoder, which has no next token.</exception>
     /// <exception cref="CapacityExceededException">Too many requests wait, or need too much memory (at the first MoveNextAsync).</exception>
     /// <exception cref="DeadlineExceededException">The request's time is up (while enumerating).</exception>
     /// <exception cref="PipelineFailedException">A step failed (while enumerating).</exception>
@@ -106,11 +111,13 @@ public sealed partial class Scheduler : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(request);
         request.Sampling.Validate(_pipeline.Config.VocabSize);
         request.Terms.Validate();
-        RequireTokens(request.Prompt, request.Sampling.MaxTokens == 0 ? 0 : 1);
+        RequireTask(generates: true);
+        var input = RequireInput(request.EncoderInput);
+        RequireTokens(request.Prompt, request.Sampling.MaxTokens == 0 ? 0 : 1, LimitBehind(input));
         if (request.Speculation == SpeculationKind.Draft && _drafts is null)
             throw new SamplingOptionException("speculation", "draft", "none or ngram: the model was loaded without a draft model");
         _adapters.Require(request.Adapter);
-        return EnumerateAsync(request, cancellationToken);
+        return EnumerateAsync(request, input, cancellationToken);
     }
 
     /// <summary>Log-probabilities of a continuation, from the unmodified distribution.</summary>
@@ -125,7 +132,13 @@ public sealed partial class Scheduler : IAsyncDisposable
     /// <inheritdoc cref="ScoreAsync(int[], int[], int, CancellationToken)"/>
     /// <param name="terms">How it shares the model with other requests.</param>
     /// <param name="adapter">Name of a loaded adapter; null: none.</param>
-    public async Task<ScoreResult> ScoreAsync(int[] context, int[] continuation, int topLogProbs, RequestTerms terms, string? adapter, CancellationToken cancellationToken)
+    public Task<ScoreResult> ScoreAsync(int[] context, int[] continuation, int topLogProbs, RequestTerms terms, string? adapter, CancellationToken cancellationToken) =>
+        ScoreAsync(context, continuation, null, topLogProbs, terms, adapter, cancellationToken);
+
+    /// <inheritdoc cref="ScoreAsync(int[], int[], int, RequestTerms, string?, CancellationToken)"/>
+    /// <param name="encoderInput">See <see cref="GenerationRequest.EncoderInput"/>.</param>
+    public async Task<ScoreResult> ScoreAsync(
+        int[] context, int[] continuation, int[]? encoderInput, int topLogProbs, RequestTerms terms, string? adapter, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(terms);
         terms.Validate();
@@ -134,14 +147,17 @@ public sealed partial class Scheduler : IAsyncDisposable
         new SamplingOptions { TopLogProbs = topLogProbs }.Validate();
         if (context.Length == 0 || continuation.Length == 0)
             throw new ArgumentException("Scoring needs at least one token of context and one of continuation.");
+        RequireTask(generates: true);
+        var input = RequireInput(encoderInput);
         int[] tokens = [.. context, .. continuation];
-        RequireTokens(tokens, 0);
-        var sequence = new ScoreSequence(context, continuation, topLogProbs) { Terms = terms, AdapterName = adapter };
+        RequireTokens(tokens, 0, LimitBehind(input));
+        var sequence = new ScoreSequence(context, continuation, topLogProbs) { Terms = terms, Input = input, AdapterName = adapter };
         return await AwaitAsync(sequence, sequence.Result, cancellationToken);
     }
 
     /// <summary>One vector for a text, [hidden], not normalized.</summary>
     /// <exception cref="ContextLengthExceededException">The text exceeds the context.</exception>
+    /// <exception cref="ModelTaskException">The model is an encoder-decoder.</exception>
     public Task<float[]> EmbedAsync(int[] tokens, PoolingKind pooling, CancellationToken cancellationToken = default) =>
         EmbedAsync(tokens, pooling, RequestTerms.Default, null, cancellationToken);
 
@@ -153,7 +169,8 @@ public sealed partial class Scheduler : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(terms);
         terms.Validate();
         ArgumentNullException.ThrowIfNull(tokens);
-        RequireTokens(tokens, 0);
+        RequireTask(generates: false);
+        RequireTokens(tokens, 0, ContextLength);
         var sequence = new EmbedSequence(tokens, pooling, _pipeline.Config.HiddenSize) { Terms = terms, AdapterName = adapter };
         return await AwaitAsync(sequence, sequence.Result, cancellationToken);
     }
@@ -203,14 +220,15 @@ public sealed partial class Scheduler : IAsyncDisposable
     }
 
     private async IAsyncEnumerable<GenerationEvent> EnumerateAsync(
-        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+        GenerationRequest request, EncoderInput? input, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         // Below 2^53, so that the reported seed survives JSON numbers.
         var seed = request.Sampling.Seed ?? (ulong)Random.Shared.NextInt64(1L << 53);
-        var sequence = new GenerationSequence(request, seed, ContextLength, _options.EventBuffer, _time)
+        var sequence = new GenerationSequence(request, seed, LimitBehind(input), _options.EventBuffer, _time)
         {
             Terms = request.Terms,
             AdapterName = request.Adapter,
+            Input = input,
             // A wrong proposal changes the state of recurrent layers, which cannot be taken back.
             Speculation = _pipeline.StateSlots == 0 && (request.Speculation ?? _options.Speculation) is var kind and not SpeculationKind.None ? new SpeculationState(kind, _options.DraftTokens) : null,
         };
@@ -257,7 +275,7 @@ public sealed partial class Scheduler : IAsyncDisposable
             if (excess >= _options.MaxWaiting)
                 throw new CapacityExceededException(Math.Max(0, excess), RetryAfter(1.0 / Math.Max(1, _plan.RunningCount)));
             var capacity = (long)_blocks.Total * _blocks.BlockSize;
-            sequence.Demand = sequence.Count + _plan.Lengths.Remaining(sequence);
+            sequence.Demand = sequence.Lead + sequence.Count + _plan.Lengths.Remaining(sequence);
             var tooMuch = _demand + sequence.Demand - (_options.MaxDemand * capacity);
             if (tooMuch > 0 && _inSystem > 0)
                 throw new CapacityExceededException(_demand, capacity, RetryAfter(tooMuch / Math.Min(_demand, capacity)));
@@ -292,12 +310,36 @@ public sealed partial class Scheduler : IAsyncDisposable
 
     private void Wake() => _wake.Set();
 
-    private void RequireTokens(int[] tokens, int room)
+    /// <summary>Most tokens of a decoder, whose encoder's input is in the cache too.</summary>
+    private int LimitBehind(EncoderInput? input) => Math.Min(ContextLength, (_blocks.Total * _blocks.BlockSize) - (input?.Positions ?? 0));
+
+    private void RequireTask(bool generates)
+    {
+        var config = _pipeline.Config;
+        if (generates && !config.IsCausal)
+            throw new ModelTaskException($"The model is an encoder ('{config.Architecture}'), which makes embeddings: it neither generates nor scores text.");
+        if (!generates && config.Encoder is not null)
+            throw new ModelTaskException($"The model is an encoder-decoder ('{config.Architecture}'), which generates text: it makes no embeddings.");
+    }
+
+    private EncoderInput? RequireInput(int[]? tokens)
+    {
+        if (_pipeline.Config.Encoder is null)
+            return tokens is null ? null : throw new ArgumentException($"The model ('{_pipeline.Config.Architecture}') has no encoder to read the input.", nameof(tokens));
+        if (tokens is null or [])
+            throw new ArgumentException("The encoder's input is empty.", nameof(tokens));
+
+        // All of it is computed in one step, and some of the cache is for the decoder.
+        RequireTokens(tokens, 0, Math.Min(Math.Min(_pipeline.Config.ContextLength, _plan.MaxTokens), (_blocks.Total - 1) * _blocks.BlockSize));
+        return new EncoderInput((int[])tokens.Clone(), _blocks.BlockSize);
+    }
+
+    private void RequireTokens(int[] tokens, int room, int limit)
     {
         if (tokens.Length == 0)
             throw new ArgumentException("The prompt is empty.", nameof(tokens));
-        if (tokens.Length > ContextLength - room)
-            throw new ContextLengthExceededException(tokens.Length, ContextLength);
+        if (tokens.Length > limit - room)
+            throw new ContextLengthExceededException(tokens.Length, limit);
         var vocabulary = _pipeline.Config.VocabSize;
         for (var i = 0; i < tokens.Length; i++)
         {

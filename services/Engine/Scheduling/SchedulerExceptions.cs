@@ -67,6 +67,9 @@ public sealed class AdapterLimitException(int limit, IReadOnlyList<string> loade
     public int Limit { get; } = limit;
 }
 
+/// <summary>The model is not made for what was asked of it, as an encoder is not made for generating text.</summary>
+public sealed class ModelTaskException(string message) : Exception(message);
+
 /// <summary>A step failed in the pipeline; the requests of that step end with this, others go on.</summary>
 public sealed class PipelineFailedException(string message, Exception inner) : Exception(message, inner);
 

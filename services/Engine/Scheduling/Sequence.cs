@@ -37,6 +37,18 @@ internal abstract class Sequence(int[] tokens, int promptLength)
     /// <summary>KV blocks in order of position.</summary>
     public List<int> Blocks { get; } = [];
 
+    /// <summary>What the model's encoder reads before; null for a model without one.</summary>
+    public EncoderInput? Input { get; init; }
+
+    /// <summary>What the encoder makes of <see cref="Input"/> is in the blocks.</summary>
+    public bool Encoded { get; set; }
+
+    /// <summary>Positions of whole blocks that <see cref="Input"/> takes before those of the sequence's own tokens.</summary>
+    public int Lead => Input?.Positions ?? 0;
+
+    /// <summary>Positions in the blocks that are computed, those of the encoder included.</summary>
+    public int Filled => Input is null || Encoded ? Lead + Computed : 0;
+
     /// <summary>How it shares the model.</summary>
     public RequestTerms Terms { get; init; } = RequestTerms.Default;
 
@@ -46,8 +58,8 @@ internal abstract class Sequence(int[] tokens, int promptLength)
     /// <summary>That adapter, held from submission to the end.</summary>
     public LoadedAdapter? Adapter { get; set; }
 
-    /// <summary>Whose computed prefixes it may use.</summary>
-    public PrefixScope Scope => new(Terms.Scope, Adapter?.Number ?? 0);
+    /// <summary>Whose computed prefixes it may use: those of exactly the same encoder input, which is seen from all that follows.</summary>
+    public PrefixScope Scope => new(Input?.Scope(Terms.Scope) ?? Terms.Scope, Adapter?.Number ?? 0);
 
     /// <summary>Whose it is; set when it is queued.</summary>
     public ClientShare Share { get; set; } = null!;
@@ -140,6 +152,10 @@ internal abstract class Sequence(int[] tokens, int promptLength)
     /// <summary>Rank: priority, then arrival.</summary>
     public bool Precedes(Sequence other) =>
         Terms.Priority != other.Terms.Priority ? Terms.Priority < other.Terms.Priority : Arrival < other.Arrival;
+
+    /// <summary>What a full block holds: tokens, and behind the encoder's input -1.</summary>
+    public ReadOnlySpan<int> BlockTokens(int block, int size) =>
+        block * size < Lead ? Input!.Padded.AsSpan(block * size, size) : Tokens.Slice((block * size) - Lead, size);
 
     public ReadOnlySpan<int> BlockSpan(int blocks) => CollectionsMarshal.AsSpan(Blocks)[..blocks];
 

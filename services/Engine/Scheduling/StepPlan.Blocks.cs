@@ -20,10 +20,10 @@ internal sealed partial class StepPlan
         }
 
         var size = _blocks.BlockSize;
-        for (var next = sequence.NodeBlocks; (next + 1) * size <= sequence.Computed; next++)
+        for (var next = sequence.NodeBlocks; (next + 1) * size <= sequence.Filled; next++)
         {
             var own = sequence.Blocks[next];
-            if (_tree.Add(sequence.Scope, sequence.Node, sequence.Tokens.Slice(next * size, size), own) is not { } node)
+            if (_tree.Add(sequence.Scope, sequence.Node, sequence.BlockTokens(next, size), own) is not { } node)
                 return;
             if (node.Block != own)
             {
@@ -82,15 +82,24 @@ internal sealed partial class StepPlan
     private bool TryHold(Sequence sequence)
     {
         // Rows that are still needed must be computed, and so the last token always.
-        var known = _tree?.Match(sequence.Scope, sequence.Tokens[..Math.Max(0, Math.Min(sequence.FirstRow, sequence.FeedEnd - 1))]) ?? default;
+        var beginning = sequence.Tokens[..Math.Max(0, Math.Min(sequence.FirstRow, sequence.FeedEnd - 1))];
+        var known = _tree?.Match(sequence.Scope, sequence.Input is { } input ? [.. input.Padded, .. beginning] : beginning) ?? default;
         if (HasState)
             known = new PrefixMatch(PrefixTree.WithState(known.Node), null, 0);
         PrefixTree.Collect(known.Node, sequence.Blocks);
+        if (sequence.Blocks.Count * _blocks.BlockSize < sequence.Lead)
+        {
+            // A part of the encoder's input is of no use: its end is seen from its beginning.
+            known = default;
+            sequence.Blocks.Clear();
+        }
+
         foreach (var block in sequence.Blocks)
             _blocks.Retain(block);
         sequence.Node = known.Node;
         sequence.NodeBlocks = sequence.Blocks.Count;
-        sequence.Computed = sequence.Blocks.Count * _blocks.BlockSize;
+        sequence.Encoded = sequence.Input is not null && known.Node is not null;
+        sequence.Computed = Math.Max(0, (sequence.Blocks.Count * _blocks.BlockSize) - sequence.Lead);
         var missing = MissingBlocks(sequence, 1);
         if (_running.Count > 0)
         {
@@ -124,12 +133,13 @@ internal sealed partial class StepPlan
             sequence.Computed += known.TailTokens;
         }
 
-        _blocks.TryCover(sequence.Blocks, sequence.Count);
+        _blocks.TryCover(sequence.Blocks, sequence.Lead + sequence.Count);
         if (sequence.Started is null && _tree is not null)
         {
-            sequence.Reused = sequence.Computed;
-            Interlocked.Add(ref _promptTokens, sequence.PromptLength);
-            Interlocked.Add(ref _reusedTokens, sequence.Computed);
+            var read = sequence.Input?.Tokens.Length ?? 0;
+            sequence.Reused = sequence.Computed + (sequence.Encoded ? read : 0);
+            Interlocked.Add(ref _promptTokens, sequence.PromptLength + read);
+            Interlocked.Add(ref _reusedTokens, sequence.Reused);
         }
 
         return true;
@@ -137,12 +147,12 @@ internal sealed partial class StepPlan
 
     /// <summary>Blocks a sequence lacks for its present tokens and some more.</summary>
     private int MissingBlocks(Sequence sequence, int more) =>
-        Math.Max(0, Math.Min(_blocks.Total, _blocks.BlocksFor(sequence.Count + more)) - sequence.Blocks.Count);
+        Math.Max(0, Math.Min(_blocks.Total, _blocks.BlocksFor(sequence.Lead + sequence.Count + more)) - sequence.Blocks.Count);
 
     /// <summary>Gets a decoding sequence its next block; false if it had to give way itself.</summary>
     private bool Cover(Sequence sequence, int tokens)
     {
-        while (!_blocks.TryCover(sequence.Blocks, tokens))
+        while (!_blocks.TryCover(sequence.Blocks, sequence.Lead + tokens))
         {
             var victim = NewestPaused() ?? _running[^1];
             Preempt(victim);
@@ -165,7 +175,7 @@ internal sealed partial class StepPlan
 
         if (urgent is null)
             return;
-        var needed = _blocks.BlocksFor(urgent.Count + 1);
+        var needed = _blocks.BlocksFor(urgent.Lead + urgent.Count + 1);
         var available = _blocks.Available;
         var places = MaxRunning - _running.Count;
         foreach (var sequence in _running)
@@ -186,7 +196,7 @@ internal sealed partial class StepPlan
     /// <summary>Gives up a sequence's blocks; what they hold is kept while there is room.</summary>
     private void Release(Sequence sequence)
     {
-        var tail = sequence.Computed - (sequence.NodeBlocks * _blocks.BlockSize);
+        var tail = sequence.Filled - (sequence.NodeBlocks * _blocks.BlockSize);
         if (_tree is not null && !HasState && !sequence.Doubtful && sequence.CopySource is null && tail > 0 && tail < _blocks.BlockSize && sequence.Blocks.Count > sequence.NodeBlocks)
             _tree.AddTail(sequence.Scope, sequence.Node, sequence.Tokens.Slice(sequence.Computed - tail, tail), sequence.Blocks[sequence.NodeBlocks]);
         if (sequence.CopySource is { } source)
@@ -197,6 +207,7 @@ internal sealed partial class StepPlan
         sequence.Node = null;
         sequence.NodeBlocks = 0;
         sequence.Computed = 0;
+        sequence.Encoded = false;
         sequence.Doubtful = false;
         Released?.Invoke(sequence);
     }

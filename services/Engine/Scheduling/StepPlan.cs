@@ -58,7 +58,9 @@ internal sealed partial class StepPlan
     private long _preemptions;
     private long _promptTokens;
     private long _reusedTokens;
+    private readonly bool _wholeTexts;
     private int _tokensLeft;
+    private int _inputLeft;
     private int _rowsLeft;
     private long _now;
 
@@ -66,7 +68,10 @@ internal sealed partial class StepPlan
     {
         _blocks = blocks;
         _slots = new StateSlots(pipeline.StateSlots);
-        _tree = options.PrefixSharing ? new PrefixTree(blocks) { StateReleased = _slots.Release } : null;
+        _wholeTexts = !pipeline.Config.IsCausal;
+
+        // Keys and values depend on all of the text where all of it is seen.
+        _tree = options.PrefixSharing && !_wholeTexts ? new PrefixTree(blocks) { StateReleased = _slots.Release } : null;
         _maxTokens = Math.Min(options.MaxStepTokens ?? pipeline.MaxStepTokens, pipeline.MaxStepTokens);
         _maxRows = Math.Min(_maxTokens, options.MaxLogitRows ?? Math.Max(16, (1 << 24) / pipeline.Config.VocabSize));
         _chunkTokens = options.ChunkTokens;
@@ -97,8 +102,14 @@ internal sealed partial class StepPlan
     /// <summary>How long answers are, to predict those to come.</summary>
     public AnswerLengths Lengths { get; } = new();
 
+    /// <summary>Most tokens of a step, and so of a text or an encoder's input, which are computed in one.</summary>
+    public int MaxTokens => _maxTokens;
+
     /// <summary>Called when a sequence gives its blocks up.</summary>
     public Action<Sequence>? Released { get; init; }
+
+    /// <summary>What the encoder has to read, before anything else.</summary>
+    public StepPart Encode { get; } = new();
 
     /// <summary>What needs logits.</summary>
     public StepPart Logits { get; } = new();
@@ -131,17 +142,24 @@ internal sealed partial class StepPlan
         return _scratch;
     }
 
-    /// <summary>Fills <see cref="Logits"/> and <see cref="Hidden"/>; both empty means that there is nothing to do.</summary>
+    /// <summary>Fills <see cref="Encode"/>, <see cref="Logits"/> and <see cref="Hidden"/>; all empty means that there is nothing to do.</summary>
     public void Build(long now)
     {
         _now = now;
         _tokensLeft = _maxTokens;
         _rowsLeft = _maxRows;
+        Encode.Clear();
+        Encode.Batch.Encodes = true;
         Logits.Clear();
         Hidden.Clear();
         MakeRoomForUrgent();
+        _inputLeft = _maxTokens;
         if (Decode())
+        {
             _tokensLeft = Math.Min(_tokensLeft, _chunkTokens);
+            _inputLeft = Math.Min(_inputLeft, _chunkTokens);
+        }
+
         Prefill();
         AddStateCopies();
         Count();
@@ -181,7 +199,7 @@ internal sealed partial class StepPlan
     {
         var proposal = sequence.Speculation is { } state ? state.Proposal : default;
         var count = Math.Min(Math.Min(proposal.Length, spare), sequence.MostPerStep - 1);
-        if (count <= 0 || sequence.FirstRow != sequence.Computed || !_blocks.TryCover(sequence.Blocks, sequence.Computed + 1 + count))
+        if (count <= 0 || sequence.FirstRow != sequence.Computed || !_blocks.TryCover(sequence.Blocks, sequence.Lead + sequence.Computed + 1 + count))
         {
             Plan(sequence);
             return 0;
@@ -190,7 +208,9 @@ internal sealed partial class StepPlan
         var start = sequence.Computed;
         _draft[0] = sequence.Tokens[start];
         proposal[..count].CopyTo(_draft.AsSpan(1));
-        Logits.Batch.Add(_draft.AsSpan(0, count + 1), start, sequence.BlockSpan(_blocks.BlocksFor(start + 1 + count)), count + 1, adapter: sequence.Adapter?.Slot ?? 0);
+        Logits.Batch.Add(
+            _draft.AsSpan(0, count + 1), start, sequence.BlockSpan(_blocks.BlocksFor(sequence.Lead + start + 1 + count)), count + 1,
+            adapter: sequence.Adapter?.Slot ?? 0, encoderTokens: sequence.Input?.Tokens.Length ?? 0);
         Logits.Items.Add(new PlannedItem(sequence, start, count + 1, count + 1, count));
         sequence.Share.Served += ClientLedger.GeneratedWeight;
         _tokensLeft -= count + 1;
@@ -218,12 +238,19 @@ internal sealed partial class StepPlan
         while (_tokensLeft > 0 && TakeNext(blocked) is { } sequence)
         {
             // Nobody overtakes one that does not fit.
-            if (sequence.Running || TryAdmit(sequence))
+            if (Fits(sequence) && (sequence.Running || TryAdmit(sequence)))
                 Plan(sequence);
             else
                 blocked = true;
         }
     }
+
+    /// <summary>Whether the step has room for what cannot be cut. The first encoder input always fits: cutting it is no way to hold it off.</summary>
+    private bool Fits(Sequence sequence) => sequence switch
+    {
+        { Input: { } input, Encoded: false } => Encode.Items.Count == 0 || input.Tokens.Length <= _inputLeft,
+        _ => !_wholeTexts || sequence.FeedEnd <= _tokensLeft,
+    };
 
     /// <summary>Takes the next sequence from the scratch list.</summary>
     private Sequence? TakeNext(bool runningOnly)
@@ -252,6 +279,16 @@ internal sealed partial class StepPlan
     /// <summary>Adds the next chunk of a sequence, as long as the step has tokens and rows left.</summary>
     private void Plan(Sequence sequence)
     {
+        if (sequence is { Input: { } input, Encoded: false })
+        {
+            Encode.Batch.Add(input.Tokens, 0, sequence.BlockSpan(_blocks.BlocksFor(sequence.Lead)), 0, adapter: sequence.Adapter?.Slot ?? 0);
+            Encode.Items.Add(new PlannedItem(sequence, 0, input.Tokens.Length, 0, 0));
+            sequence.Started ??= _now;
+            sequence.Share.Served += input.Tokens.Length;
+            _inputLeft -= input.Tokens.Length;
+            return;
+        }
+
         var start = sequence.Computed;
         var end = Math.Min(sequence.FeedEnd, start + _tokensLeft);
         var logits = sequence.Output == StepOutput.Logits;
@@ -263,7 +300,9 @@ internal sealed partial class StepPlan
         end = CutForState(sequence, start, end);
         var rows = Math.Max(0, end - firstRow);
         var part = logits ? Logits : Hidden;
-        part.Batch.Add(sequence.Tokens[start..end], start, sequence.BlockSpan(_blocks.BlocksFor(end)), rows, sequence.StateSlot, sequence.Adapter?.Slot ?? 0);
+        part.Batch.Add(
+            sequence.Tokens[start..end], start, sequence.BlockSpan(_blocks.BlocksFor(sequence.Lead + end)), rows, sequence.StateSlot,
+            adapter: sequence.Adapter?.Slot ?? 0, encoderTokens: sequence.Input?.Tokens.Length ?? 0);
         Restore(sequence);
         part.Items.Add(new PlannedItem(sequence, start, end - start, rows, 0));
         if (sequence.CopySource is { } source)

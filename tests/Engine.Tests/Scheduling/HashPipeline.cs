@@ -16,7 +16,7 @@ internal sealed class HashPipeline : IPipeline
     private readonly (ulong Hash, int Count)[] _states;
     private float[] _rows = [];
 
-    public HashPipeline(int vocab = 50, int blockSize = 4, int blockCount = 64, int maxStepTokens = 32, int context = 200, SemaphoreSlim? gate = null, ulong salt = 1, int stateSlots = 0)
+    public HashPipeline(int vocab = 50, int blockSize = 4, int blockCount = 64, int maxStepTokens = 32, int context = 200, SemaphoreSlim? gate = null, ulong salt = 1, int stateSlots = 0, bool causal = true, bool encoder = false)
     {
         BlockSize = blockSize;
         BlockCount = blockCount;
@@ -39,6 +39,8 @@ internal sealed class HashPipeline : IPipeline
             ContextLength = context,
             NormEpsilon = 1e-5f,
             Rope = new RopeConfig { Base = 10000, Dimensions = 8, NeoX = false },
+            IsCausal = causal,
+            Encoder = encoder ? new EncoderConfig(1, 3) : null,
         };
     }
 
@@ -70,9 +72,12 @@ internal sealed class HashPipeline : IPipeline
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     /// <summary>The logits after <paramref name="tokens"/>, computed without any cache.</summary>
-    public float[] Reference(ReadOnlySpan<int> tokens)
+    /// <param name="encoder">What the encoder has read.</param>
+    public float[] Reference(ReadOnlySpan<int> tokens, ReadOnlySpan<int> encoder = default)
     {
         var hash = _salt;
+        foreach (var token in encoder)
+            hash = Mix(hash, token);
         foreach (var token in tokens)
             hash = Mix(hash, token);
         var row = new float[Config.VocabSize];
@@ -91,7 +96,11 @@ internal sealed class HashPipeline : IPipeline
             _cache.AsSpan(copy.From * BlockSize, BlockSize).CopyTo(_cache.AsSpan(copy.To * BlockSize));
         foreach (ref readonly var item in batch.Items)
         {
-            var blocks = batch.BlocksOf(item);
+            if ((!Config.IsCausal || batch.Encodes) && item.StartPosition > 0)
+                throw new InvalidOperationException("A text was cut.");
+            if (Config.Encoder is not null && batch.Encodes == item.EncoderTokens > 0)
+                throw new InvalidOperationException($"A step of {item.EncoderTokens} encoder tokens encodes: {batch.Encodes}.");
+            var blocks = batch.BlocksOf(item)[item.LeadingBlocks(BlockSize)..];
             for (var t = 0; t < item.Count; t++)
             {
                 var position = item.StartPosition + t;
@@ -110,12 +119,15 @@ internal sealed class HashPipeline : IPipeline
                 continue;
             }
 
-            var blocks = batch.BlocksOf(item);
+            var input = batch.BlocksOf(item);
+            var blocks = input[item.LeadingBlocks(BlockSize)..];
             for (var t = 0; t < item.Count; t++)
             {
                 if (!batch.OutputRows.Contains(item.FirstToken + t))
                     continue;
                 var hash = _salt;
+                for (var i = 0; i < item.EncoderTokens; i++)
+                    hash = Mix(hash, _cache[input[i / BlockSize] * BlockSize + i % BlockSize]);
                 for (var position = 0; position <= item.StartPosition + t; position++)
                     hash = Mix(hash, _cache[blocks[position / BlockSize] * BlockSize + position % BlockSize]);
                 Fill(_rows.AsSpan(written++ * width, width), hash);

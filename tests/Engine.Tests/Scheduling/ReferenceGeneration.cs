@@ -14,7 +14,7 @@ internal static class ReferenceGeneration
         var sampler = new TokenSampler();
         while (true)
         {
-            var logits = pipeline.Reference([.. tokens]);
+            var logits = pipeline.Reference([.. tokens], request.EncoderInput);
             var token = sampler.Sample(logits, request.Sampling, request.Sampling.Seed!.Value, tokens.Count, counts);
             tokens.Add(token);
             counts.AddGenerated(token);
