@@ -80,7 +80,7 @@ public sealed partial class TextModel
     {
         if (file.Config.VocabSize != draft.Config.VocabSize)
             throw new ModelFormatException($"The draft model '{draft.Name}' has a vocabulary of {draft.Config.VocabSize} tokens, the model '{file.Name}' one of {file.Config.VocabSize}; they must be the same.");
-        if (file.Gguf.Metadata.GetValueOrDefault("tokenizer.ggml.tokens") is not string[] ours || draft.Gguf.Metadata.GetValueOrDefault("tokenizer.ggml.tokens") is not string[] theirs)
+        if (file.Source.Metadata.GetValueOrDefault("tokenizer.ggml.tokens") is not string[] ours || draft.Source.Metadata.GetValueOrDefault("tokenizer.ggml.tokens") is not string[] theirs)
             return;
         for (var id = 0; id < Math.Min(ours.Length, theirs.Length); id++)
         {
@@ -98,7 +98,7 @@ public sealed partial class TextModel
     public static TextModel Create(ModelFile file, IPipeline pipeline, TextModelOptions options, IReadOnlyList<IDisposable>? owned = null, IPipeline? draft = null)
     {
         ArgumentNullException.ThrowIfNull(file);
-        var tokenizer = TokenizerLoader.FromGguf(file.Gguf.Metadata);
+        var tokenizer = TokenizerLoader.FromGguf(file.Source.Metadata);
         return new TextModel(
             new TextModelParts
             {
@@ -139,7 +139,7 @@ public sealed partial class TextModel
 
     /// <summary>GGUF key <c>{architecture}.pooling_type</c>: 1 mean, 2 first token, 3 last token.</summary>
     private static PoolingKind PoolingOf(ModelFile file) =>
-        file.Gguf.Metadata.TryGetValue($"{file.Config.Architecture}.pooling_type", out var value) && value is uint kind
+        file.Source.Metadata.TryGetValue($"{file.Config.Architecture}.pooling_type", out var value) && value is uint kind
             ? kind switch { 2 => PoolingKind.Cls, 3 => PoolingKind.Last, _ => PoolingKind.Mean }
             : PoolingKind.Mean;
 }

@@ -124,8 +124,8 @@ internal static class EngineMeasurement
 
     private static long BytesPerToken(ModelFile file)
     {
-        var all = file.Gguf.Tensors.Sum(t => t.ByteLength);
-        return file.Gguf.TryGetTensor("output.weight", out _) && file.Gguf.TryGetTensor("token_embd.weight", out var embedding) ? all - embedding!.ByteLength : all;
+        var all = file.Source.Tensors.Sum(t => t.ByteLength);
+        return file.Source.TryGetTensor("output.weight", out _) && file.Source.TryGetTensor("token_embd.weight", out var embedding) ? all - embedding!.ByteLength : all;
     }
 
     private static double PeakRssMib()

@@ -70,8 +70,8 @@ internal static class SpeculationMeasurement
 
     private static int[] Opening(ModelFile file)
     {
-        if (file.Gguf.Metadata.ContainsKey("tokenizer.ggml.tokens"))
-            return TokenizerLoader.FromGguf(file.Gguf.Metadata).Encode(Story, addSpecialTokens: true).Ids;
+        if (file.Source.Metadata.ContainsKey("tokenizer.ggml.tokens"))
+            return TokenizerLoader.FromGguf(file.Source.Metadata).Encode(Story, addSpecialTokens: true).Ids;
         var random = new Random(1);
         return [.. Enumerable.Range(0, 64).Select(_ => random.Next(file.Config.VocabSize))];
     }

@@ -43,7 +43,7 @@ public sealed class GgufExportTests
         Assert.False(file.Config.Rope.NeoX);
         Assert.Equal(model.Layout.Length, file.ParameterCount);
         Assert.Equal("F16", file.QuantizationName);
-        var tokenizer = TokenizerLoader.FromGguf(file.Gguf.Metadata);
+        var tokenizer = TokenizerLoader.FromGguf(file.Source.Metadata);
         var ids = new List<ushort>();
         const string Text = "Tom sees a ball. Mia likes the moon";
         model.Vocabulary.CreateEncoder().Encode(Text, ids);

@@ -23,7 +23,7 @@ internal static class TextScoring
     public static async Task<PerplexityResult> RunAsync(
         ModelFile file, string textPath, int? chunk, int? maxChunks, int? threads, KvType? kvType, IInputObserver? observer, IProgress<(int Done, int All)>? progress, CancellationToken cancellationToken)
     {
-        var tokenizer = TokenizerLoader.FromGguf(file.Gguf.Metadata);
+        var tokenizer = TokenizerLoader.FromGguf(file.Source.Metadata);
         var text = await File.ReadAllTextAsync(textPath, cancellationToken);
         var ids = tokenizer.Encode(text, addSpecialTokens: false).Ids;
         if (tokenizer.Special is { AddsBos: true, Bos: { } bos })

@@ -59,7 +59,7 @@ internal static class DescribeCommand
                 Architecture = config.Architecture,
                 Quantization = file.QuantizationName,
                 Parameters = file.ParameterCount,
-                FileBytes = file.Gguf.FileBytes,
+                FileBytes = file.Source.FileBytes,
                 ContextLength = config.ContextLength,
             },
             Layers = config.LayerCount,
@@ -69,16 +69,16 @@ internal static class DescribeCommand
             HeadSize = config.HeadSize,
             FeedForwardSize = config.FeedForwardSize,
             VocabSize = config.VocabSize,
-            Tokenizer = file.Gguf.Metadata.GetValueOrDefault(TokenizerModelKey) as string ?? "",
+            Tokenizer = file.Source.Metadata.GetValueOrDefault(TokenizerModelKey) as string ?? "",
             HasChatTemplate = HasChatTemplate(file),
             Memory = new MemoryUse
             {
-                WeightBytes = file.Gguf.Tensors.Sum(t => t.ByteLength),
+                WeightBytes = file.Source.Tensors.Sum(t => t.ByteLength),
                 KvBytesPerToken = CachePlan.BytesPerToken(config, file.KvType),
                 StateBytesPerSequence = CachePlan.BytesPerState(config),
             },
         };
-        foreach (var (key, value) in file.Gguf.Metadata.Where(m => m.Key.StartsWith("general.", StringComparison.Ordinal) && m.Value is not Array))
+        foreach (var (key, value) in file.Source.Metadata.Where(m => m.Key.StartsWith("general.", StringComparison.Ordinal) && m.Value is not Array))
             description.Metadata[key] = Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
         var ranges = LayerRange.Split(config.LayerCount, stages);
         for (var s = 0; s < ranges.Length; s++)
@@ -89,7 +89,7 @@ internal static class DescribeCommand
                 FirstLayer = ranges[s].First,
                 EndLayer = ranges[s].End,
                 Silo = "this process",
-                WeightBytes = file.Gguf.Tensors.Where(t => IsOf(t.Name, ranges[s], s == 0, s == ranges.Length - 1)).Sum(t => t.ByteLength),
+                WeightBytes = file.Source.Tensors.Where(t => IsOf(t.Name, ranges[s], s == 0, s == ranges.Length - 1)).Sum(t => t.ByteLength),
                 HasEmbedding = s == 0,
                 HasHead = s == ranges.Length - 1,
             });
@@ -101,7 +101,7 @@ internal static class DescribeCommand
     {
         try
         {
-            return TokenizerLoader.FromGguf(file.Gguf.Metadata).Info.ChatTemplate is not null;
+            return TokenizerLoader.FromGguf(file.Source.Metadata).Info.ChatTemplate is not null;
         }
         catch (TokenizerFormatException)
         {

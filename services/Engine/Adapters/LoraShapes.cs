@@ -51,7 +51,7 @@ internal sealed class LoraShapes(string adapter, ModelFile model)
     /// <summary>Shape of the model's matrix; the head may be the embedding's matrix, which it then changes for itself alone.</summary>
     private (long Columns, long Rows, long Experts) Matrix(string target, string from)
     {
-        if (!model.Gguf.TryGetTensor(target, out var tensor) && !(target == Head && model.Gguf.TryGetTensor(Embedding, out tensor)))
+        if (!model.Source.TryGetTensor(target, out var tensor) && !(target == Head && model.Source.TryGetTensor(Embedding, out tensor)))
             throw new AdapterFormatException(adapter, from, $"'{from}' changes the tensor '{target}', which the model '{model.Name}' does not have. It was made for another model.");
         if (tensor.Shape.Count is 2 or 3)
             return (tensor.Shape[0], tensor.Shape[1], At(tensor.Shape, 2));

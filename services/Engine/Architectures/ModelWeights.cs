@@ -27,7 +27,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     public ExpertCache? ExpertCache => expertCache;
 
     /// <summary>True if the file has the tensor.</summary>
-    public bool Has(string name) => file.Gguf.TryGetTensor(name, out _);
+    public bool Has(string name) => file.Source.TryGetTensor(name, out _);
 
     /// <summary>Matrix <c>name.weight</c> [rows, columns] with <c>name.bias</c> if that exists.</summary>
     /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
@@ -53,7 +53,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
             whole.Memory.Slice(first, count).CopyTo(bias.Memory);
         }
 
-        return Slice(tensor, columns, first, count, bias, index: 0, matrices: 1);
+        return Slice(file.Source.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns)), tensor, columns, count, bias, index: 0, matrices: 1, first);
     }
 
     /// <summary>The matrices [rows, columns] of the experts in tensor <c>name.weight</c> [experts, rows, columns].</summary>
@@ -61,7 +61,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     public Linear[] Experts(string name, int columns, int rows, int experts)
     {
         var tensor = Find(name + ".weight", columns, rows, experts);
-        return [.. Enumerable.Range(0, experts).Select(expert => Slice(tensor, columns, (long)expert * rows, rows, bias: null, expert, experts))];
+        return [.. Enumerable.Range(0, experts).Select(expert => Slice(file.Source.Matrix(tensor, expert), tensor, columns, rows, bias: null, expert, experts))];
     }
 
     /// <summary>The same for an <see cref="ExpertCache"/>: they stay in the file.</summary>
@@ -69,12 +69,12 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     public StoredMatrices StoredExperts(string name, int columns, int rows, int experts)
     {
         var tensor = Find(name + ".weight", columns, rows, experts);
-        var start = file.Gguf.Pointer(tensor);
+        var start = file.Source.Pointer(tensor);
         var bytes = TensorTypes.RowBytes(tensor.Type, columns) * rows;
         return new StoredMatrices(
             [.. Enumerable.Range(0, experts).Select(expert =>
                 new Linear(start + (expert * bytes), tensor.Type, rows, columns, bias: null, kernels) { Name = tensor.Name, Index = expert, Matrices = experts })],
-            file.Gguf.Position(tensor));
+            ((GgufFile)file.Source).Position(tensor));
     }
 
     /// <summary>The same of which only single rows are read: an embedding.</summary>
@@ -82,7 +82,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     public Linear Table(string name, int columns, int rows)
     {
         var tensor = Find(name + ".weight", columns, rows);
-        return new Linear(file.Gguf.Pointer(tensor), tensor.Type, rows, columns, OptionalVector(name + ".bias", rows), kernels) { Name = tensor.Name };
+        return new Linear(file.Source.Pointer(tensor), tensor.Type, rows, columns, OptionalVector(name + ".bias", rows), kernels) { Name = tensor.Name };
     }
 
     /// <summary>Vector <paramref name="name"/> of <paramref name="count"/> elements, as F32.</summary>
@@ -98,7 +98,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
         foreach (var size in shape)
             count = checked(count * (int)size);
         var vector = new PinnedArray(count);
-        RowDequantizer.Dequantize(tensor.Type, file.Gguf.Pointer(tensor), vector.Pointer, count);
+        RowDequantizer.Dequantize(tensor.Type, file.Source.Pointer(tensor), vector.Pointer, count);
         return vector;
     }
 
@@ -122,7 +122,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     {
         var tensor = Find(name + ".weight", columns, rows);
         var matrix = tensor.Type is TensorType.F32 or TensorType.F16 or TensorType.BF16
-            ? new Linear(file.Gguf.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns)), tensor.Type, count, columns, bias: null, kernels) { AdapterName = tensor.Name, FirstRow = first }
+            ? new Linear(file.Source.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns)), tensor.Type, count, columns, bias: null, kernels) { AdapterName = tensor.Name, FirstRow = first }
             : Copied(name, columns, rows, first, count, transpose: false);
         _matrices.Add(matrix);
         return matrix;
@@ -139,10 +139,10 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     /// <exception cref="ModelFormatException">It is missing, or has other columns or a type without kernel.</exception>
     public PinnedArray FirstRow(string name, int columns)
     {
-        var rows = file.Gguf.TryGetTensor(name, out var stored) && stored.Shape.Count > 1 ? stored.Shape[1] : 1;
+        var rows = file.Source.TryGetTensor(name, out var stored) && stored.Shape.Count > 1 ? stored.Shape[1] : 1;
         var tensor = Find(name, columns, rows);
         var row = new PinnedArray(columns);
-        RowDequantizer.Dequantize(tensor.Type, file.Gguf.Pointer(tensor), row.Pointer, columns);
+        RowDequantizer.Dequantize(tensor.Type, file.Source.Pointer(tensor), row.Pointer, columns);
         return row;
     }
 
@@ -159,7 +159,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
         {
             for (var r = 0; r < count; r++)
             {
-                RowDequantizer.Dequantize(tensor.Type, file.Gguf.Pointer(tensor) + ((first + r) * TensorTypes.RowBytes(tensor.Type, columns)), values, columns);
+                RowDequantizer.Dequantize(tensor.Type, file.Source.Pointer(tensor) + ((first + r) * TensorTypes.RowBytes(tensor.Type, columns)), values, columns);
                 for (var c = 0; c < columns; c++)
                 {
                     var at = transpose ? ((nint)c * count) + r : ((nint)r * columns) + c;
@@ -176,10 +176,9 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
             : new Linear(target.Pointer, type, count, columns, bias: null, kernels) { Owner = target, AdapterName = tensor.Name, FirstRow = first };
     }
 
-    private Linear Slice(TensorInfo tensor, int columns, long first, int count, PinnedArray? bias, int index, int matrices)
+    private Linear Slice(byte* start, TensorInfo tensor, int columns, int count, PinnedArray? bias, int index, int matrices, int first = 0)
     {
-        var start = file.Gguf.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns));
-        var matrix = new Linear(start, tensor.Type, count, columns, bias, kernels) { Name = tensor.Name, Index = index, Matrices = matrices, FirstRow = matrices > 1 ? 0 : (int)first };
+        var matrix = new Linear(start, tensor.Type, count, columns, bias, kernels) { Name = tensor.Name, Index = index, Matrices = matrices, FirstRow = first };
         _matrices.Add(matrix);
         return matrix;
     }

@@ -19,6 +19,7 @@ internal sealed unsafe class ExpertCache : IDisposable
 
     private readonly object _gate = new();
     private readonly ModelFile _model;
+    private readonly GgufFile _source;
     private readonly ExpertCacheOptions _options;
     private readonly List<StoredLayer> _layers = [];
     private readonly KeyValuePair<string, object?> _tag;
@@ -47,6 +48,8 @@ internal sealed unsafe class ExpertCache : IDisposable
     public ExpertCache(ModelFile model, ExpertCacheOptions options)
     {
         _model = model;
+        _source = model.Source as GgufFile
+            ?? throw new ModelFormatException($"{model.Name}: experts can be read from disk while a model runs only if it is a GGUF file. Write one with 'slm quantize'.");
         _options = options;
         _experts = model.Config.Experts!.Count;
         _tag = new KeyValuePair<string, object?>(ExpertMetrics.ModelTag, model.Name);
@@ -125,7 +128,7 @@ internal sealed unsafe class ExpertCache : IDisposable
         _places = new ExpertPlace[_experts];
         _expected = new int[_experts];
         Routers = new Router?[_layers.Count];
-        _file = DirectFile.Open(_model.Gguf.Path, _options.DirectReads);
+        _file = DirectFile.Open(_source.Path, _options.DirectReads);
         CompareWithMapping(staging);
         _pool = new NativeBuffer(slots * _slotBytes);
         MemoryAdvice.UseLargePages(_pool.Pointer, slots * _slotBytes);
@@ -447,7 +450,7 @@ internal sealed unsafe class ExpertCache : IDisposable
     }
 
     private ExpertReadException Failed(int expert, Exception failure) =>
-        new($"Expert {expert} of the {_layer + 1}. layer with experts could not be read from {Path.GetFileName(_model.Gguf.Path)}: {failure.Message}", failure);
+        new($"Expert {expert} of the {_layer + 1}. layer with experts could not be read from {Path.GetFileName(_source.Path)}: {failure.Message}", failure);
 
     private void Stalled(long ticks)
     {
@@ -465,8 +468,8 @@ internal sealed unsafe class ExpertCache : IDisposable
             {
                 var count = (int)Math.Min(DirectFile.Alignment, matrices.StoredBytes);
                 var read = _file.Read(matrices.Position, count, staging);
-                if (!new ReadOnlySpan<byte>(read, count).SequenceEqual(new ReadOnlySpan<byte>(_model.Gguf.At(matrices.Position, count), count)))
-                    throw new IOException($"{_model.Gguf.Path} has been replaced since the model was opened.");
+                if (!new ReadOnlySpan<byte>(read, count).SequenceEqual(new ReadOnlySpan<byte>(_source.At(matrices.Position, count), count)))
+                    throw new IOException($"{_source.Path} has been replaced since the model was opened.");
             }
         }
         finally

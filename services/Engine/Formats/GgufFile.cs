@@ -1,4 +1,4 @@
-using System.IO.MemoryMappedFiles;
+using System.Security.Cryptography;
 
 namespace Slm.Engine.Formats;
 
@@ -11,7 +11,7 @@ namespace Slm.Engine.Formats;
 /// The mapping stays valid when the file is replaced or deleted, but not when another process cuts it short in place:
 /// write model files with <see cref="GgufWriter"/> or any other writer that renames.
 /// </remarks>
-public sealed unsafe class GgufFile : IDisposable
+public sealed unsafe class GgufFile : ModelSource
 {
     private const uint Magic = 0x46554747; // "GGUF"
     private const uint SwappedMagic = 0x47475546;
@@ -20,127 +20,86 @@ public sealed unsafe class GgufFile : IDisposable
     private const int MaxTensors = 1 << 18;
     private const int MaxEntries = 1 << 16;
 
-    private readonly MemoryMappedFile _mapping;
-    private readonly MemoryMappedViewAccessor _view;
+    private readonly MappedFile _file;
     private readonly Dictionary<string, TensorInfo> _byName = new(StringComparer.Ordinal);
-    private readonly byte* _start;
     private readonly long _dataStart;
-    private bool _disposed;
 
-    private GgufFile(string path, MemoryMappedFile mapping, MemoryMappedViewAccessor view, long bytes)
+    private GgufFile(MappedFile file)
     {
-        Path = path;
-        FileBytes = bytes;
-        _mapping = mapping;
-        _view = view;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
-        _start += view.PointerOffset;
-        try
-        {
-            var cursor = new GgufCursor(_start, bytes, System.IO.Path.GetFileName(path));
-            var (tensors, entries) = ReadHeader(cursor);
-            Metadata = ReadMetadata(cursor, entries);
-            Alignment = ReadAlignment(cursor);
-            var infos = ReadTensorInfos(cursor, tensors);
-            _dataStart = AlignUp(cursor.Position, Alignment);
-            CheckRanges(cursor, infos);
-            Tensors = infos;
-        }
-        catch
-        {
-            view.SafeMemoryMappedViewHandle.ReleasePointer();
-            throw;
-        }
+        _file = file;
+        var cursor = new GgufCursor(file.At(0, file.Length), file.Length, file.Name);
+        var (tensors, entries) = ReadHeader(cursor);
+        Metadata = ReadMetadata(cursor, entries);
+        Alignment = ReadAlignment(cursor);
+        var infos = ReadTensorInfos(cursor, tensors);
+        _dataStart = AlignUp(cursor.Position, Alignment);
+        CheckRanges(cursor, infos);
+        Tensors = infos;
     }
 
-    /// <summary>The file's path.</summary>
-    public string Path { get; }
+    /// <inheritdoc/>
+    public override string Path => _file.Path;
+
+    /// <summary>The file's name without its extension.</summary>
+    public override string Name => System.IO.Path.GetFileNameWithoutExtension(Path);
 
     /// <summary>Version of the format, 2 or 3.</summary>
     public int Version { get; private set; }
 
     /// <summary>Size of the file.</summary>
-    public long FileBytes { get; }
+    public override long FileBytes => _file.Length;
 
     /// <summary>Alignment of tensor data in bytes, a power of two.</summary>
     public int Alignment { get; }
 
-    /// <summary>Key-value pairs: scalars in their own type (byte to ulong, float, double, bool, string), arrays as T[].</summary>
-    public IReadOnlyDictionary<string, object> Metadata { get; }
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, object> Metadata { get; }
 
     /// <summary>All tensors, in the order of the file.</summary>
-    public IReadOnlyList<TensorInfo> Tensors { get; }
+    public override IReadOnlyList<TensorInfo> Tensors { get; }
 
     /// <summary>Opens and checks a file.</summary>
     /// <exception cref="ModelFormatException">The file is malformed; the message names the key, tensor or offset.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public static GgufFile Open(string path)
+    public static new GgufFile Open(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
-        if (!BitConverter.IsLittleEndian)
-            throw new PlatformNotSupportedException("Model files are little-endian and are used where they are mapped; this processor is big-endian.");
-        if (stream.Length < 24)
-            throw new ModelFormatException($"{System.IO.Path.GetFileName(path)}: {stream.Length} bytes are too few for a GGUF file; its header alone has 24.");
-        var mapping = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-        MemoryMappedViewAccessor? view = null;
+        var file = MappedFile.Open(path, 24, "GGUF");
         try
         {
-            view = mapping.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
-            return new GgufFile(path, mapping, view, stream.Length);
+            return new GgufFile(file);
         }
         catch
         {
-            view?.Dispose();
-            mapping.Dispose();
+            file.Dispose();
             throw;
         }
     }
 
-    /// <summary>Finds a tensor by name.</summary>
-    public bool TryGetTensor(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TensorInfo? tensor) => _byName.TryGetValue(name, out tensor);
+    /// <inheritdoc/>
+    public override bool TryGetTensor(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TensorInfo? tensor) => _byName.TryGetValue(name, out tensor);
 
     /// <summary>First byte of a tensor of this file; valid until the file is disposed.</summary>
-    public byte* Pointer(TensorInfo tensor)
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        if (!_byName.TryGetValue(tensor.Name, out var own) || !ReferenceEquals(own, tensor))
-            throw new ArgumentException($"The tensor '{tensor.Name}' belongs to another file.", nameof(tensor));
-        return _start + _dataStart + tensor.Offset;
-    }
+    public override byte* Pointer(TensorInfo tensor) => _file.At(Position(tensor), tensor.ByteLength);
 
     /// <summary>Where a tensor of this file begins, in bytes from the start of the file.</summary>
-    public long Position(TensorInfo tensor) => Pointer(tensor) - _start;
-
-    /// <summary>The bytes of a tensor of less than 2 GiB.</summary>
-    public ReadOnlySpan<byte> Bytes(TensorInfo tensor) => new(Pointer(tensor), checked((int)tensor.ByteLength));
+    public long Position(TensorInfo tensor) => _byName.TryGetValue(tensor.Name, out var own) && ReferenceEquals(own, tensor)
+        ? _dataStart + tensor.Offset : throw new ArgumentException($"The tensor '{tensor.Name}' belongs to another file.", nameof(tensor));
 
     /// <summary>Bytes of the file as it was when it was opened; valid until the file is disposed.</summary>
-    internal byte* At(long position, long count)
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        ArgumentOutOfRangeException.ThrowIfNegative(position);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, FileBytes - position);
-        return _start + position;
-    }
+    internal byte* At(long position, long count) => _file.At(position, count);
 
     /// <summary>The whole file as it was when it was opened, for hashing; valid until the file is disposed.</summary>
-    internal Stream OpenContent()
+    internal Stream OpenContent() => _file.OpenContent();
+
+    /// <inheritdoc/>
+    internal override string ComputeSha256()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        return new UnmanagedMemoryStream(_start, FileBytes);
+        using var stream = OpenContent();
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        if (_disposed)
-            return;
-        _disposed = true;
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
-        _mapping.Dispose();
-    }
+    protected override void Dispose(bool disposing) => _file.Dispose();
 
     private (int Tensors, int Entries) ReadHeader(GgufCursor cursor)
     {

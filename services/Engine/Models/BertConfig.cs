@@ -7,7 +7,7 @@ internal static class BertConfig
 {
     /// <summary>Reads <c>{architecture}.*</c>.</summary>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig Read(GgufFile file, string architecture)
+    public static ModelConfig Read(ModelSource file, string architecture)
     {
         var keys = new GgufKeys(file, architecture);
         var hidden = keys.RequiredInt("embedding_length", 1, LlamaConfig.MaxWidth);

@@ -7,7 +7,7 @@ internal static class FalconH1Config
 {
     /// <summary>Reads <c>falcon-h1.*</c>.</summary>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig Read(GgufFile file)
+    public static ModelConfig Read(ModelSource file)
     {
         var keys = new GgufKeys(file, "falcon-h1");
         var config = LlamaConfig.Read(file, "falcon-h1", neoX: true);

@@ -12,7 +12,7 @@ internal static class GemmaConfig
 
     /// <summary>Reads <c>gemma3.*</c>.</summary>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig Read(GgufFile file)
+    public static ModelConfig Read(ModelSource file)
     {
         var keys = new GgufKeys(file, "gemma3");
         var config = LlamaConfig.ReadBase(file, "gemma3", neoX: true);

@@ -3,7 +3,7 @@ using Slm.Engine.Formats;
 namespace Slm.Engine.Models;
 
 /// <summary>Reads hyper-parameters from metadata, whatever integer type a writer chose, with checks that name the key.</summary>
-internal sealed class GgufKeys(GgufFile file, string architecture)
+internal sealed class GgufKeys(ModelSource file, string architecture)
 {
     /// <summary>A key of the architecture, such as <c>llama.block_count</c>.</summary>
     public string Key(string suffix) => $"{architecture}.{suffix}";

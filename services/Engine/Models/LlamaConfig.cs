@@ -16,7 +16,7 @@ internal static class LlamaConfig
     /// <summary>Reads <c>{architecture}.*</c>.</summary>
     /// <param name="neoX">Whether this architecture rotates halves instead of neighbouring pairs.</param>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig Read(GgufFile file, string architecture, bool neoX)
+    public static ModelConfig Read(ModelSource file, string architecture, bool neoX)
     {
         var keys = new GgufKeys(file, architecture);
         var config = ReadBase(file, architecture, neoX);
@@ -31,7 +31,7 @@ internal static class LlamaConfig
     /// <param name="neoX">Whether this architecture rotates halves instead of neighbouring pairs.</param>
     /// <param name="values">Whether the size of values is the architecture's to read.</param>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig ReadBase(GgufFile file, string architecture, bool neoX, bool values = false)
+    public static ModelConfig ReadBase(ModelSource file, string architecture, bool neoX, bool values = false)
     {
         var keys = new GgufKeys(file, architecture);
         var hidden = keys.RequiredInt("embedding_length", 1, MaxWidth);
@@ -69,7 +69,7 @@ internal static class LlamaConfig
 
     /// <summary>Rows of the embedding, which is checked against the width.</summary>
     /// <exception cref="ModelFormatException">It is missing or has another shape.</exception>
-    public static int VocabSize(GgufFile file, GgufKeys keys, int hidden)
+    public static int VocabSize(ModelSource file, GgufKeys keys, int hidden)
     {
         if (!file.TryGetTensor("token_embd.weight", out var embedding))
             throw keys.Error("the tensor 'token_embd.weight' is missing.");

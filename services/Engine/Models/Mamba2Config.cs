@@ -7,7 +7,7 @@ internal static class Mamba2Config
 {
     /// <summary>Reads <c>mamba2.*</c>.</summary>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig Read(GgufFile file)
+    public static ModelConfig Read(ModelSource file)
     {
         var keys = new GgufKeys(file, "mamba2");
         var hidden = keys.RequiredInt("embedding_length", 1, LlamaConfig.MaxWidth);

@@ -9,7 +9,7 @@ internal static class MiniCpm3Config
 
     /// <summary>Reads <c>minicpm3.*</c>.</summary>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig Read(GgufFile file)
+    public static ModelConfig Read(ModelSource file)
     {
         var keys = new GgufKeys(file, "minicpm3");
         var config = LlamaConfig.ReadBase(file, "minicpm3", neoX: true, values: true);

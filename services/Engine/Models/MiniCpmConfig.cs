@@ -9,7 +9,7 @@ internal static class MiniCpmConfig
 
     /// <summary>Reads <c>minicpm.*</c>.</summary>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig Read(GgufFile file)
+    public static ModelConfig Read(ModelSource file)
     {
         var keys = new GgufKeys(file, "minicpm");
         var config = LlamaConfig.Read(file, "minicpm", neoX: false);

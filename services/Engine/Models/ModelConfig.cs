@@ -84,7 +84,7 @@ public sealed record ModelConfig
     public bool ReadsWholeTexts => !IsCausal || Encoder is not null;
 
     /// <summary>The architectures this engine can run; adding one is one line here and one reader.</summary>
-    private static readonly Dictionary<string, Func<GgufFile, ModelConfig>> Readers = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Func<ModelSource, ModelConfig>> Readers = new(StringComparer.Ordinal)
     {
         ["bert"] = file => BertConfig.Read(file, "bert"),
         ["falcon-h1"] = FalconH1Config.Read,
@@ -115,9 +115,9 @@ public sealed record ModelConfig
     /// <summary>Names of the supported architectures.</summary>
     public static IReadOnlyCollection<string> SupportedArchitectures => Readers.Keys;
 
-    /// <summary>Reads the hyper-parameters from a file's metadata.</summary>
+    /// <summary>Reads the hyper-parameters from a model's metadata.</summary>
     /// <exception cref="ModelFormatException">A key is missing or absurd, or the architecture is not supported.</exception>
-    public static ModelConfig FromGguf(GgufFile file)
+    public static ModelConfig FromSource(ModelSource file)
     {
         ArgumentNullException.ThrowIfNull(file);
         var name = Path.GetFileName(file.Path);

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Slm.Engine.Execution;
 using Slm.Engine.Formats;
 
@@ -9,28 +8,24 @@ public sealed class ModelFile : IDisposable
 {
     private readonly Lazy<string> _sha256;
 
-    private ModelFile(GgufFile gguf)
+    private ModelFile(ModelSource source)
     {
-        Gguf = gguf;
-        Config = ModelConfig.FromGguf(gguf);
-        QuantizationName = NameQuantization(gguf);
+        Source = source;
+        Config = ModelConfig.FromSource(source);
+        QuantizationName = NameQuantization(source);
         KvType = QuantizationName is "F32" or "F16" or "BF16" ? KvType.F32 : KvType.Q16;
-        ParameterCount = gguf.Tensors.Sum(t => t.Elements);
-        _sha256 = new Lazy<string>(() =>
-        {
-            using var stream = gguf.OpenContent();
-            return Convert.ToHexStringLower(SHA256.HashData(stream));
-        });
+        ParameterCount = source.Tensors.Sum(t => t.Elements);
+        _sha256 = new Lazy<string>(source.ComputeSha256);
     }
 
-    /// <summary>The file.</summary>
-    public GgufFile Gguf { get; }
+    /// <summary>The file or folder.</summary>
+    public ModelSource Source { get; }
 
     /// <summary>Hyper-parameters.</summary>
     public ModelConfig Config { get; }
 
-    /// <summary>The file's name without its extension: what requests call the model.</summary>
-    public string Name => Path.GetFileNameWithoutExtension(Gguf.Path);
+    /// <summary>The file's name without its extension, or the folder's: what requests call the model.</summary>
+    public string Name => Source.Name;
 
     /// <summary>Type of most weights, such as "Q4_0".</summary>
     public string QuantizationName { get; }
@@ -44,21 +39,21 @@ public sealed class ModelFile : IDisposable
     /// <summary>Elements of all tensors.</summary>
     public long ParameterCount { get; }
 
-    /// <summary>SHA-256 of the file as it is mapped, in lower-case hexadecimal; computed once, on first use.</summary>
+    /// <summary>SHA-256 of the file, or of all files of a folder, as mapped, in lower-case hexadecimal; computed once, on first use.</summary>
     public string Sha256 => _sha256.Value;
 
     /// <summary>Opens a model.</summary>
     /// <exception cref="ModelFormatException">The file is malformed or its architecture is not supported.</exception>
     public static ModelFile Open(string path)
     {
-        var gguf = GgufFile.Open(path);
+        var source = ModelSource.Open(path);
         try
         {
-            return new ModelFile(gguf);
+            return new ModelFile(source);
         }
         catch
         {
-            gguf.Dispose();
+            source.Dispose();
             throw;
         }
     }
@@ -69,27 +64,27 @@ public sealed class ModelFile : IDisposable
     /// <param name="shape">Contiguous dimension first; trailing ones of size 1 may be left out on either side.</param>
     /// <exception cref="ModelFormatException">It is missing or different.</exception>
     public TensorInfo Require(string name, IReadOnlyCollection<TensorType> types, params ReadOnlySpan<long> shape) =>
-        Find(name, types, shape) ?? throw new ModelFormatException($"{Path.GetFileName(Gguf.Path)}: the tensor '{name}' is missing; the architecture '{Config.Architecture}' needs it.");
+        Find(name, types, shape) ?? throw new ModelFormatException($"{Path.GetFileName(Source.Path)}: the tensor '{name}' is missing; the architecture '{Config.Architecture}' needs it.");
 
     /// <summary>A tensor that may be absent; where it is there, its shape and type must be right.</summary>
     /// <exception cref="ModelFormatException">It has another shape or type.</exception>
     public TensorInfo? Find(string name, IReadOnlyCollection<TensorType> types, params ReadOnlySpan<long> shape)
     {
-        if (!Gguf.TryGetTensor(name, out var tensor))
+        if (!Source.TryGetTensor(name, out var tensor))
             return null;
         var same = true;
         for (var d = 0; d < Math.Max(shape.Length, tensor.Shape.Count); d++)
             same &= (d < shape.Length ? shape[d] : 1) == (d < tensor.Shape.Count ? tensor.Shape[d] : 1);
         if (!same)
-            throw new ModelFormatException($"{Path.GetFileName(Gguf.Path)}: the tensor '{name}' has the shape {tensor.ShapeText}; [{string.Join(", ", shape.ToArray())}] is expected.");
+            throw new ModelFormatException($"{Path.GetFileName(Source.Path)}: the tensor '{name}' has the shape {tensor.ShapeText}; [{string.Join(", ", shape.ToArray())}] is expected.");
         if (!types.Contains(tensor.Type))
-            throw new ModelFormatException($"{Path.GetFileName(Gguf.Path)}: the tensor '{name}' is {tensor.Type}, which is not supported here. Supported: {string.Join(", ", types)}.");
+            throw new ModelFormatException($"{Path.GetFileName(Source.Path)}: the tensor '{name}' is {tensor.Type}, which is not supported here. Supported: {string.Join(", ", types)}.");
         return tensor;
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Gguf.Dispose();
+    public void Dispose() => Source.Dispose();
 
-    private static string NameQuantization(GgufFile gguf) => gguf.Tensors.Where(t => t.Shape.Count > 1).GroupBy(t => t.Type)
+    private static string NameQuantization(ModelSource source) => source.Tensors.Where(t => t.Shape.Count > 1).GroupBy(t => t.Type)
         .OrderByDescending(g => g.Sum(t => t.Elements)).Select(g => g.Key.ToString()).FirstOrDefault() ?? "F32";
 }

@@ -7,7 +7,7 @@ internal static class Phi3Config
 {
     /// <summary>Reads <c>phi3.*</c>.</summary>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig Read(GgufFile file)
+    public static ModelConfig Read(ModelSource file)
     {
         var keys = new GgufKeys(file, "phi3");
         var config = LlamaConfig.ReadBase(file, "phi3", neoX: true);

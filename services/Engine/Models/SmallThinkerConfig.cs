@@ -10,7 +10,7 @@ internal static class SmallThinkerConfig
 
     /// <summary>Reads <c>smallthinker.*</c>.</summary>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig Read(GgufFile file)
+    public static ModelConfig Read(ModelSource file)
     {
         var keys = new GgufKeys(file, "smallthinker");
         var config = LlamaConfig.ReadBase(file, "smallthinker", neoX: true);

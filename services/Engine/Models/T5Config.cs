@@ -10,7 +10,7 @@ internal static class T5Config
 
     /// <summary>Reads <c>t5.*</c>.</summary>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
-    public static ModelConfig Read(GgufFile file)
+    public static ModelConfig Read(ModelSource file)
     {
         var keys = new GgufKeys(file, "t5");
         var hidden = keys.RequiredInt("embedding_length", 1, LlamaConfig.MaxWidth);

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Slm.Engine.Execution;
 using Slm.Engine.Formats;
 
 namespace Slm.Engine.Quantization;
@@ -57,7 +58,7 @@ public static unsafe class ModelQuantizer
     /// <returns>Every tensor, in the order of the file.</returns>
     /// <exception cref="ModelFormatException">A tensor cannot be read, is not finite, is quantized already, or importances do not fit it.</exception>
     public static IReadOnlyList<QuantizedTensor> Quantize(
-        GgufFile source, string target, QuantizationOptions options, IProgress<(long Done, long All)>? progress, CancellationToken cancellationToken)
+        ModelSource source, string target, QuantizationOptions options, IProgress<(long Done, long All)>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
@@ -88,7 +89,7 @@ public static unsafe class ModelQuantizer
         return results;
     }
 
-    private static float[]? Check(GgufFile source, TensorInfo tensor, TensorType type, QuantizationOptions options)
+    private static float[]? Check(ModelSource source, TensorInfo tensor, TensorType type, QuantizationOptions options)
     {
         if (tensor.Type == type)
             return null;
@@ -102,7 +103,7 @@ public static unsafe class ModelQuantizer
         return TensorTypes.BlockElements(type) > 1 ? options.Importances?.Of(tensor) : null;
     }
 
-    private static void AddMetadata(GgufWriter writer, GgufFile source, QuantizationOptions options)
+    private static void AddMetadata(GgufWriter writer, ModelSource source, QuantizationOptions options)
     {
         var metadata = new Dictionary<string, object>(source.Metadata, StringComparer.Ordinal)
         {
@@ -124,22 +125,24 @@ public static unsafe class ModelQuantizer
     }
 
     /// <summary>Writes a tensor band by band, the rows of a band on all threads.</summary>
-    private static QuantizedTensor Write(Stream stream, GgufFile source, TensorInfo tensor, TensorType type, float[]? importance, int threads, Action<long> report)
+    private static QuantizedTensor Write(Stream stream, ModelSource source, TensorInfo tensor, TensorType type, float[]? importance, int threads, Action<long> report)
     {
         var columns = (int)Math.Min(tensor.Columns, int.MaxValue);
-        var first = source.Pointer(tensor);
         var (sourceRow, targetRow) = (TensorTypes.RowBytes(tensor.Type, tensor.Columns), TensorTypes.RowBytes(type, tensor.Columns));
         var bandRows = (int)Math.Clamp(BandBytes / Math.Max(1, Math.Max(sourceRow, targetRow)), 1, 1 << 16);
         var band = new byte[checked(bandRows * targetRow)];
+        using var stored = new NativeBuffer(bandRows * sourceRow);
+        var first = stored.Pointer;
         var errors = new RowError[bandRows];
         var total = default(RowError);
         var matrixRows = tensor.Shape.Count > 1 ? tensor.Shape[1] : 1;
         for (var begin = 0L; begin < tensor.Rows; begin += bandRows)
         {
             var rows = (int)Math.Min(bandRows, tensor.Rows - begin);
+            source.CopyRows(tensor, begin, rows, first);
             if (type == tensor.Type)
             {
-                new ReadOnlySpan<byte>(first + (begin * sourceRow), checked((int)(rows * sourceRow))).CopyTo(band);
+                new ReadOnlySpan<byte>(first, checked((int)(rows * sourceRow))).CopyTo(band);
             }
             else
             {
@@ -147,7 +150,7 @@ public static unsafe class ModelQuantizer
                 Parallel.For(0, rows, new ParallelOptions { MaxDegreeOfParallelism = threads }, Buffers.Create, (row, _, buffers) =>
                 {
                     var matrix = (start + row) / matrixRows;
-                    errors[row] = buffers.Convert(tensor.Type, first + ((start + row) * sourceRow), type, band.AsSpan((int)(row * targetRow), (int)targetRow),
+                    errors[row] = buffers.Convert(tensor.Type, first + (row * sourceRow), type, band.AsSpan((int)(row * targetRow), (int)targetRow),
                         columns, importance is null ? default : importance.AsSpan((int)(matrix * columns), columns));
                     return buffers;
                 }, static _ => { });

@@ -27,7 +27,7 @@ internal sealed partial class RecipeTypes
     private readonly bool _tied;
     private readonly bool _importances;
 
-    public RecipeTypes(GgufFile file, QuantizationRecipe recipe, IReadOnlyList<(Regex Pattern, TensorType Type)> overrides, bool importances)
+    public RecipeTypes(ModelSource file, QuantizationRecipe recipe, IReadOnlyList<(Regex Pattern, TensorType Type)> overrides, bool importances)
     {
         _recipe = recipe;
         _overrides = overrides;
@@ -157,7 +157,7 @@ internal sealed partial class RecipeTypes
         Layer().Match(name) is { Success: true } match && int.TryParse(match.Groups[1].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var layer) ? layer : -1;
 
     /// <summary>A number, or of a list its first element.</summary>
-    private static long Number(GgufFile file, string key, long otherwise) => file.Metadata.GetValueOrDefault(key) switch
+    private static long Number(ModelSource file, string key, long otherwise) => file.Metadata.GetValueOrDefault(key) switch
     {
         Array { Length: > 0 } list when list.GetValue(0) is IConvertible first and not string => first.ToInt64(CultureInfo.InvariantCulture),
         IConvertible value and not string => value.ToInt64(CultureInfo.InvariantCulture),

@@ -35,10 +35,10 @@ internal sealed record ModelFacts(Model Model, ModelDescription Description)
             HeadSize = config.HeadSize,
             FeedForwardSize = config.FeedForwardSize,
             VocabSize = config.VocabSize,
-            Tokenizer = file.Gguf.Metadata.GetValueOrDefault("tokenizer.ggml.model") as string ?? "",
-            HasChatTemplate = file.Gguf.Metadata.GetValueOrDefault(TemplateKey) is string { Length: > 0 },
+            Tokenizer = file.Source.Metadata.GetValueOrDefault("tokenizer.ggml.model") as string ?? "",
+            HasChatTemplate = file.Source.Metadata.GetValueOrDefault(TemplateKey) is string { Length: > 0 },
         };
-        foreach (var (key, value) in file.Gguf.Metadata)
+        foreach (var (key, value) in file.Source.Metadata)
             if (key.StartsWith("general.", StringComparison.Ordinal) && value is not Array)
                 description.Metadata[key] = Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
         return new ModelFacts(model, description);

@@ -17,9 +17,9 @@ internal sealed class AdapterSet : IDisposable
     public AdapterSet(ModelFile file)
     {
         _file = file;
-        var all = LoraFiles.Matrices(file.Gguf);
+        var all = LoraFiles.Matrices(file.Source);
         _files = [.. Ranks.Select((rank, i) => LoraFiles.Write(
-            file.Config.Architecture, LoraFiles.Random(file.Gguf, i == 1 ? all.Where((_, n) => n % 2 == 0) : all, rank, seed: 20 + i), 8 * rank))];
+            file.Config.Architecture, LoraFiles.Random(file.Source, i == 1 ? all.Where((_, n) => n % 2 == 0) : all, rank, seed: 20 + i), 8 * rank))];
     }
 
     public static int Count => Ranks.Length;

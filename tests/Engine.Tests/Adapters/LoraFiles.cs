@@ -9,7 +9,7 @@ namespace Slm.Engine.Tests.Adapters;
 internal static class LoraFiles
 {
     /// <summary>Elements of a tensor as F32.</summary>
-    public static unsafe float[] Floats(GgufFile file, TensorInfo tensor)
+    public static unsafe float[] Floats(ModelSource file, TensorInfo tensor)
     {
         var values = new float[tensor.Elements];
         fixed (float* target = values)
@@ -23,7 +23,7 @@ internal static class LoraFiles
     }
 
     /// <summary>Names of all matrices that products or embeddings use; with an own head for a model whose head is the embedding.</summary>
-    public static IReadOnlyList<string> Matrices(GgufFile file)
+    public static IReadOnlyList<string> Matrices(ModelSource file)
     {
         var names = file.Tensors.Where(t => t.Shape.Count > 1 && t.Name.EndsWith(".weight", StringComparison.Ordinal) && !t.Name.Contains("conv1d", StringComparison.Ordinal) && !t.Name.Contains("norm", StringComparison.Ordinal)).Select(t => t.Name).ToList();
         if (!names.Contains("output.weight"))
@@ -32,7 +32,7 @@ internal static class LoraFiles
     }
 
     /// <summary>Random pairs for some tensors.</summary>
-    public static List<LoraNumbers> Random(GgufFile file, IEnumerable<string> tensors, int rank, int seed, float size = 0.1f)
+    public static List<LoraNumbers> Random(ModelSource file, IEnumerable<string> tensors, int rank, int seed, float size = 0.1f)
     {
         var random = new Random(seed);
         return [.. tensors.Select(name =>
@@ -76,7 +76,7 @@ internal static class LoraFiles
     }
 
     /// <summary>The model in F32 with W + scale · B·A in place of W, summed in double.</summary>
-    public static TemporaryFile Merge(GgufFile file, IReadOnlyList<LoraNumbers> pairs, float alpha)
+    public static TemporaryFile Merge(ModelSource file, IReadOnlyList<LoraNumbers> pairs, float alpha)
     {
         var writer = new GgufWriter();
         foreach (var (key, value) in file.Metadata)

@@ -16,7 +16,7 @@ public sealed class LoraFormatTests
     public void An_adapter_says_what_it_changes()
     {
         using var model = ReferenceModel.Open(Model);
-        using var file = LoraFiles.Write("llama", LoraFiles.Random(model.Gguf, [Tensor, "output.weight"], 6, seed: 1), 12);
+        using var file = LoraFiles.Write("llama", LoraFiles.Random(model.Source, [Tensor, "output.weight"], 6, seed: 1), 12);
         using var adapter = LoraAdapter.Open(file.Path, model, 0.5f);
         Assert.Equal([Tensor, "output.weight"], adapter.Tensors);
         Assert.Equal((6, 12f, 0.5f), (adapter.Rank, adapter.Alpha, adapter.Strength));
@@ -31,7 +31,7 @@ public sealed class LoraFormatTests
     public void A_model_is_no_adapter()
     {
         using var model = ReferenceModel.Open(Model);
-        Refused(model.Gguf.Path, "general.type", "general.type", "not an adapter");
+        Refused(model.Source.Path, "general.type", "general.type", "not an adapter");
     }
 
     [Fact]
@@ -151,7 +151,7 @@ public sealed class LoraFormatTests
     public async Task A_value_that_is_no_number_is_refused_when_it_is_loaded(float value)
     {
         using var model = ReferenceModel.Open(Model);
-        var pair = LoraFiles.Random(model.Gguf, [Tensor], 4, seed: 1)[0];
+        var pair = LoraFiles.Random(model.Source, [Tensor], 4, seed: 1)[0];
         pair.B[17] = value;
         using var file = LoraFiles.Write("llama", [pair], 4);
         using var adapter = LoraAdapter.Open(file.Path, model);
@@ -172,7 +172,7 @@ public sealed class LoraFormatTests
     public async Task Half_precision_is_read_exactly(TensorType type)
     {
         using var model = ReferenceModel.Open(Model);
-        var pair = LoraFiles.Random(model.Gguf, [Tensor], 4, seed: 1)[0];
+        var pair = LoraFiles.Random(model.Source, [Tensor], 4, seed: 1)[0];
         byte[] Bytes(float[] values) => type == TensorType.F16
             ? MemoryMarshal.AsBytes<Half>(values.Select(v => (Half)v).ToArray()).ToArray()
             : MemoryMarshal.AsBytes<ushort>(values.Select(v => (ushort)(BitConverter.SingleToUInt32Bits(v) >> 16)).ToArray()).ToArray();

@@ -27,8 +27,8 @@ public sealed class LoraTests
     public async Task An_adapter_of_every_matrix_gives_the_logits_of_merged_weights(string model)
     {
         using var file = ReferenceModel.Open(model);
-        var pairs = LoraFiles.Random(file.Gguf, LoraFiles.Matrices(file.Gguf), Rank, seed: 1);
-        using var merged = LoraFiles.Merge(file.Gguf, pairs, Alpha);
+        var pairs = LoraFiles.Random(file.Source, LoraFiles.Matrices(file.Source), Rank, seed: 1);
+        using var merged = LoraFiles.Merge(file.Source, pairs, Alpha);
         var expected = await MergedLogits(merged.Path);
         using var adapter = LoraFiles.Write(file.Config.Architecture, pairs, Alpha);
         await using var pipeline = await Load(file, adapter.Path);
@@ -44,9 +44,9 @@ public sealed class LoraTests
     {
         var reference = ReferenceModel.Read(model);
         using var file = ReferenceModel.Open(model);
-        var matrices = LoraFiles.Matrices(file.Gguf).Where(n => !n.Contains("ffn_gate_inp", StringComparison.Ordinal));
-        var pairs = LoraFiles.Random(file.Gguf, matrices, Rank, seed: 2, size: 0.05f);
-        using var merged = LoraFiles.Merge(file.Gguf, pairs, Alpha);
+        var matrices = LoraFiles.Matrices(file.Source).Where(n => !n.Contains("ffn_gate_inp", StringComparison.Ordinal));
+        var pairs = LoraFiles.Random(file.Source, matrices, Rank, seed: 2, size: 0.05f);
+        using var merged = LoraFiles.Merge(file.Source, pairs, Alpha);
         var expected = await MergedLogits(merged.Path, reference.Tokens);
         using var adapter = LoraFiles.Write(file.Config.Architecture, pairs, Alpha);
         await using var pipeline = await Load(file, adapter.Path);
@@ -63,13 +63,13 @@ public sealed class LoraTests
     public async Task The_head_with_an_adapter_agrees_with_double_arithmetic(string model, int rank)
     {
         using var file = ReferenceModel.Open(model);
-        var pair = LoraFiles.Random(file.Gguf, ["output.weight"], rank, seed: 3)[0];
+        var pair = LoraFiles.Random(file.Source, ["output.weight"], rank, seed: 3)[0];
         using var adapter = LoraFiles.Write(file.Config.Architecture, [pair], Alpha);
         await using var pipeline = await Load(file, adapter.Path, strength: 0.75f);
         var hidden = Logits(pipeline, 1, output: StepOutput.Hidden);
         var logits = Logits(pipeline, 1);
-        var name = file.Gguf.TryGetTensor("output.weight", out var own) ? own : file.Gguf.Tensors.Single(t => t.Name == "token_embd.weight");
-        var weights = LoraFiles.Floats(file.Gguf, name);
+        var name = file.Source.TryGetTensor("output.weight", out var own) ? own : file.Source.Tensors.Single(t => t.Name == "token_embd.weight");
+        var weights = LoraFiles.Floats(file.Source, name);
         var (width, vocab) = (file.Config.HiddenSize, file.Config.VocabSize);
         var scale = 0.75 * Alpha / rank;
         for (var p = 0; p < Length; p += 7)
@@ -88,7 +88,7 @@ public sealed class LoraTests
     public async Task Without_alpha_the_scale_is_one()
     {
         using var file = ReferenceModel.Open("llama-untied-f32");
-        var pairs = LoraFiles.Random(file.Gguf, LoraFiles.Matrices(file.Gguf), Rank, seed: 4);
+        var pairs = LoraFiles.Random(file.Source, LoraFiles.Matrices(file.Source), Rank, seed: 4);
         using var without = LoraFiles.Write("llama", pairs, alpha: null);
         using var with = LoraFiles.Write("llama", pairs, alpha: Rank);
         await using var one = await Load(file, without.Path);
@@ -103,7 +103,7 @@ public sealed class LoraTests
     public async Task An_adapter_that_adds_nothing_gives_the_bits_of_the_base(string model)
     {
         using var file = ReferenceModel.Open(model);
-        var pairs = LoraFiles.Random(file.Gguf, LoraFiles.Matrices(file.Gguf), Rank, seed: 5);
+        var pairs = LoraFiles.Random(file.Source, LoraFiles.Matrices(file.Source), Rank, seed: 5);
         using var fresh = LoraFiles.Write(file.Config.Architecture, pairs.Select(p => p with { B = new float[p.B.Length] }), Alpha);
         using var full = LoraFiles.Write(file.Config.Architecture, pairs, Alpha);
         await using var pipeline = await Load(file, fresh.Path);
@@ -118,9 +118,9 @@ public sealed class LoraTests
     public async Task A_slot_is_free_again_after_unloading()
     {
         using var file = ReferenceModel.Open("llama-untied-f32");
-        var names = LoraFiles.Matrices(file.Gguf);
-        using var small = LoraFiles.Write("llama", LoraFiles.Random(file.Gguf, names, Rank, seed: 6), Alpha);
-        using var large = LoraFiles.Write("llama", LoraFiles.Random(file.Gguf, names.Take(3), 3 * Rank, seed: 7), Alpha);
+        var names = LoraFiles.Matrices(file.Source);
+        using var small = LoraFiles.Write("llama", LoraFiles.Random(file.Source, names, Rank, seed: 6), Alpha);
+        using var large = LoraFiles.Write("llama", LoraFiles.Random(file.Source, names.Take(3), 3 * Rank, seed: 7), Alpha);
         await using var other = await Load(file, large.Path);
         await using var pipeline = await Load(file, small.Path);
         var first = Logits(pipeline, 1);

@@ -269,7 +269,7 @@ public sealed class CachedExpertsTests
     private static long LeastMemory(ModelFile file, string? kernels) =>
         Assert.Throws<ExpertMemoryException>(() => LocalPipeline.Load(file, Options(kernels, 1))).LeastBytes;
 
-    private static long Stored(ModelFile file) => file.Gguf.Tensors.Where(t => t.Name.Contains("_exps", StringComparison.Ordinal)).Sum(t => t.ByteLength);
+    private static long Stored(ModelFile file) => file.Source.Tensors.Where(t => t.Name.Contains("_exps", StringComparison.Ordinal)).Sum(t => t.ByteLength);
 
     private static void Same(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
     {

@@ -23,14 +23,14 @@ public sealed class GgufFileTests
         // A mixture is called by the type of most of its weights.
         var stated = name[(name.LastIndexOf('-') + 1)..].ToUpperInvariant();
         Assert.Equal(stated == "Q4_K_M" ? "Q4_K" : stated, model.QuantizationName);
-        Assert.Equal(model.ParameterCount, model.Gguf.Tensors.Sum(t => t.Elements));
+        Assert.Equal(model.ParameterCount, model.Source.Tensors.Sum(t => t.Elements));
         // The last tensor's bytes are the last of the file, up to the padding.
-        var last = model.Gguf.Tensors.MaxBy(t => t.Offset)!;
+        var last = model.Source.Tensors.MaxBy(t => t.Offset)!;
         unsafe
         {
-            var first = model.Gguf.Tensors.MinBy(t => t.Offset)!;
-            var end = model.Gguf.Pointer(last) + last.ByteLength - model.Gguf.Pointer(first);
-            Assert.InRange(model.Gguf.FileBytes - end, 1, model.Gguf.FileBytes / 2);
+            var first = model.Source.Tensors.MinBy(t => t.Offset)!;
+            var end = model.Source.Pointer(last) + last.ByteLength - model.Source.Pointer(first);
+            Assert.InRange(model.Source.FileBytes - end, 1, model.Source.FileBytes / 2);
         }
     }
 
@@ -251,7 +251,7 @@ public sealed class GgufFileTests
         writer.AddTensor("token_embd.weight", TensorType.F32, [64, 10], new byte[64 * 10 * 4]);
         writer.Write(file.Path);
         using var gguf = GgufFile.Open(file.Path);
-        return ModelConfig.FromGguf(gguf);
+        return ModelConfig.FromSource(gguf);
     }
 
     [Fact]

@@ -252,7 +252,7 @@ public sealed class HostileFileTests
         try
         {
             using var model = ModelFile.Open(file.Path);
-            TouchTensors(model.Gguf);
+            TouchTensors(model.Source);
             opened = true;
         }
         catch (ModelFormatException error)
@@ -266,7 +266,7 @@ public sealed class HostileFileTests
     }
 
     /// <summary>Every tensor's first and last byte can be read.</summary>
-    private static unsafe void TouchTensors(GgufFile file)
+    private static unsafe void TouchTensors(ModelSource file)
     {
         var sum = 0;
         foreach (var tensor in file.Tensors)

@@ -41,7 +41,7 @@ public sealed class ImportanceMatrixTests
                 Assert.Equal(1, entry.MeanSquares[c] / expected[c], 1e-5);
         }
 
-        var matrices = file.Gguf.Tensors.Where(t => t.Shape.Count == 2 && t.Name != "token_embd.weight").Select(t => t.Name);
+        var matrices = file.Source.Tensors.Where(t => t.Shape.Count == 2 && t.Name != "token_embd.weight").Select(t => t.Name);
         Assert.Equal(matrices.Order(), matrix.Entries.Keys.Order());
     }
 
@@ -69,7 +69,7 @@ public sealed class ImportanceMatrixTests
         Assert.Equal(experts.Count, down.Counts.Length);
         Assert.Equal(experts.Count * experts.FeedForwardSize, down.MeanSquares.Length);
         Assert.Equal(Tokens * experts.UsedCount, down.Counts.Sum());
-        Assert.True(file.Gguf.TryGetTensor("blk.1.ffn_down_exps.weight", out var tensor));
+        Assert.True(file.Source.TryGetTensor("blk.1.ffn_down_exps.weight", out var tensor));
         Assert.NotNull(matrix.Of(tensor));
 
         // Every visit brings the normed row of its token, so the experts' sums make up the router's, as often as it chose.
@@ -164,6 +164,6 @@ public sealed class ImportanceMatrixTests
         return stream.ToArray();
     }
 
-    private static float[] Floats(ModelFile file, string name) => file.Gguf.TryGetTensor(name, out var tensor)
-        ? System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(file.Gguf.Bytes(tensor)).ToArray() : throw new KeyNotFoundException(name);
+    private static float[] Floats(ModelFile file, string name) => file.Source.TryGetTensor(name, out var tensor)
+        ? System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(file.Source.Bytes(tensor)).ToArray() : throw new KeyNotFoundException(name);
 }

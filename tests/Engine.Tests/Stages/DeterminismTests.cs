@@ -196,8 +196,8 @@ public sealed class DeterminismTests
         await using var pipeline = StepRunner.Load(file);
         var states = StepRunner.Logits(pipeline, tokens, Blocks, 50, StepOutput.Hidden);
         Assert.Equal(Length * hidden, states.Length);
-        Assert.True(file.Gguf.TryGetTensor("output.weight", out var head));
-        var weights = MemoryMarshal.Cast<byte, float>(file.Gguf.Bytes(head!)).ToArray();
+        Assert.True(file.Source.TryGetTensor("output.weight", out var head));
+        var weights = MemoryMarshal.Cast<byte, float>(file.Source.Bytes(head!)).ToArray();
         for (var p = 0; p < Length; p += 9)
         {
             for (var v = 0; v < vocab; v += 13)

@@ -112,7 +112,7 @@ public sealed class StageTests
         var c = file.Config;
         using var stage = Stage.Load(file, new LayerRange(0, c.LayerCount), new StageOptions { BlockCount = 4 }, workers);
         Assert.Equal(c.LayerCount * c.KeyValueHeadCount * c.HeadSize * 2L * sizeof(float), stage.KvBytesPerToken);
-        Assert.Equal(file.Gguf.Tensors.Sum(t => t.ByteLength), stage.WeightBytes);
+        Assert.Equal(file.Source.Tensors.Sum(t => t.ByteLength), stage.WeightBytes);
     }
 
     [Fact]
