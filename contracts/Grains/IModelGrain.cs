@@ -25,6 +25,14 @@ public interface IModelGrain : IGrainWithStringKey
     [Alias("unload"), ResponseTimeout("00:30:00")]
     Task<Payload<Model>> UnloadAsync();
 
+    /// <summary>Loads an adapter with the model, which is loaded if need be.</summary>
+    [Alias("load-adapter"), ResponseTimeout("00:30:00")]
+    Task<Payload<Adapter>> LoadAdapterAsync(Payload<LoadAdapterRequest> request);
+
+    /// <summary>Lets the requests that use an adapter end, then frees its memory.</summary>
+    [Alias("unload-adapter"), ResponseTimeout("00:30:00")]
+    Task<Payload<Adapter>> UnloadAdapterAsync(Payload<UnloadAdapterRequest> request);
+
     /// <summary>Continues a prompt. Ending the enumeration frees its place in the batch.</summary>
     [Alias("generate"), ResponseTimeout("00:30:00")]
     IAsyncEnumerable<Payload<GenerateResponse>> GenerateAsync(Payload<GenerateRequest> request, CancellationToken cancellationToken);

@@ -16,6 +16,15 @@ public interface IStageGrain : IGrainWithStringKey
     [Alias("forward"), ResponseTimeout("00:10:00")]
     ValueTask<StageResult> ForwardAsync(StageRequest request);
 
+    /// <summary>Copies what an adapter has for these layers into a free slot.</summary>
+    /// <returns>The tensors of the adapter that these layers use.</returns>
+    [Alias("load-adapter"), ResponseTimeout("00:30:00")]
+    Task<string[]> LoadAdapterAsync(StageAdapterSpec spec);
+
+    /// <summary>Frees a slot; no step may name it any more. Nothing happens if it is empty.</summary>
+    [Alias("unload-adapter"), ResponseTimeout("00:10:00")]
+    Task UnloadAdapterAsync(int slot);
+
     /// <summary>Frees the layers. Nothing happens if none are loaded.</summary>
     [Alias("unload"), ResponseTimeout("00:10:00")]
     Task UnloadAsync();
@@ -42,6 +51,18 @@ public sealed record StageSpec(
     [property: Id(6)] int MaxStepTokens,
     [property: Id(7)] int StateSlots,
     [property: Id(8)] string KvType);
+
+/// <summary>An adapter that a stage is to hold.</summary>
+/// <param name="Slot">By which steps name it, from 1.</param>
+/// <param name="File">Name of the adapter in the silo's adapter folders.</param>
+/// <param name="Sha256">Hash of its file: silos with different files under one name must not be mixed.</param>
+/// <param name="Strength">Factor on top of the file's own scale.</param>
+[GenerateSerializer, Immutable, Alias("slm.stage-adapter-spec")]
+public sealed record StageAdapterSpec(
+    [property: Id(0)] int Slot,
+    [property: Id(1)] string File,
+    [property: Id(2)] string Sha256,
+    [property: Id(3)] float Strength);
 
 /// <summary>What a stage holds, and where.</summary>
 /// <param name="Silo">Address of its silo.</param>
@@ -73,7 +94,7 @@ public sealed class StageRequest
     [Id(0)]
     public required int[] Tokens { get; init; }
 
-    /// <summary>Per sequence five numbers: new tokens, position of the first, length of the block table, output rows, state slot.</summary>
+    /// <summary>Per sequence six numbers: new tokens, position of the first, length of the block table, output rows, state slot, adapter slot.</summary>
     [Id(1)]
     public required int[] Sequences { get; init; }
 

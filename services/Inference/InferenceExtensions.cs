@@ -27,6 +27,7 @@ public static class InferenceExtensions
         var models = PlatformOptions.From(builder.Configuration).Models;
         builder.Services.AddSingleton(options);
         builder.Services.TryAddSingleton(_ => models is null ? ModelCatalog.Default() : new ModelCatalog(models));
+        builder.Services.TryAddSingleton<AdapterCatalog>();
         builder.Services.AddSingleton<SiloEngine>();
         builder.Services.Configure<ErrorMap>(RuntimeErrors.AddTo);
         builder.Services.AddHealthChecks().AddCheck<SiloHealthCheck>("silo");

@@ -33,6 +33,18 @@ internal sealed class ModelEndpoint(IGrainFactory grains, ModelCatalog catalog) 
     public override async Task<ModelDescription> Describe(DescribeModelRequest request, ServerCallContext context) =>
         (await Known(request.Model).DescribeAsync()).Message;
 
+    /// <inheritdoc/>
+    public override async Task<Adapter> LoadAdapter(LoadAdapterRequest request, ServerCallContext context) =>
+        (await Known(request.Model).LoadAdapterAsync(new(request)).WaitAsync(context.CancellationToken)).Message;
+
+    /// <inheritdoc/>
+    public override async Task<Adapter> UnloadAdapter(UnloadAdapterRequest request, ServerCallContext context) =>
+        (await Known(request.Model).UnloadAdapterAsync(new(request)).WaitAsync(context.CancellationToken)).Message;
+
+    /// <inheritdoc/>
+    public override async Task<ListAdaptersResponse> ListAdapters(ListAdaptersRequest request, ServerCallContext context) =>
+        new() { Adapters = { (await Known(request.Model).GetAsync()).Message.Adapters } };
+
     private IModelGrain Known(string model) => Grain(catalog.Find(model).Name);
 
     private IModelGrain Grain(string model) => grains.GetGrain<IModelGrain>(model);

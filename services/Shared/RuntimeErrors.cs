@@ -1,5 +1,6 @@
 using System.Globalization;
 using Google.Rpc;
+using Slm.Engine.Adapters;
 using Slm.Engine.Formats;
 using Slm.Engine.Sampling;
 using Slm.Engine.Scheduling;
@@ -20,6 +21,16 @@ internal static class RuntimeErrors
             new ResourceInfo { ResourceType = "model", ResourceName = e.Name, Description = e.Message },
             ErrorMap.Info("MODEL_NOT_FOUND", ("model", e.Name), ("known", string.Join(",", e.Known)))));
         map.Add<ModelFormatException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message, ErrorMap.Info("MODEL_FILE_INVALID")));
+        map.Add<AdapterFileNotFoundException>(e => ErrorMap.Make(Code.NotFound, e.Message,
+            new ResourceInfo { ResourceType = "adapter", ResourceName = e.Name, Description = e.Message },
+            ErrorMap.Info("ADAPTER_FILE_NOT_FOUND", ("adapter", e.Name), ("known", string.Join(",", e.Known)))));
+        map.Add<AdapterNotFoundException>(e => ErrorMap.Make(Code.NotFound, e.Message,
+            new ResourceInfo { ResourceType = "adapter", ResourceName = e.Name, Description = e.Message },
+            ErrorMap.Info("ADAPTER_NOT_FOUND", ("adapter", e.Name), ("known", string.Join(",", e.Known)))));
+        map.Add<AdapterFormatException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message,
+            ErrorMap.Info("ADAPTER_INVALID", ("adapter", e.Adapter), ("subject", e.Subject))));
+        map.Add<AdapterLimitException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message,
+            ErrorMap.Info("TOO_MANY_ADAPTERS", ("limit", Number(e.Limit)))));
         map.Add<TokenizerFormatException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message, ErrorMap.Info("TOKENIZER_INVALID")));
         map.Add<ChatTemplateMissingException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message,
             ErrorMap.Field("messages", e.Message), ErrorMap.Info("NO_CHAT_TEMPLATE")));

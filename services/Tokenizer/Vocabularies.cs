@@ -19,15 +19,15 @@ internal sealed class Vocabularies(ModelCatalog catalog)
     /// <exception cref="TokenizerFormatException">Its tokenizer is.</exception>
     public Vocabulary Get(string model)
     {
-        var entry = catalog.Find(model);
+        var entry = ModelName.Find(catalog, model).Model;
         Lazy<Vocabulary> value;
         lock (_gate)
         {
-            if (!_known.TryGetValue(model, out var known) || known.Entry != entry)
+            if (!_known.TryGetValue(entry.Name, out var known) || known.Entry != entry)
             {
                 if (_known.Count >= Capacity)
                     _known.Clear();
-                _known[model] = known = (entry, new Lazy<Vocabulary>(() => Read(entry), LazyThreadSafetyMode.ExecutionAndPublication));
+                _known[entry.Name] = known = (entry, new Lazy<Vocabulary>(() => Read(entry), LazyThreadSafetyMode.ExecutionAndPublication));
             }
             value = known.Value;
         }

@@ -3,11 +3,16 @@ using Slm.Runtime;
 namespace Slm.Cli.Backends;
 
 /// <summary>A model loaded into this process.</summary>
-internal sealed class LocalBackend(TextModel model) : IModelBackend
+internal sealed class LocalBackend(TextModel model, string? adapter) : IModelBackend
 {
+    private const string AdapterName = "adapter";
+
     public string Name => model.Name;
 
-    public static LocalBackend Open(string name, int? threads, int? context, int? stages, string? draft) => new(TextModel.Open(
+    public static async Task<LocalBackend> OpenAsync(string name, int? threads, int? context, int? stages, string? draft, string? adapter)
+    {
+        var chosen = AdapterArgument.Local(adapter);
+        var model = TextModel.Open(
         ModelArgument.ResolveGguf(name),
         new TextModelOptions
         {
@@ -15,7 +20,19 @@ internal sealed class LocalBackend(TextModel model) : IModelBackend
             ContextLength = context,
             Stages = stages ?? 1,
             DraftModel = draft is null ? null : ModelArgument.ResolveGguf(draft, "--draft-model"),
-        }));
+        });
+        try
+        {
+            if (chosen is not null)
+                await model.LoadAdapterAsync(AdapterName, chosen.Path, chosen.Strength, CancellationToken.None);
+            return new LocalBackend(model, chosen is null ? null : AdapterName);
+        }
+        catch
+        {
+            await model.DisposeAsync();
+            throw;
+        }
+    }
 
     public void RequireChat()
     {
@@ -24,7 +41,7 @@ internal sealed class LocalBackend(TextModel model) : IModelBackend
     }
 
     public IAsyncEnumerable<TextChunk> GenerateAsync(TextRequest request, CancellationToken cancellationToken) =>
-        model.GenerateAsync(request, cancellationToken);
+        model.GenerateAsync(request with { Adapter = adapter }, cancellationToken);
 
     public ValueTask DisposeAsync() => model.DisposeAsync();
 }

@@ -9,7 +9,7 @@ using Slm.V1;
 namespace Slm.Cli.Backends;
 
 /// <summary>A model of a running platform, over gRPC.</summary>
-internal sealed class RemoteBackend(Uri endpoint, string model) : IModelBackend
+internal sealed class RemoteBackend(Uri endpoint, string model, string? adapter) : IModelBackend
 {
     private readonly GrpcChannel _channel = Connect(endpoint);
 
@@ -56,6 +56,8 @@ internal sealed class RemoteBackend(Uri endpoint, string model) : IModelBackend
         var contract = new GenerateRequest { Model = model, Sampling = ToContract(request.Sampling, request) };
         if (request.Echo)
             contract.Echo = true;
+        if (adapter is not null)
+            contract.Adapter = adapter;
         contract.Speculation = request.Speculation switch
         {
             null => Speculation.Unspecified,

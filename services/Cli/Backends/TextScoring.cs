@@ -17,11 +17,12 @@ internal static class TextScoring
     /// <param name="maxChunks">Chunks to read, or null for all.</param>
     /// <param name="threads">Threads, or null for one per processor.</param>
     /// <param name="kvType">What keys and values are kept as, or null for what suits the model.</param>
+    /// <param name="adapter">Changes the model; null: none.</param>
     /// <param name="observer">Sees the inputs of products.</param>
     /// <param name="progress">Told the chunks that are done.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     public static async Task<PerplexityResult> RunAsync(
-        ModelFile file, string textPath, int? chunk, int? maxChunks, int? threads, KvType? kvType, IInputObserver? observer, IProgress<(int Done, int All)>? progress, CancellationToken cancellationToken)
+        ModelFile file, string textPath, int? chunk, int? maxChunks, int? threads, KvType? kvType, AdapterArgument? adapter, IInputObserver? observer, IProgress<(int Done, int All)>? progress, CancellationToken cancellationToken)
     {
         var tokenizer = TokenizerLoader.FromGguf(file.Source.Metadata);
         var text = await File.ReadAllTextAsync(textPath, cancellationToken);
@@ -40,7 +41,14 @@ internal static class TextScoring
             ChunkTokens = length,
             BeginToken = tokenizer.Special.AddsBos ? tokenizer.Special.Bos : null,
             MaxChunks = maxChunks ?? int.MaxValue,
+            Adapter = adapter is null ? 0 : 1,
         };
+        if (adapter is not null)
+        {
+            using var opened = adapter.Open(file);
+            await pipeline.LoadAdapterAsync(options.Adapter, opened, cancellationToken);
+        }
+
         return await Perplexity.MeasureAsync(pipeline, ids, options, progress, cancellationToken);
     }
 }

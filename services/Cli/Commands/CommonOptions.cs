@@ -31,6 +31,12 @@ internal static class CommonOptions
 
     public static Option<int?> Stages() => Positive("--stages", "Pipeline stages the layers are split into; the answer does not depend on it.", 1024);
 
+    public static Option<string?> Adapter() => new("--adapter")
+    {
+        Description = "A LoRA adapter: a GGUF file, a PEFT folder, or a name in the adapter folders, with =N at its end for N times its strength; with --endpoint the name of one that is loaded there.",
+        HelpName = "FILE[=N]",
+    };
+
     public static Option<string?> DraftModel() => new("--draft-model")
     {
         Description = "A smaller model with the same vocabulary, which proposes tokens for the model to check; the answer does not depend on it.",

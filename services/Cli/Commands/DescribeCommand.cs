@@ -21,13 +21,15 @@ internal static class DescribeCommand
         var model = CommonOptions.Model();
         var endpoint = CommonOptions.Endpoint();
         var json = CommonOptions.Json();
-        var stages = CommonOptions.Stages();
-        var command = new Command("describe", "Describes a model: architecture, parameters, quantization, context, memory, placement.") { model, stages, endpoint, json };
+        var (stages, adapter) = (CommonOptions.Stages(), CommonOptions.Adapter());
+        var command = new Command("describe", "Describes a model: architecture, parameters, quantization, context, memory, placement.") { model, adapter, stages, endpoint, json };
         command.SetAction(async (result, cancellationToken) =>
         {
+            if (result.GetValue(endpoint) is not null && result.GetValue(adapter) is not null)
+                throw new UsageException("describe: leave --adapter out with --endpoint; the platform describes the adapters that it has loaded.");
             var description = result.GetValue(endpoint) is { } address
                 ? await RemoteAsync(address, result.GetRequiredValue(model), cancellationToken)
-                : Local(result.GetRequiredValue(model), result.GetValue(stages) ?? 1);
+                : Local(result.GetRequiredValue(model), result.GetValue(stages) ?? 1, AdapterArgument.Local(result.GetValue(adapter)));
             if (result.GetValue(json))
                 WriteJson(description);
             else
@@ -44,7 +46,7 @@ internal static class DescribeCommand
     }
 
     /// <summary>From the file alone; weights are not read.</summary>
-    private static ModelDescription Local(string model, int stages)
+    private static ModelDescription Local(string model, int stages, AdapterArgument? adapter)
     {
         using var file = ModelFile.Open(ModelArgument.ResolveGguf(model));
         var config = file.Config;
@@ -80,6 +82,8 @@ internal static class DescribeCommand
         };
         foreach (var (key, value) in file.Source.Metadata.Where(m => m.Key.StartsWith("general.", StringComparison.Ordinal) && m.Value is not Array))
             description.Metadata[key] = Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
+        if (adapter is not null)
+            description.Model.Adapters.Add(Describe(adapter, file));
         var ranges = LayerRange.Split(config.LayerCount, stages);
         for (var s = 0; s < ranges.Length; s++)
         {
@@ -95,6 +99,21 @@ internal static class DescribeCommand
             });
         }
         return description;
+    }
+
+    private static Adapter Describe(AdapterArgument argument, ModelFile model)
+    {
+        using var adapter = argument.Open(model);
+        return new Adapter
+        {
+            Model = model.Name,
+            Adapter_ = adapter.Name,
+            Rank = adapter.Rank,
+            Alpha = adapter.Alpha,
+            Strength = adapter.Strength,
+            Parameters = adapter.ParameterCount,
+            Tensors = adapter.Tensors.Count(),
+        };
     }
 
     private static bool HasChatTemplate(ModelFile file)
@@ -147,6 +166,11 @@ internal static class DescribeCommand
             Row("recurrent state", $"{Quantity.Bytes(state.StateBytesPerSequence)} per sequence");
         if (d.Memory is { KvCapacityBytes: > 0 } memory)
             Row("KV cache", $"{Quantity.Bytes(memory.KvUsedBytes)} of {Quantity.Bytes(memory.KvCapacityBytes)} in use");
+        foreach (var a in d.Model.Adapters)
+        {
+            var scale = string.Create(CultureInfo.InvariantCulture, $"alpha {a.Alpha:0.###}{(a.Strength == 1 ? "" : $", strength {a.Strength:0.###}")}");
+            Row($"adapter {a.Adapter_}", $"rank {a.Rank}, {scale}, {Quantity.Count(a.Parameters)} parameters for {a.Tensors} tensors");
+        }
         foreach (var s in d.Stages)
         {
             var parts = (s.HasEmbedding ? "embedding, " : "") + $"layers {s.FirstLayer} to {s.EndLayer - 1}" + (s.HasHead ? ", head" : "");

@@ -17,11 +17,11 @@ internal static class GenerateCommand
         var prompt = new Option<string?>("--prompt", "-p") { Description = "Text to continue; - reads it from standard input.", HelpName = "TEXT" };
         var tokens = CommonOptions.Tokens("Token ids to continue, as they are.");
         var noSpecial = new Option<bool>("--no-special-tokens") { Description = "Do not put the model's beginning-of-sequence token before --prompt." };
-        var (draft, speculate) = (CommonOptions.DraftModel(), CommonOptions.Speculate());
+        var (draft, speculate, adapter) = (CommonOptions.DraftModel(), CommonOptions.Speculate(), CommonOptions.Adapter());
         var sampling = new SamplingOptionSet();
         var command = new Command("generate", "Continues a text or token ids.") { model, prompt, tokens };
         sampling.AddTo(command);
-        foreach (var option in new Option[] { noSpecial, speculate, draft, threads, context, stages, endpoint, json })
+        foreach (var option in new Option[] { noSpecial, adapter, speculate, draft, threads, context, stages, endpoint, json })
             command.Add(option);
         command.SetAction(async (result, cancellationToken) =>
         {
@@ -32,8 +32,8 @@ internal static class GenerateCommand
                 Stop = sampling.Stop(result),
                 Speculation = result.GetValue(speculate),
             };
-            await using var backend = Open(
-                result.GetValue(endpoint), result.GetRequiredValue(model), result.GetValue(threads), result.GetValue(context), result.GetValue(stages), result.GetValue(draft));
+            await using var backend = await OpenAsync(
+                result.GetValue(endpoint), result.GetRequiredValue(model), result.GetValue(threads), result.GetValue(context), result.GetValue(stages), result.GetValue(draft), result.GetValue(adapter));
             if (result.GetValue(json))
                 (await Answer.CollectAsync(backend.GenerateAsync(request, cancellationToken))).WriteJson();
             else
@@ -44,13 +44,13 @@ internal static class GenerateCommand
     }
 
     /// <summary>The model of the platform at <paramref name="endpoint"/>, or in this process.</summary>
-    public static IModelBackend Open(Uri? endpoint, string model, int? threads, int? context, int? stages, string? draft)
+    public static async Task<IModelBackend> OpenAsync(Uri? endpoint, string model, int? threads, int? context, int? stages, string? draft, string? adapter)
     {
         if (endpoint is null)
-            return LocalBackend.Open(model, threads, context, stages, draft);
+            return await LocalBackend.OpenAsync(model, threads, context, stages, draft, adapter);
         if ((threads ?? context ?? stages) is not null || draft is not null)
             throw new UsageException("--threads, --context, --stages and --draft-model are for a model in this process; leave them out with --endpoint.");
-        return new RemoteBackend(endpoint, model);
+        return new RemoteBackend(endpoint, model, adapter);
     }
 
     private static TextPrompt ReadPrompt(string? prompt, int[]? tokens, bool addSpecialTokens)

@@ -26,7 +26,7 @@ internal static class ImatrixCommand
             var textPath = result.GetValue(text)!;
             var collector = new ImportanceCollector();
             var measured = await ProgressBar.RunAsync("importance matrix", progress => TextScoring.RunAsync(
-                file, textPath, result.GetValue(chunk), result.GetValue(chunks), result.GetValue(threads), null, collector, PerplexityCommand.Chunks(progress), cancellationToken));
+                file, textPath, result.GetValue(chunk), result.GetValue(chunks), result.GetValue(threads), null, null, collector, PerplexityCommand.Chunks(progress), cancellationToken));
             var path = result.GetRequiredValue(output);
             var matrix = collector.ToMatrix(Path.GetFileName(textPath), measured.Chunks, measured.ChunkTokens);
             matrix.Write(path);

@@ -15,16 +15,16 @@ internal static class PerplexityCommand
     {
         var model = CommonOptions.Model();
         var (text, chunk, chunks) = (TextOption(required: true), ChunkOption(), ChunksOption());
-        var (threads, kvType, json) = (CommonOptions.Threads(), CommonOptions.KvType(), CommonOptions.Json());
+        var (adapter, threads, kvType, json) = (CommonOptions.Adapter(), CommonOptions.Threads(), CommonOptions.KvType(), CommonOptions.Json());
         var command = new Command("perplexity", "Measures how well a model predicts a text: chunks are read on their own, and the second half of each is predicted.")
         {
-            model, text, chunk, chunks, threads, kvType, json,
+            model, text, chunk, chunks, adapter, threads, kvType, json,
         };
         command.SetAction(async (result, cancellationToken) =>
         {
             using var file = ModelFile.Open(ModelArgument.ResolveGguf(result.GetRequiredValue(model)));
             var measured = await ProgressBar.RunAsync("perplexity", progress => TextScoring.RunAsync(
-                file, result.GetValue(text)!, result.GetValue(chunk), result.GetValue(chunks), result.GetValue(threads), result.GetValue(kvType), null, Chunks(progress), cancellationToken));
+                file, result.GetValue(text)!, result.GetValue(chunk), result.GetValue(chunks), result.GetValue(threads), result.GetValue(kvType), AdapterArgument.Local(result.GetValue(adapter)), null, Chunks(progress), cancellationToken));
             if (result.GetValue(json))
             {
                 JsonOutput.Write(writer =>

@@ -52,7 +52,7 @@ internal static class QuantizeCommand
                 : ProgressBar.RunAsync<PerplexityResult?>(title, async progress =>
                 {
                     using var file = ModelFile.Open(path);
-                    return await TextScoring.RunAsync(file, textPath, result.GetValue(chunk), result.GetValue(chunks), options.Threads, null, null, PerplexityCommand.Chunks(progress), cancellationToken);
+                    return await TextScoring.RunAsync(file, textPath, result.GetValue(chunk), result.GetValue(chunks), options.Threads, null, null, null, PerplexityCommand.Chunks(progress), cancellationToken);
                 });
 
             var before = await MeasureAsync(from, "perplexity before");

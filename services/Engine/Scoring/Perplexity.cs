@@ -11,6 +11,9 @@ public sealed record PerplexityOptions
     /// <summary>Takes the place of every chunk's first token; null for models that want no such token.</summary>
     public int? BeginToken { get; init; }
 
+    /// <summary>Slot of an adapter that the pipeline holds; 0: none.</summary>
+    public int Adapter { get; init; }
+
     /// <summary>Chunks to read; all by default.</summary>
     public int MaxChunks { get; init; } = int.MaxValue;
 }
@@ -57,7 +60,7 @@ public static class Perplexity
             var ids = tokens.AsSpan(chunk * length, length).ToArray();
             if (options.BeginToken is { } begin)
                 ids[0] = begin;
-            await ForEachLogitsAsync(pipeline, ids, length / 2, (position, logits) =>
+            await ForEachLogitsAsync(pipeline, ids, length / 2, options.Adapter, (position, logits) =>
             {
                 var loss = NegativeLogLikelihood(logits, ids[position + 1]);
                 sum += loss;
@@ -77,7 +80,7 @@ public static class Perplexity
         (int)Math.Min(Math.Min(wanted, pipeline.Config.ContextLength), Math.Min(tokens, (long)pipeline.BlockCount * pipeline.BlockSize));
 
     /// <summary>Runs a chunk and shows the logits after each position from <paramref name="first"/> to the last but one.</summary>
-    private static async Task ForEachLogitsAsync(IPipeline pipeline, int[] ids, int first, LogitsVisitor visit, CancellationToken cancellationToken)
+    private static async Task ForEachLogitsAsync(IPipeline pipeline, int[] ids, int first, int adapter, LogitsVisitor visit, CancellationToken cancellationToken)
     {
         var vocab = pipeline.Config.VocabSize;
         var step = (int)Math.Clamp(LogitBytes / sizeof(float) / vocab, 1, pipeline.MaxStepTokens);
@@ -90,7 +93,7 @@ public static class Perplexity
             var count = Math.Min(step, ids.Length - start);
             var wanted = Math.Clamp(start + count - first, 0, count);
             batch.Clear();
-            batch.Add(ids.AsSpan(start, count), start, blocks.AsSpan(0, (start + count + pipeline.BlockSize - 1) / pipeline.BlockSize), wanted, slot);
+            batch.Add(ids.AsSpan(start, count), start, blocks.AsSpan(0, (start + count + pipeline.BlockSize - 1) / pipeline.BlockSize), wanted, slot, adapter);
             var rows = await pipeline.ForwardAsync(batch, StepOutput.Logits, cancellationToken).ConfigureAwait(false);
             for (var row = 0; row < wanted; row++)
             {

@@ -9,13 +9,16 @@ internal static class ModelsAndTokens
     public static async Task ListAsync(HttpContext context, PlatformClients clients)
     {
         var models = await clients.Models.ListAsync(new ListModelsRequest(), cancellationToken: context.RequestAborted);
-        await context.Response.WriteAsJsonAsync(new ModelList("list", [.. models.Models.Select(Body)]), WireContext.Shared.ModelList, cancellationToken: context.RequestAborted);
+        await context.Response.WriteAsJsonAsync(new ModelList("list", [.. models.Models.SelectMany(Bodies)]), WireContext.Shared.ModelList, cancellationToken: context.RequestAborted);
     }
 
     public static async Task GetAsync(HttpContext context, PlatformClients clients, string model)
     {
-        var found = await clients.Models.GetAsync(new GetModelRequest { Model = model }, cancellationToken: context.RequestAborted);
-        await context.Response.WriteAsJsonAsync(Body(found), WireContext.Shared.ModelBody, cancellationToken: context.RequestAborted);
+        // A name of the form "model:adapter" is known to the list only.
+        var found = !model.Contains(':', StringComparison.Ordinal) ? null
+            : (await clients.Models.ListAsync(new ListModelsRequest(), cancellationToken: context.RequestAborted)).Models.SelectMany(Bodies).FirstOrDefault(b => b.Id == model);
+        found ??= Body(await clients.Models.GetAsync(new GetModelRequest { Model = model }, cancellationToken: context.RequestAborted));
+        await context.Response.WriteAsJsonAsync(found, WireContext.Shared.ModelBody, cancellationToken: context.RequestAborted);
     }
 
     public static async Task TokenizeAsync(HttpContext context, JsonElement body, PlatformClients clients)
@@ -65,6 +68,10 @@ internal static class ModelsAndTokens
         return models.Count == 1 ? models[0].Model_
             : throw OpenAiException.Invalid("model", $"'model' is required where several models can be meant: {string.Join(", ", models.Select(m => m.Model_))}.", "missing_required_parameter");
     }
+
+    /// <summary>A model, and one for each adapter that is loaded with it.</summary>
+    private static IEnumerable<ModelBody> Bodies(Model model) =>
+        [Body(model), .. model.Adapters.Select(adapter => Body(model) with { Id = $"{model.Model_}:{adapter.Adapter_}", Parent = model.Model_ })];
 
     private static ModelBody Body(Model model) => new(model.Model_, "model", model.Modified?.Seconds ?? 0, "slm-platform", model.ContextLength);
 }

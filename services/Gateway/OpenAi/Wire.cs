@@ -57,7 +57,7 @@ internal sealed record EmbeddingUsage(int PromptTokens, int TotalTokens);
 
 internal sealed record ModelList(string Object, IReadOnlyList<ModelBody> Data);
 
-internal sealed record ModelBody(string Id, string Object, long Created, string OwnedBy, int MaxModelLen);
+internal sealed record ModelBody(string Id, string Object, long Created, string OwnedBy, int MaxModelLen, string? Parent = null);
 
 internal sealed record TokenizeBody(IReadOnlyList<int> Tokens, int Count, int MaxModelLen, IReadOnlyList<string>? TokenStrs);
 

@@ -1,4 +1,5 @@
 using Slm.Contracts.Grains;
+using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
 using Slm.Engine.Models;
 
@@ -38,6 +39,32 @@ internal sealed class GrainPipeline(ModelConfig config, StageSpec shape, IReadOn
             activations = (await stages[s].ForwardAsync(request)).Values;
         }
         return activations.Values;
+    }
+
+    public int AdapterSlots => Stage.AdapterSlots;
+
+    public async ValueTask LoadAdapterAsync(int slot, LoraAdapter adapter, CancellationToken cancellationToken)
+    {
+        var spec = new StageAdapterSpec(slot, adapter.Name, adapter.Sha256, adapter.Strength);
+        try
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var used = await Task.WhenAll(stages.Select(stage => stage.LoadAdapterAsync(spec)));
+            adapter.RequireAllOf(used.SelectMany(names => names).ToHashSet(StringComparer.Ordinal), config);
+        }
+        catch
+        {
+            await UnloadAdapterAsync(slot);
+            throw;
+        }
+    }
+
+    public async ValueTask UnloadAdapterAsync(int slot)
+    {
+        if (IsSiloStopping)
+            return;
+        foreach (var stage in stages)
+            await stage.UnloadAdapterAsync(slot);
     }
 
     public async ValueTask DisposeAsync()

@@ -6,7 +6,7 @@ namespace Slm.Inference.Engines;
 /// <summary>A step as it travels, and back.</summary>
 internal static class StageSteps
 {
-    private const int NumbersPerSequence = 5;
+    private const int NumbersPerSequence = 6;
 
     /// <summary>The step for the first stage.</summary>
     public static StageRequest ToRequest(StepBatch batch, StepOutput output)
@@ -30,6 +30,7 @@ internal static class StageSteps
             sequences[(i * NumbersPerSequence) + 2] = item.BlockCount;
             sequences[(i * NumbersPerSequence) + 3] = outputs;
             sequences[(i * NumbersPerSequence) + 4] = item.StateSlot;
+            sequences[(i * NumbersPerSequence) + 5] = item.Adapter;
             batch.BlocksOf(item).CopyTo(tables.AsSpan(blocks));
             blocks += item.BlockCount;
         }
@@ -66,9 +67,9 @@ internal static class StageSteps
         var blocks = request.Blocks.AsSpan();
         for (var i = 0; i < request.Sequences.Length; i += NumbersPerSequence)
         {
-            var (count, start, table, outputs, slot) =
-                (request.Sequences[i], request.Sequences[i + 1], request.Sequences[i + 2], request.Sequences[i + 3], request.Sequences[i + 4]);
-            batch.Add(tokens[..count], start, blocks[..table], outputs, slot);
+            var (count, start, table, outputs, slot, adapter) =
+                (request.Sequences[i], request.Sequences[i + 1], request.Sequences[i + 2], request.Sequences[i + 3], request.Sequences[i + 4], request.Sequences[i + 5]);
+            batch.Add(tokens[..count], start, blocks[..table], outputs, slot, adapter);
             tokens = tokens[count..];
             blocks = blocks[table..];
         }

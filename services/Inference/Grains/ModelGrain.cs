@@ -2,8 +2,10 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
 using Slm.Contracts.Grains;
+using Slm.Engine.Scheduling;
 using Slm.Inference.Engines;
 using Slm.Inference.Mapping;
+using Slm.Runtime;
 using Slm.ServiceDefaults.Errors;
 using Slm.V1;
 
@@ -15,7 +17,7 @@ namespace Slm.Inference.Grains;
 /// </summary>
 [KeepAlive, Reentrant]
 internal sealed partial class ModelGrain(
-    SiloEngine engine, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time, ILogger<ModelGrain> logger) : Grain, IModelGrain
+    SiloEngine engine, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time, ILogger<ModelGrain> logger) : Grain, IModelGrain
 {
     private ModelFacts? _facts;
     private string _factsOf = "";
@@ -50,6 +52,30 @@ internal sealed partial class ModelGrain(
         return new Payload<Model>(await ModelAsync());
     });
 
+    public Task<Payload<Adapter>> LoadAdapterAsync(Payload<LoadAdapterRequest> request) => Guard(async () =>
+    {
+        var (name, file, strength) = RequestMapping.ToAdapter(request.Message);
+        var path = adapters.Find(file).Path;
+        var model = (await EnsureAsync(DeploymentSettings.Any)).Model;
+
+        // Reading and hashing it takes a while: not on Orleans' thread.
+        var loaded = await Task.Run(() => model.LoadAdapterAsync(name, path, strength, CancellationToken.None));
+        LogAdapterLoaded(logger, name, Name);
+        return new Payload<Adapter>(ResponseMapping.ToMessage(Name, loaded, await Task.Run(() => model.FingerprintOf(loaded))));
+    });
+
+    public Task<Payload<Adapter>> UnloadAdapterAsync(Payload<UnloadAdapterRequest> request) => Guard(async () =>
+    {
+        var name = request.Message.Adapter;
+        if (_state != ModelState.Loaded || _deployment is not { } deployment)
+            throw new AdapterNotFoundException(name, []);
+        var model = (await deployment).Model;
+        var adapter = model.Adapters.FirstOrDefault(a => a.Name == name);
+        await model.UnloadAdapterAsync(name);
+        LogAdapterUnloaded(logger, name, Name);
+        return new Payload<Adapter>(ResponseMapping.ToMessage(Name, adapter!, await Task.Run(() => model.FingerprintOf(adapter!))));
+    });
+
     public async IAsyncEnumerable<Payload<GenerateResponse>> GenerateAsync(
         Payload<GenerateRequest> request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -67,7 +93,7 @@ internal sealed partial class ModelGrain(
     {
         var model = (await EnsureAsync(DeploymentSettings.Any)).Model;
         var (context, continuation) = RequestMapping.ToScore(request.Message, model.Config.VocabSize);
-        return new Payload<ScoreResponse>(ResponseMapping.ToResponse(await model.ScoreAsync(context, continuation, 0, RequestMapping.ToTerms(request.Message.Scheduling), null, cancellationToken)));
+        return new Payload<ScoreResponse>(ResponseMapping.ToResponse(await model.ScoreAsync(context, continuation, 0, RequestMapping.ToTerms(request.Message.Scheduling), request.Message.HasAdapter ? request.Message.Adapter : null, cancellationToken)));
     });
 
     public Task<Payload<EmbedResponse>> EmbedAsync(Payload<EmbedRequest> request, CancellationToken cancellationToken) => Guard(async () =>
@@ -77,7 +103,7 @@ internal sealed partial class ModelGrain(
         var inputs = RequestMapping.ToInputs(message, model.Config.VocabSize);
         var vectors = await model.EmbedAsync(
             inputs, RequestMapping.ToPooling(message.Pooling), !message.HasNormalize || message.Normalize,
-            message.HasDimensions ? message.Dimensions : null, RequestMapping.ToTerms(message.Scheduling), null, cancellationToken);
+            message.HasDimensions ? message.Dimensions : null, RequestMapping.ToTerms(message.Scheduling), message.HasAdapter ? message.Adapter : null, cancellationToken);
         return new Payload<EmbedResponse>(ResponseMapping.ToResponse(vectors));
     });
 
@@ -181,8 +207,13 @@ internal sealed partial class ModelGrain(
         model.State = _state;
         if (_state == ModelState.Failed && _error is not null)
             model.Error = _error;
-        if (_state == ModelState.Loaded && _deployment is { IsCompletedSuccessfully: true } loaded)
-            model.ContextLength = (await loaded).Model.ContextLength;
+        if (_state == ModelState.Loaded && _deployment is { IsCompletedSuccessfully: true } deployment)
+        {
+            var loaded = (await deployment).Model;
+            model.ContextLength = loaded.ContextLength;
+            foreach (var adapter in loaded.Adapters)
+                model.Adapters.Add(ResponseMapping.ToMessage(Name, adapter, await Task.Run(() => loaded.FingerprintOf(adapter))));
+        }
         return model;
     }
 
@@ -251,6 +282,12 @@ internal sealed partial class ModelGrain(
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Loaded {Model} in {Stages} stages, {Milliseconds} ms")]
     private static partial void LogLoaded(ILogger logger, string model, int stages, long milliseconds);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Loaded the adapter {Adapter} with {Model}")]
+    private static partial void LogAdapterLoaded(ILogger logger, string adapter, string model);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Unloaded the adapter {Adapter} of {Model}")]
+    private static partial void LogAdapterUnloaded(ILogger logger, string adapter, string model);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Unloaded {Model}")]
     private static partial void LogUnloaded(ILogger logger, string model);

@@ -2,16 +2,18 @@ using Google.Rpc;
 using Microsoft.Extensions.Options;
 using Orleans.Placement;
 using Slm.Contracts.Grains;
+using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
 using Slm.Engine.Threading;
 using Slm.Inference.Engines;
+using Slm.Runtime;
 using Slm.ServiceDefaults.Errors;
 
 namespace Slm.Inference.Grains;
 
 /// <summary>Holds a <see cref="Stage"/> and runs its steps, one at a time, on the silo's compute thread.</summary>
 [KeepAlive, PreferLocalPlacement]
-internal sealed partial class StageGrain(SiloEngine engine, ILocalSiloDetails silo, IOptions<ErrorMap> errors, ILogger<StageGrain> logger) : Grain, IStageGrain
+internal sealed partial class StageGrain(SiloEngine engine, AdapterCatalog adapters, ILocalSiloDetails silo, IOptions<ErrorMap> errors, ILogger<StageGrain> logger) : Grain, IStageGrain
 {
     private readonly StepBatch _batch = new();
     private ModelLease? _file;
@@ -62,6 +64,35 @@ internal sealed partial class StageGrain(SiloEngine engine, ILocalSiloDetails si
             LogFailed(logger, error, this.GetPrimaryKeyString());
             throw Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}");
         }
+    }
+
+    public async Task<string[]> LoadAdapterAsync(StageAdapterSpec spec)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        var (stage, file) = _stage is { } held && _file is { } lease ? (held, lease.File) : throw Refuse(Code.Unavailable, $"Stage {this.GetPrimaryKeyString()} holds no layers any more.");
+        try
+        {
+            return await Task.Run(() =>
+            {
+                using var adapter = LoraAdapter.Open(adapters.Find(spec.File).Path, file, spec.Strength);
+                if (adapter.Sha256 != spec.Sha256)
+                    throw Refuse(Code.FailedPrecondition, $"The adapter '{spec.File}' is another file on silo {silo.SiloAddress} than where it is served from.");
+                return stage.LoadAdapter(spec.Slot, adapter).ToArray();
+            });
+        }
+        catch (Exception error) when (error is not StatusException)
+        {
+            var status = errors.Value.ToStatus(error);
+            if (status.Code == (int)Code.Internal)
+                LogFailed(logger, error, this.GetPrimaryKeyString());
+            throw new StatusException(status);
+        }
+    }
+
+    public Task UnloadAdapterAsync(int slot)
+    {
+        // It waits for the running step.
+        return _stage is { } stage ? Task.Run(() => stage.UnloadAdapter(slot)) : Task.CompletedTask;
     }
 
     public Task UnloadAsync()

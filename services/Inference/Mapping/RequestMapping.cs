@@ -13,6 +13,7 @@ namespace Slm.Inference.Mapping;
 internal static class RequestMapping
 {
     private const int MaxEmbedInputs = 2048;
+    private const int MaxAdapterName = 200;
 
     /// <summary>What timers take; longer is as good as never.</summary>
     private const long MaxTimeoutMs = uint.MaxValue - 1;
@@ -28,6 +29,7 @@ internal static class RequestMapping
             Stop = [.. sampling.Stop],
             Echo = request.Echo,
             Terms = ToTerms(request.Scheduling),
+            Adapter = request.HasAdapter ? request.Adapter : null,
             Speculation = ToSpeculation(request.Speculation, "speculation"),
             IncludeStopInOutput = sampling.IncludeStopInOutput,
             SkipSpecialTokens = !sampling.HasSkipSpecialTokens || sampling.SkipSpecialTokens,
@@ -53,6 +55,16 @@ internal static class RequestMapping
             _ => throw Missing("continuation", "continuation_text or continuation_ids"),
         };
         return (context, continuation);
+    }
+
+    /// <summary>What an adapter is to be called, which file it is, and how strong.</summary>
+    public static (string Name, string File, float Strength) ToAdapter(LoadAdapterRequest request)
+    {
+        if (request.Adapter.Length is 0 or > MaxAdapterName)
+            throw new FieldException("adapter", string.Create(CultureInfo.InvariantCulture, $"adapter must be a name of 1 to {MaxAdapterName} characters, but has {request.Adapter.Length}."));
+        if (request.HasStrength && !float.IsFinite(request.Strength))
+            throw new FieldException("strength", string.Create(CultureInfo.InvariantCulture, $"strength must be a finite number, but is {request.Strength}."));
+        return (request.Adapter, request.HasFile ? request.File : request.Adapter, request.HasStrength ? request.Strength : 1);
     }
 
     /// <summary>Inputs to embed.</summary>

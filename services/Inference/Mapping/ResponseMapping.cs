@@ -58,6 +58,19 @@ internal static class ResponseMapping
         whole.Usage = piece.Usage ?? whole.Usage;
     }
 
+    /// <summary>An adapter that is loaded.</summary>
+    public static Adapter ToMessage(string model, AdapterInfo adapter, string fingerprint) => new()
+    {
+        Model = model,
+        Adapter_ = adapter.Name,
+        Rank = adapter.Rank,
+        Alpha = adapter.Alpha,
+        Strength = adapter.Strength,
+        Parameters = adapter.Parameters,
+        Tensors = adapter.Tensors,
+        SystemFingerprint = fingerprint,
+    };
+
     /// <summary>A score.</summary>
     public static ScoreResponse ToResponse(TextScore score)
     {
