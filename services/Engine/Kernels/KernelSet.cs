@@ -2,6 +2,7 @@ using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Slm.Engine.Execution;
 using Slm.Engine.Formats;
+using Slm.Engine.Kernels.Assembled;
 using Slm.Engine.Kernels.Panels;
 
 namespace Slm.Engine.Kernels;
@@ -37,9 +38,12 @@ internal sealed unsafe class KernelSet
     public static KernelSet? Avx512 { get; } =
         Avx512BW.IsSupported && Avx2 is not null ? CreateFused<Wide512, Vector512<byte>>("avx512") : null;
 
+    /// <summary>AVX-512 with VNNI, by kernels assembled at start; null where processor or system lack it.</summary>
+    public static KernelSet? Vnni { get; } = Avx512 is not null && VnniKernels.IsSupported ? CreateVnni() : null;
+
     /// <summary>All sets that this processor can run, the best one first.</summary>
     public static IReadOnlyList<KernelSet> Available { get; } =
-        [.. new[] { Avx512, Avx2, Portable }.Where(set => set is not null).Select(set => set!)];
+        [.. new[] { Vnni, Avx512, Avx2, Portable }.Where(set => set is not null).Select(set => set!)];
 
     /// <summary>The set in use: the best for this processor unless <see cref="Variable"/> names another.</summary>
     public static KernelSet Best { get; } = Choose(Environment.GetEnvironmentVariable(Variable));
@@ -186,6 +190,23 @@ internal sealed unsafe class KernelSet
         set._products[(int)TensorType.F16] = &FloatMatMul<FusedMath, Float16Weight>.Run;
         set._products[(int)TensorType.BF16] = &FloatMatMul<FusedMath, BFloat16Weight>.Run;
         set.AddPanels<TWide, TVector>();
+        return set;
+    }
+
+    private static KernelSet CreateVnni()
+    {
+        var set = CreateFused<Wide512, Vector512<byte>>("vnni");
+        set._products[(int)TensorType.Q4_0] = &VnniProduct<Q40Vnni>.Run;
+        set._products[(int)TensorType.Q4_1] = &VnniProduct<Q41Vnni>.Run;
+        set._products[(int)TensorType.Q5_0] = &VnniProduct<Q50Vnni>.Run;
+        set._products[(int)TensorType.Q5_1] = &VnniProduct<Q51Vnni>.Run;
+        set._products[(int)TensorType.Q8_0] = &VnniProduct<Q80Vnni>.Run;
+        set._products[(int)TensorType.IQ4_NL] = &VnniProduct<Iq4Vnni>.Run;
+        set._products[(int)TensorType.Q4_K] = &VnniProduct<Q4KVnni>.Run;
+        set._products[(int)TensorType.Q5_K] = &VnniProduct<Q5KVnni>.Run;
+        set._products[(int)TensorType.Q2_K] = &VnniProduct<Q2KVnni>.Run;
+        set._products[(int)TensorType.Q3_K] = &VnniProduct<Q3KVnni>.Run;
+        set._products[(int)TensorType.Q6_K] = &VnniProduct<Q6KVnni>.Run;
         return set;
     }
 
