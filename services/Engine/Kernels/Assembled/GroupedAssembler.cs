@@ -1,13 +1,10 @@
-using Iced.Intel;
-using static Iced.Intel.AssemblerRegisters;
-
 namespace Slm.Engine.Kernels.Assembled;
 
 /// <summary>Formats with an integer scale for 16 columns: weight = d · scale · (code - offset) - m · minimum.</summary>
 internal sealed class GroupedAssembler : VnniAssembler
 {
-    private static readonly AssemblerRegisterZMM Low = zmm16, High = zmm17, First = zmm18, Second = zmm19, Offsets = zmm20, Factor = zmm21, MinimumFactor = zmm22, Scratch = zmm23;
-    private static readonly AssemblerRegisterZMM Codes = zmm24, Mask = zmm25, HighBits = zmm26, HighMask = zmm27, Words = zmm28, MinusOne = zmm29, OtherBits = zmm30;
+    private const int Low = 16, High = 17, First = 18, Second = 19, Offsets = 20, Factor = 21, MinimumFactor = 22, Scratch = 23;
+    private const int Codes = 24, Mask = 25, HighBits = 26, HighMask = 27, Words = 28, MinusOne = 29, OtherBits = 30;
     private readonly GroupedFormat _format;
 
     /// <param name="format">The format.</param>
@@ -37,11 +34,11 @@ internal sealed class GroupedAssembler : VnniAssembler
     /// <inheritdoc/>
     protected override void Header()
     {
-        Asm.vcvtph2ps(Factor, __ymmword_ptr[rax]);
+        Asm.LoadHalves(Factor, Panel(0));
         if (!_format.HasMinimum)
             return;
-        Asm.vcvtph2ps(MinimumFactor, __ymmword_ptr[rax + 32]);
-        Asm.vmulps(MinimumFactor, MinimumFactor, MinusOne);
+        Asm.LoadHalves(MinimumFactor, Panel(32));
+        Asm.MultiplyFloats(MinimumFactor, MinimumFactor, MinusOne);
     }
 
     /// <inheritdoc/>
@@ -54,16 +51,16 @@ internal sealed class GroupedAssembler : VnniAssembler
         }
 
         if (_format.Bits != 2)
-            Asm.vmovdqu32(HighBits, __zmmword_ptr[rax + HighAt]);
+            Asm.LoadInts(HighBits, Panel(HighAt));
         if (_format.Bits == 6)
-            Asm.vmovdqu32(OtherBits, __zmmword_ptr[rax + (HighAt + 64)]);
+            Asm.LoadInts(OtherBits, Panel(HighAt + 64));
         for (var vector = 0; vector < 4; vector++)
         {
             Unpack(vector);
             for (var token = 0; token < Tokens; token++)
-                Asm.vpdpbusd(SumOf(token, vector), Low, __dword_bcst[X(token) + (4 * vector)]);
+                Asm.AddProducts(SumOf(token, vector), Low, X(token) + (4 * vector));
             for (var token = 0; token < Tokens; token++)
-                Asm.vpdpbusd(SumOf(token, vector + 4), High, __dword_bcst[X(token) + (16 + (4 * vector))]);
+                Asm.AddProducts(SumOf(token, vector + 4), High, X(token) + (16 + (4 * vector)));
         }
 
         Scales();
@@ -72,17 +69,17 @@ internal sealed class GroupedAssembler : VnniAssembler
     }
 
     /// <summary>The first half of a token's sums belongs to the first scale.</summary>
-    private AssemblerRegisterZMM SumOf(int token, int group) => Sum(token, (group / 4 * (SumsEach / 2)) + (group % (SumsEach / 2)));
+    private int SumOf(int token, int group) => Sum(token, (group / 4 * (SumsEach / 2)) + (group % (SumsEach / 2)));
 
     /// <summary>Codes of groups <paramref name="vector"/> and vector + 4.</summary>
     private void Unpack(int vector)
     {
         if (_format.Bits == 6)
         {
-            Asm.vmovdqu32(High, __zmmword_ptr[rax + (CodesAt + (vector * 64))]);
-            Asm.vpandd(Low, High, Mask);
-            Asm.vpsrlw(High, High, 4);
-            Asm.vpandd(High, High, Mask);
+            Asm.LoadInts(High, Panel(CodesAt + (vector * 64)));
+            Asm.And(Low, High, Mask);
+            Asm.ShiftWordsRight(High, High, 4);
+            Asm.And(High, High, Mask);
             Move(HighBits, 4 - (2 * vector), Low);
             Move(OtherBits, 4 - (2 * vector), High);
             return;
@@ -90,17 +87,17 @@ internal sealed class GroupedAssembler : VnniAssembler
 
         if (vector == 0)
         {
-            Asm.vmovdqu32(Codes, __zmmword_ptr[rax + CodesAt]);
-            Asm.vmovdqu32(OtherBits, __zmmword_ptr[rax + (CodesAt + 64)]);
-            Asm.vpandd(Low, Codes, Mask);
-            Asm.vpandd(High, OtherBits, Mask);
+            Asm.LoadInts(Codes, Panel(CodesAt));
+            Asm.LoadInts(OtherBits, Panel(CodesAt + 64));
+            Asm.And(Low, Codes, Mask);
+            Asm.And(High, OtherBits, Mask);
         }
         else
         {
-            Asm.vpsrlw(Low, Codes, (byte)(2 * vector));
-            Asm.vpandd(Low, Low, Mask);
-            Asm.vpsrlw(High, OtherBits, (byte)(2 * vector));
-            Asm.vpandd(High, High, Mask);
+            Asm.ShiftWordsRight(Low, Codes, 2 * vector);
+            Asm.And(Low, Low, Mask);
+            Asm.ShiftWordsRight(High, OtherBits, 2 * vector);
+            Asm.And(High, High, Mask);
         }
 
         if (_format.Bits == 2)
@@ -110,59 +107,59 @@ internal sealed class GroupedAssembler : VnniAssembler
     }
 
     /// <summary>Adds high bits to codes, from where they lie to where they belong.</summary>
-    private void Move(AssemblerRegisterZMM bits, int left, AssemblerRegisterZMM codes)
+    private void Move(int bits, int left, int codes)
     {
         if (left > 0)
-            Asm.vpsllw(Scratch, bits, (byte)left);
+            Asm.ShiftWordsLeft(Scratch, bits, left);
         else if (left < 0)
-            Asm.vpsrlw(Scratch, bits, (byte)-left);
-        Asm.vpandd(Scratch, left == 0 ? bits : Scratch, HighMask);
-        Asm.vpord(codes, codes, Scratch);
+            Asm.ShiftWordsRight(Scratch, bits, -left);
+        Asm.And(Scratch, left == 0 ? bits : Scratch, HighMask);
+        Asm.Or(codes, codes, Scratch);
     }
 
     /// <summary>Both scales of each row as 32-bit integers, and 16-bit pairs that meet the sums of the activations.</summary>
     private void Scales()
     {
-        Asm.vpmovsxbw(Scratch, __ymmword_ptr[rax]);
+        Asm.LoadBytesAsWords(Scratch, Panel(0));
         if (_format.HasMinimum)
         {
-            Asm.vpsrlw(Offsets, Scratch, 4);
-            Asm.vpandd(Offsets, Offsets, Words);
-            Asm.vpandd(Scratch, Scratch, Words);
+            Asm.ShiftWordsRight(Offsets, Scratch, 4);
+            Asm.And(Offsets, Offsets, Words);
+            Asm.And(Scratch, Scratch, Words);
         }
         else
         {
-            Asm.vpsllw(Offsets, Scratch, (byte)(_format.Bits == 6 ? 5 : 2));
+            Asm.ShiftWordsLeft(Offsets, Scratch, _format.Bits == 6 ? 5 : 2);
             Zero(Second);
-            Asm.vpsubw(Offsets, Second, Offsets);
+            Asm.SubtractWords(Offsets, Second, Offsets);
         }
 
-        Asm.vpslld(First, Scratch, 16);
-        Asm.vpsrad(First, First, 16);
-        Asm.vpsrad(Second, Scratch, 16);
+        Asm.ShiftIntsLeft(First, Scratch, 16);
+        Asm.ShiftIntsRight(First, First, 16);
+        Asm.ShiftIntsRight(Second, Scratch, 16);
     }
 
     private void Finish(int token)
     {
         var half = SumsEach / 2;
         for (var i = 0; half == 2 && i < 4; i += 2)
-            Asm.vpaddd(Sum(token, i), Sum(token, i), Sum(token, i + 1));
+            Asm.AddInts(Sum(token, i), Sum(token, i), Sum(token, i + 1));
         var sum = Sum(token, 0);
         var other = Sum(token, half);
-        Asm.vpmulld(sum, sum, First);
-        Asm.vpmulld(other, other, Second);
-        Asm.vpaddd(sum, sum, other);
-        Asm.vpbroadcastd(Scratch, __dword_ptr[S(token) + VnniCall.FirstSumAt]);
-        Asm.vpmaddwd(Scratch, Scratch, Offsets);
+        Asm.MultiplyInts(sum, sum, First);
+        Asm.MultiplyInts(other, other, Second);
+        Asm.AddInts(sum, sum, other);
+        Asm.BroadcastInt(Scratch, S(token) + VnniCall.FirstSumAt);
+        Asm.MultiplyWords(Scratch, Scratch, Offsets);
         if (!_format.HasMinimum)
-            Asm.vpaddd(sum, sum, Scratch);
-        Asm.vcvtdq2ps(sum, sum);
-        Asm.vmulps(other, Factor, __dword_bcst[S(token)]);
-        Asm.vfmadd231ps(Total(token), sum, other);
+            Asm.AddInts(sum, sum, Scratch);
+        Asm.IntsToFloats(sum, sum);
+        Asm.MultiplyFloats(other, Factor, S(token));
+        Asm.MultiplyAdd(Total(token), sum, other);
         if (!_format.HasMinimum)
             return;
-        Asm.vcvtdq2ps(Scratch, Scratch);
-        Asm.vmulps(other, MinimumFactor, __dword_bcst[S(token)]);
-        Asm.vfmadd231ps(Total(token), Scratch, other);
+        Asm.IntsToFloats(Scratch, Scratch);
+        Asm.MultiplyFloats(other, MinimumFactor, S(token));
+        Asm.MultiplyAdd(Total(token), Scratch, other);
     }
 }

@@ -1,13 +1,10 @@
-using Iced.Intel;
-using static Iced.Intel.AssemblerRegisters;
-
 namespace Slm.Engine.Kernels.Assembled;
 
 /// <summary>Formats with one scale for 32 columns: weight = scale · (code - offset) + minimum.</summary>
 internal sealed class RunAssembler : VnniAssembler
 {
-    private static readonly AssemblerRegisterZMM Low = zmm16, High = zmm17, Scale = zmm18, Minimum = zmm19, Factor = zmm20, MinimumFactor = zmm21, Fifth = zmm22, Scratch = zmm23;
-    private static readonly AssemblerRegisterZMM Nibbles = zmm24, Bit = zmm25, Table = zmm26, MinusOne = zmm27;
+    private const int Low = 16, High = 17, Scale = 18, Minimum = 19, Factor = 20, MinimumFactor = 21, Fifth = 22, Scratch = 23;
+    private const int Nibbles = 24, Bit = 25, Table = 26, MinusOne = 27;
     private readonly RunFormat _format;
 
     /// <param name="format">The format.</param>
@@ -38,9 +35,9 @@ internal sealed class RunAssembler : VnniAssembler
     /// <inheritdoc/>
     protected override void Header()
     {
-        Asm.vcvtph2ps(Factor, __ymmword_ptr[rax]);
-        Asm.vcvtph2ps(MinimumFactor, __ymmword_ptr[rax + 32]);
-        Asm.vmulps(MinimumFactor, MinimumFactor, MinusOne);
+        Asm.LoadHalves(Factor, Panel(0));
+        Asm.LoadHalves(MinimumFactor, Panel(32));
+        Asm.MultiplyFloats(MinimumFactor, MinimumFactor, MinusOne);
     }
 
     /// <inheritdoc/>
@@ -49,13 +46,13 @@ internal sealed class RunAssembler : VnniAssembler
         for (var token = 0; token < Tokens; token++)
             Clear(token);
         if (_format.FifthBit)
-            Asm.vmovdqu32(Fifth, __zmmword_ptr[rax + (CodesAt + (16 * VnniCall.Rows))]);
+            Asm.LoadInts(Fifth, Panel(CodesAt + (16 * VnniCall.Rows)));
         for (var vector = 0; vector < 4; vector++)
         {
             if (_format.Bits == 8)
             {
-                Asm.vpxord(Low, Bit, __zmmword_ptr[rax + (CodesAt + (vector * 64))]);
-                Asm.vpxord(High, Bit, __zmmword_ptr[rax + (CodesAt + ((vector + 4) * 64))]);
+                Asm.Xor(Low, Bit, Panel(CodesAt + (vector * 64)));
+                Asm.Xor(High, Bit, Panel(CodesAt + ((vector + 4) * 64)));
             }
             else
             {
@@ -63,9 +60,9 @@ internal sealed class RunAssembler : VnniAssembler
             }
 
             for (var token = 0; token < Tokens; token++)
-                Asm.vpdpbusd(Sum(token, vector), Low, __dword_bcst[X(token) + (4 * vector)]);
+                Asm.AddProducts(Sum(token, vector), Low, X(token) + (4 * vector));
             for (var token = 0; token < Tokens; token++)
-                Asm.vpdpbusd(Sum(token, vector + 4), High, __dword_bcst[X(token) + (16 + (4 * vector))]);
+                Asm.AddProducts(Sum(token, vector + 4), High, X(token) + (16 + (4 * vector)));
         }
 
         Scales();
@@ -80,9 +77,9 @@ internal sealed class RunAssembler : VnniAssembler
         if (_format.Offset == 0)
             Zero(first);
         else
-            Asm.vpbroadcastd(first, __dword_ptr[S(token) + VnniCall.MinusEightSumsAt]);
+            Asm.BroadcastInt(first, S(token) + VnniCall.MinusEightSumsAt);
         if (_format.Offset > 8)
-            Asm.vpslld(first, first, (byte)(_format.Offset == 16 ? 1 : 4));
+            Asm.ShiftIntsLeft(first, first, _format.Offset == 16 ? 1 : 4);
         for (var i = 1; i < SumsEach; i++)
             Zero(Sum(token, i));
     }
@@ -90,47 +87,47 @@ internal sealed class RunAssembler : VnniAssembler
     /// <summary>4-bit codes of groups <paramref name="vector"/> and vector + 4, with their fifth bits.</summary>
     private void Unpack(int at, int vector)
     {
-        Asm.vmovdqu32(High, __zmmword_ptr[rax + at]);
-        Asm.vpandd(Low, High, Nibbles);
-        Asm.vpsrlw(High, High, 4);
-        Asm.vpandd(High, High, Nibbles);
+        Asm.LoadInts(High, Panel(at));
+        Asm.And(Low, High, Nibbles);
+        Asm.ShiftWordsRight(High, High, 4);
+        Asm.And(High, High, Nibbles);
         if (_format.Table is not null)
         {
-            Asm.vpshufb(Low, Table, Low);
-            Asm.vpshufb(High, Table, High);
+            Asm.ShuffleBytes(Low, Table, Low);
+            Asm.ShuffleBytes(High, Table, High);
         }
 
         if (!_format.FifthBit)
             return;
         // Bit g of a byte belongs to group g; it goes to bit 4.
-        Asm.vpsllw(Scratch, Fifth, (byte)(4 - vector));
-        Asm.vpandd(Scratch, Scratch, Bit);
-        Asm.vpord(Low, Low, Scratch);
+        Asm.ShiftWordsLeft(Scratch, Fifth, 4 - vector);
+        Asm.And(Scratch, Scratch, Bit);
+        Asm.Or(Low, Low, Scratch);
         if (vector == 0)
-            Asm.vpandd(Scratch, Fifth, Bit);
+            Asm.And(Scratch, Fifth, Bit);
         else
-            Asm.vpsrlw(Scratch, Fifth, (byte)vector);
+            Asm.ShiftWordsRight(Scratch, Fifth, vector);
         if (vector > 0)
-            Asm.vpandd(Scratch, Scratch, Bit);
-        Asm.vpord(High, High, Scratch);
+            Asm.And(Scratch, Scratch, Bit);
+        Asm.Or(High, High, Scratch);
     }
 
     private void Scales()
     {
         if (!_format.Nested)
         {
-            Asm.vcvtph2ps(Scale, __ymmword_ptr[rax]);
+            Asm.LoadHalves(Scale, Panel(0));
             if (_format.HasMinimum)
-                Asm.vcvtph2ps(Minimum, __ymmword_ptr[rax + 32]);
+                Asm.LoadHalves(Minimum, Panel(32));
             return;
         }
 
-        Asm.vpmovzxbd(Scale, __xmmword_ptr[rax]);
-        Asm.vcvtdq2ps(Scale, Scale);
-        Asm.vmulps(Scale, Scale, Factor);
-        Asm.vpmovzxbd(Minimum, __xmmword_ptr[rax + 16]);
-        Asm.vcvtdq2ps(Minimum, Minimum);
-        Asm.vmulps(Minimum, Minimum, MinimumFactor);
+        Asm.LoadBytesAsInts(Scale, Panel(0));
+        Asm.IntsToFloats(Scale, Scale);
+        Asm.MultiplyFloats(Scale, Scale, Factor);
+        Asm.LoadBytesAsInts(Minimum, Panel(16));
+        Asm.IntsToFloats(Minimum, Minimum);
+        Asm.MultiplyFloats(Minimum, Minimum, MinimumFactor);
     }
 
     private void Finish(int token)
@@ -138,13 +135,13 @@ internal sealed class RunAssembler : VnniAssembler
         for (var step = 1; step < SumsEach; step *= 2)
         {
             for (var i = 0; i + step < SumsEach; i += 2 * step)
-                Asm.vpaddd(Sum(token, i), Sum(token, i), Sum(token, i + step));
+                Asm.AddInts(Sum(token, i), Sum(token, i), Sum(token, i + step));
         }
 
-        Asm.vcvtdq2ps(Sum(token, 0), Sum(token, 0));
-        Asm.vmulps(Scratch, Scale, __dword_bcst[S(token)]);
-        Asm.vfmadd231ps(Total(token), Sum(token, 0), Scratch);
+        Asm.IntsToFloats(Sum(token, 0), Sum(token, 0));
+        Asm.MultiplyFloats(Scratch, Scale, S(token));
+        Asm.MultiplyAdd(Total(token), Sum(token, 0), Scratch);
         if (_format.HasMinimum)
-            Asm.vfmadd231ps(Total(token), Minimum, __dword_bcst[S(token) + VnniCall.ScaledSumAt]);
+            Asm.MultiplyAdd(Total(token), Minimum, S(token) + VnniCall.ScaledSumAt);
     }
 }

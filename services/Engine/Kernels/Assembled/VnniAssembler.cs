@@ -1,6 +1,3 @@
-using Iced.Intel;
-using static Iced.Intel.AssemblerRegisters;
-
 namespace Slm.Engine.Kernels.Assembled;
 
 /// <summary>
@@ -9,15 +6,18 @@ namespace Slm.Engine.Kernels.Assembled;
 /// </summary>
 /// <remarks>
 /// System V calling convention, the only argument points to a <see cref="VnniCall"/>. rax walks the panel, rdx the activations,
-/// rsi their scales. zmm0-7 integer sums, zmm8-15 results, zmm16 and above codes, scales and constants.
+/// rsi their scales. Wide registers 0-7 hold integer sums, 8-15 results, 16 and above codes, scales and constants.
 /// </remarks>
 internal abstract class VnniAssembler
 {
     /// <summary>Bytes of an <see cref="Quantization.ActivationScale"/>.</summary>
     private const int ScaleBytes = 16;
 
-    private static readonly AssemblerRegisterZMM[] Sums = [zmm0, zmm1, zmm2, zmm3, zmm4, zmm5, zmm6, zmm7];
-    private static readonly AssemblerRegisterZMM[] Totals = [zmm8, zmm9, zmm10, zmm11, zmm12, zmm13, zmm14, zmm15];
+    /// <summary>Registers that a caller finds as they were.</summary>
+    private static readonly Gpr[] Kept = [Gpr.Rbx, Gpr.Rbp, Gpr.R12, Gpr.R13, Gpr.R14, Gpr.R15];
+
+    private static readonly int[] Sums = [0, 1, 2, 3, 4, 5, 6, 7];
+    private static readonly int[] Totals = [8, 9, 10, 11, 12, 13, 14, 15];
 
     /// <param name="tokens">1, 2, 4 or 8.</param>
     /// <param name="sumsEach">Integer sums of a token.</param>
@@ -28,7 +28,7 @@ internal abstract class VnniAssembler
     }
 
     /// <summary>Instructions so far.</summary>
-    protected Assembler Asm { get; } = new(64);
+    protected MachineCode Asm { get; } = new();
 
     /// <summary>Tokens of a call.</summary>
     protected int Tokens { get; }
@@ -46,9 +46,7 @@ internal abstract class VnniAssembler
     public byte[] Assemble()
     {
         Write();
-        using var stream = new MemoryStream();
-        Asm.Assemble(new StreamCodeWriter(stream), 0);
-        return stream.ToArray();
+        return Asm.ToArray();
     }
 
     /// <summary>Fills the registers that hold constants.</summary>
@@ -61,87 +59,85 @@ internal abstract class VnniAssembler
     protected abstract void Group();
 
     /// <summary>One of a token's integer sums.</summary>
-    protected AssemblerRegisterZMM Sum(int token, int index) => Sums[(token * SumsEach) + (index % SumsEach)];
+    protected int Sum(int token, int index) => Sums[(token * SumsEach) + (index % SumsEach)];
 
     /// <summary>A token's result.</summary>
-    protected static AssemblerRegisterZMM Total(int token) => Totals[token];
+    protected static int Total(int token) => Totals[token];
 
     /// <summary>A token's activations.</summary>
-    protected static AssemblerMemoryOperand X(int token) => At(rdx, r8, r9, r10, r11, token);
+    protected static Address X(int token) => At(Gpr.Rdx, Gpr.R8, Gpr.R9, Gpr.R10, Gpr.R11, token);
 
     /// <summary>A token's <see cref="Quantization.ActivationScale"/>.</summary>
-    protected static AssemblerMemoryOperand S(int token) => At(rsi, rbx, rbp, r12, r13, token);
+    protected static Address S(int token) => At(Gpr.Rsi, Gpr.Rbx, Gpr.Rbp, Gpr.R12, Gpr.R13, token);
+
+    /// <summary>Bytes of the panel.</summary>
+    protected static Address Panel(int offset) => new(Gpr.Rax, Displacement: offset);
 
     /// <summary>Repeats 32 bits.</summary>
-    protected void Constant(AssemblerRegisterZMM register, uint value)
+    protected void Constant(int register, uint value)
     {
-        Asm.mov(r14d, value);
-        Asm.vpbroadcastd(register, r14d);
+        Asm.Set(Gpr.R14, value);
+        Asm.BroadcastInt(register, Gpr.R14);
     }
 
     /// <summary>Repeats 16 bytes.</summary>
-    protected void Constant(AssemblerRegisterZMM register, byte[] table)
+    protected void Constant(int register, byte[] table)
     {
         for (var part = 1; part >= 0; part--)
         {
-            Asm.mov(r14, BitConverter.ToUInt64(table, part * 8));
-            Asm.push(r14);
+            Asm.Set(Gpr.R14, BitConverter.ToUInt64(table, part * 8));
+            Asm.Push(Gpr.R14);
         }
 
-        Asm.vbroadcasti32x4(register, __xmmword_ptr[rsp]);
-        Asm.add(rsp, 16);
+        Asm.BroadcastQuarter(register, new Address(Gpr.Rsp));
+        Asm.Add(Gpr.Rsp, 16);
     }
 
-    protected void Zero(AssemblerRegisterZMM register) => Asm.vpxord(register, register, register);
+    protected void Zero(int register) => Asm.Xor(register, register, register);
 
     private void Write()
     {
         Begin();
-        var again = Asm.CreateLabel();
-        Asm.Label(ref again);
+        var again = Asm.Position;
         if (HeaderBytes > 0)
         {
             Header();
-            Asm.add(rax, HeaderBytes);
-            Asm.mov(r15, 8);
-            var inner = Asm.CreateLabel();
-            Asm.Label(ref inner);
+            Asm.Add(Gpr.Rax, HeaderBytes);
+            Asm.Set(Gpr.R15, 8);
+            var inner = Asm.Position;
             Step();
-            Asm.dec(r15);
-            Asm.jnz(inner);
+            Asm.Decrement(Gpr.R15);
+            Asm.JumpIfNotZero(inner);
         }
         else
         {
             Step();
         }
 
-        Asm.dec(rcx);
-        Asm.jnz(again);
+        Asm.Decrement(Gpr.Rcx);
+        Asm.JumpIfNotZero(again);
         End();
     }
 
     private void Step()
     {
         Group();
-        Asm.add(rax, GroupBytes);
-        Asm.add(rdx, 32);
-        Asm.add(rsi, ScaleBytes);
+        Asm.Add(Gpr.Rax, GroupBytes);
+        Asm.Add(Gpr.Rdx, 32);
+        Asm.Add(Gpr.Rsi, ScaleBytes);
     }
 
     private void Begin()
     {
-        foreach (var register in new[] { rbx, rbp, r12, r13, r14, r15 })
-            Asm.push(register);
-        Asm.mov(rax, __[rdi]);
-        Asm.mov(rdx, __[rdi + 8]);
-        Asm.mov(r8, __[rdi + 16]);
-        Asm.mov(rsi, __[rdi + 24]);
-        Asm.mov(rbx, __[rdi + 32]);
-        Asm.mov(rcx, __[rdi + 40]);
+        foreach (var register in Kept)
+            Asm.Push(register);
+        Gpr[] arguments = [Gpr.Rax, Gpr.Rdx, Gpr.R8, Gpr.Rsi, Gpr.Rbx, Gpr.Rcx];
+        for (var i = 0; i < arguments.Length; i++)
+            Asm.Load(arguments[i], new Address(Gpr.Rdi, Displacement: 8 * i));
         if (Tokens > 1)
         {
-            Multiples(r8, r9, r10, r11);
-            Multiples(rbx, rbp, r12, r13);
+            Multiples(Gpr.R8, Gpr.R9, Gpr.R10, Gpr.R11);
+            Multiples(Gpr.Rbx, Gpr.Rbp, Gpr.R12, Gpr.R13);
         }
 
         for (var token = 0; token < Tokens; token++)
@@ -150,34 +146,33 @@ internal abstract class VnniAssembler
     }
 
     /// <summary>3, 5 and 7 times a stride: with the factors 1, 2 and 4 of addresses they reach eight tokens.</summary>
-    private void Multiples(AssemblerRegister64 stride, AssemblerRegister64 three, AssemblerRegister64 five, AssemblerRegister64 seven)
+    private void Multiples(Gpr stride, Gpr three, Gpr five, Gpr seven)
     {
-        Asm.lea(three, __[stride + (stride * 2)]);
-        Asm.lea(five, __[stride + (stride * 4)]);
-        Asm.lea(seven, __[three + (stride * 4)]);
+        Asm.Set(three, new Address(stride, stride, 2));
+        Asm.Set(five, new Address(stride, stride, 4));
+        Asm.Set(seven, new Address(three, stride, 4));
     }
 
     private void End()
     {
-        Asm.mov(r14, __[rdi + 48]);
+        Asm.Load(Gpr.R14, new Address(Gpr.Rdi, Displacement: 48));
         for (var token = 0; token < Tokens; token++)
-            Asm.vmovups(__zmmword_ptr[r14 + (token * 64)], Total(token));
-        Asm.vzeroupper();
-        foreach (var register in new[] { r15, r14, r13, r12, rbp, rbx })
-            Asm.pop(register);
-        Asm.ret();
+            Asm.StoreFloats(new Address(Gpr.R14, Displacement: token * 64), Total(token));
+        Asm.ZeroUpper();
+        foreach (var register in Kept.Reverse())
+            Asm.Pop(register);
+        Asm.Return();
     }
 
-    private static AssemblerMemoryOperand At(
-        AssemblerRegister64 first, AssemblerRegister64 one, AssemblerRegister64 three, AssemblerRegister64 five, AssemblerRegister64 seven, int token) => token switch
-        {
-            0 => first + 0,
-            1 => first + one,
-            2 => first + (one * 2),
-            3 => first + three,
-            4 => first + (one * 4),
-            5 => first + five,
-            6 => first + (three * 2),
-            _ => first + seven,
-        };
+    private static Address At(Gpr first, Gpr one, Gpr three, Gpr five, Gpr seven, int token) => token switch
+    {
+        0 => new Address(first),
+        1 => new Address(first, one),
+        2 => new Address(first, one, 2),
+        3 => new Address(first, three),
+        4 => new Address(first, one, 4),
+        5 => new Address(first, five),
+        6 => new Address(first, three, 2),
+        _ => new Address(first, seven),
+    };
 }
