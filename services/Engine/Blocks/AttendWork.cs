@@ -191,6 +191,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
             HeadSize = size,
             Stride = _stride,
             Scale = _scale,
+            Cap = _context.Config.AttentionCap,
         };
         _context.Kernels.AttentionChunk(cache.Type)(in queries, heads, tiles);
     }

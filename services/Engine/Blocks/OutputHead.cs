@@ -53,6 +53,8 @@ internal sealed unsafe class OutputHead
         head.Multiply(context, context.Normed, rows, _output.Pointer);
         if (_scale != 1)
             TensorPrimitives.Multiply(logits.Span, _scale, logits.Span);
+        if (context.Config.LogitCap > 0)
+            context.Kernels.SoftCap(_output.Pointer, logits.Length, 1, context.Config.LogitCap);
         return logits;
     }
 

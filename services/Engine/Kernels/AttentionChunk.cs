@@ -36,6 +36,9 @@ internal unsafe struct AttentionQueries
 
     /// <summary>Factor of the scores.</summary>
     public float Scale;
+
+    /// <summary>Scaled scores x become cap · tanh(x / cap); 0 leaves them.</summary>
+    public float Cap;
 }
 
 /// <summary>What attention over some positions leaves: [0] the largest score, [1] the sum of exponentials, [8…] the weighted values.</summary>
@@ -108,7 +111,14 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
             var scores = queries.Scores + (q * Chunk);
             if (queries.Biases != null)
                 AddBias(scores, queries.Biases + (q * Chunk), queries.Scale, queries.End[q]);
-            Softmax(scores, Math.Max(0, queries.Begin[q]), queries.End[q], queries.Biases != null ? 1 : queries.Scale, queries.States[q], queries.Stride);
+            var scale = queries.Biases != null ? 1 : queries.Scale;
+            if (queries.Cap > 0)
+            {
+                SoftCap<TMath>.Run(scores, (queries.End[q] + Lanes.Count - 1) & -Lanes.Count, scale, queries.Cap);
+                scale = 1;
+            }
+
+            Softmax(scores, Math.Max(0, queries.Begin[q]), queries.End[q], scale, queries.States[q], queries.Stride);
         }
 
         if (TCell.Scaled)

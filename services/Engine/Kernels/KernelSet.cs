@@ -84,6 +84,9 @@ internal sealed unsafe class KernelSet
     /// <summary>gate (in and out), up, count.</summary>
     public delegate*<float*, float*, int, void> GeluExactGlu { get; private init; }
 
+    /// <summary>See <see cref="SoftCap{TMath}.Run"/>.</summary>
+    public delegate*<float*, int, float, float, void> SoftCap { get; private init; }
+
     /// <summary>See <see cref="AttentionState.Merge{TMath}"/>.</summary>
     public delegate*<float*, float*, int, void> MergeAttention { get; private init; }
 
@@ -153,6 +156,7 @@ internal sealed unsafe class KernelSet
             _floatAttention = &AttentionChunk<PortableMath, FloatCell, float>.Run,
             _shortAttention = &AttentionChunk<PortableMath, ShortCell, short>.Run,
             _byteAttention = &AttentionChunk<PortableMath, ByteCell, sbyte>.Run,
+            SoftCap = &SoftCap<PortableMath>.Run,
             MergeAttention = &AttentionState.Merge<PortableMath>,
             ScanStep = &StateScan<PortableMath>.Step,
             Convolve = &StateScan<PortableMath>.Convolve,
@@ -182,6 +186,7 @@ internal sealed unsafe class KernelSet
             _floatAttention = &AttentionChunk<FusedMath, FloatCell, float>.Run,
             _shortAttention = &AttentionChunk<FusedMath, ShortCell, short>.Run,
             _byteAttention = &AttentionChunk<FusedMath, ByteCell, sbyte>.Run,
+            SoftCap = &SoftCap<FusedMath>.Run,
             MergeAttention = &AttentionState.Merge<FusedMath>,
             ScanStep = &StateScan<FusedMath>.Step,
             Convolve = &StateScan<FusedMath>.Convolve,

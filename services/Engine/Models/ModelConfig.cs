@@ -50,6 +50,12 @@ public sealed record ModelConfig
     /// <summary>Factor of q·k; 0 for the usual 1/√<see cref="HeadSize"/>.</summary>
     public float AttentionScale { get; init; }
 
+    /// <summary>Attention scores x become cap · tanh(x / cap); 0 leaves them.</summary>
+    public float AttentionCap { get; init; }
+
+    /// <summary>Logits x become cap · tanh(x / cap); 0 leaves them.</summary>
+    public float LogitCap { get; init; }
+
     /// <summary>Factor of embeddings.</summary>
     public float EmbeddingScale { get; init; } = 1;
 

@@ -33,16 +33,16 @@ public sealed unsafe class AttentionTests
     {
         foreach (var (headSize, positions, queries) in Shapes)
         {
-            foreach (var window in new[] { int.MaxValue, 50 })
+            foreach (var (window, cap) in new[] { (int.MaxValue, 0f), (50, 0f), (int.MaxValue, 2f) })
             {
-                using var run = new Attention(kernels, type, headSize, positions, queries);
+                using var run = new Attention(kernels, type, headSize, positions, queries) { Cap = cap };
                 var all = Enumerable.Range(0, queries).ToArray();
                 run.Execute(all, window);
                 foreach (var q in all)
                 {
                     var (from, to) = run.Range(q, window);
                     var expected = ScalarTwins.Attention(
-                        run.Query(q), (p, d) => run.Keys[((from + p) * headSize) + d], (p, d) => run.Values[((from + p) * headSize) + d], to - from, 1 / Math.Sqrt(headSize));
+                        run.Query(q), (p, d) => run.Keys[((from + p) * headSize) + d], (p, d) => run.Values[((from + p) * headSize) + d], to - from, 1 / Math.Sqrt(headSize), cap);
 
                     // Rounding of the scores, by their size, moves the weights; values are at most 2.
                     var tolerance = 2e-6 + (2e-7 * run.LargestScore(q));
@@ -110,6 +110,9 @@ public sealed unsafe class AttentionTests
             }
         }
 
+        /// <summary>Cap of the scores, or 0.</summary>
+        public float Cap { get; init; }
+
         /// <summary>As the cache keeps them.</summary>
         public float[] Keys { get; }
 
@@ -175,6 +178,7 @@ public sealed unsafe class AttentionTests
                     HeadSize = _headSize,
                     Stride = _cache.Stride(1),
                     Scale = 1 / MathF.Sqrt(_headSize),
+                    Cap = Cap,
                 };
                 _kernels.AttentionChunk(_cache.Type)(in task, keys, tiles);
                 for (var i = 0; i < queries.Length; i++)

@@ -60,7 +60,7 @@ internal static class ScalarTwins
     public static double SwiGlu(double gate, double up) => gate / (1 + Math.Exp(-gate)) * up;
 
     /// <summary>softmax(q·kᵀ·scale)·v over <paramref name="count"/> positions.</summary>
-    public static double[] Attention(ReadOnlySpan<float> query, Func<int, int, float> key, Func<int, int, float> value, int count, double scale)
+    public static double[] Attention(ReadOnlySpan<float> query, Func<int, int, float> key, Func<int, int, float> value, int count, double scale, double cap = 0)
     {
         var scores = new double[count];
         for (var p = 0; p < count; p++)
@@ -68,6 +68,8 @@ internal static class ScalarTwins
             for (var d = 0; d < query.Length; d++)
                 scores[p] += (double)query[d] * key(p, d);
             scores[p] *= scale;
+            if (cap > 0)
+                scores[p] = cap * Math.Tanh(scores[p] / cap);
         }
 
         var max = scores.Max();

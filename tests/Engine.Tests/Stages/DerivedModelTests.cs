@@ -50,7 +50,7 @@ public sealed class DerivedModelTests
     }
 
     [Theory]
-    [InlineData("gemma3-f32", "gemma3.final_logit_softcapping", 30f, "not supported")]
+    [InlineData("gemma3-f32", "gemma3.final_logit_softcapping", -30f, "between")]
     [InlineData("gemma3-f32", "gemma3.attention.sliding_window", 0u, "between")]
     [InlineData("gemma3-f32", "gemma3.expert_count", 4u, "expert_used_count")]
     [InlineData("smallthinker-f32", "smallthinker.expert_count", 0u, "missing or 0")]
@@ -62,21 +62,38 @@ public sealed class DerivedModelTests
     [InlineData("minicpm-f32", "minicpm.logit_scale", 0f, "between")]
     public async Task Absurd_hyper_parameters_are_refused(string model, string key, object value, string reason)
     {
-        using var origin = GgufFile.Open(ReferenceModels.Path(model));
-        var writer = new GgufWriter();
-        foreach (var pair in origin.Metadata.Where(p => p.Key != key))
-            writer.Add(pair.Key, pair.Value);
-        writer.Add(key, value);
-        foreach (var tensor in origin.Tensors)
-            writer.AddTensor(tensor.Name, tensor.Type, tensor.Shape, origin.Bytes(tensor).ToArray());
-        using var path = new TemporaryFile();
-        writer.Write(path.Path);
+        using var path = WithKey(model, key, value);
         var error = await Assert.ThrowsAsync<ModelFormatException>(async () =>
         {
             using var file = ModelFile.Open(path.Path);
             await using var pipeline = StepRunner.Load(file);
         });
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Capped_logits_are_the_hyperbolic_tangent_of_those_without_cap()
+    {
+        var tokens = Tokens(60);
+        using var capped = WithKey("gemma3-f32", "gemma3.final_logit_softcapping", 3f);
+        var expected = await Logits(ReferenceModels.Path("gemma3-f32"), tokens);
+        var actual = await Logits(capped.Path, tokens);
+        for (var i = 0; i < expected.Length; i++)
+            Assert.Equal(3 * Math.Tanh(expected[i] / 3.0), actual[i], 2e-6);
+    }
+
+    [Fact]
+    public async Task Capped_scores_change_the_logits_unless_the_cap_is_far_off()
+    {
+        var tokens = Tokens(60);
+        using var low = WithKey("gemma3-f32", "gemma3.attn_logit_softcapping", 1f);
+        using var high = WithKey("gemma3-f32", "gemma3.attn_logit_softcapping", 1000f);
+        var expected = await Logits(ReferenceModels.Path("gemma3-f32"), tokens);
+        var near = await Logits(low.Path, tokens);
+        var far = await Logits(high.Path, tokens);
+        Assert.InRange(Distance(expected, near), 0.1f, float.MaxValue);
+        // Rounding of cap · tanh, 1000 · 6e-8, moves scores, and these the logits.
+        Assert.InRange(Distance(expected, far), 0, 0.02f);
     }
 
     [Fact]
@@ -137,6 +154,21 @@ public sealed class DerivedModelTests
         foreach (var tensor in origin.Tensors.Where(t => !t.Name.StartsWith("blk.", StringComparison.Ordinal)))
             Add(writer, tensor.Name, tensor.Shape, Floats(origin, tensor.Name));
         addLayers(writer, origin);
+        var file = new TemporaryFile();
+        writer.Write(file.Path);
+        return file;
+    }
+
+    /// <summary>A reference model with another value of a key.</summary>
+    private static TemporaryFile WithKey(string model, string key, object value)
+    {
+        using var origin = GgufFile.Open(ReferenceModels.Path(model));
+        var writer = new GgufWriter();
+        foreach (var pair in origin.Metadata.Where(p => p.Key != key))
+            writer.Add(pair.Key, pair.Value);
+        writer.Add(key, value);
+        foreach (var tensor in origin.Tensors)
+            writer.AddTensor(tensor.Name, tensor.Type, tensor.Shape, origin.Bytes(tensor).ToArray());
         var file = new TemporaryFile();
         writer.Write(file.Path);
         return file;
