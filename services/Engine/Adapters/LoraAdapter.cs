@@ -53,8 +53,8 @@ public sealed class LoraAdapter : IDisposable
 
     internal IReadOnlyList<LoraPair> Pairs { get; }
 
-    /// <summary>Opens an adapter: a GGUF file of type "adapter".</summary>
-    /// <param name="path">Its file.</param>
+    /// <summary>Opens an adapter: a GGUF file of type "adapter", or a folder as PEFT writes them.</summary>
+    /// <param name="path">The file or folder.</param>
     /// <param name="model">The model it is for.</param>
     /// <param name="strength">Factor on top of the file's own scale.</param>
     /// <exception cref="AdapterFormatException">It is malformed, not supported, or for another model; names tensor or field, value and remedy.</exception>
@@ -65,7 +65,11 @@ public sealed class LoraAdapter : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         if (!float.IsFinite(strength))
             throw new ArgumentOutOfRangeException(nameof(strength), strength, "The strength of an adapter must be a finite number.");
-        return GgufLora.Open(path, model, strength);
+        if (Directory.Exists(path))
+            return PeftLora.Open(path, model, strength);
+        return System.IO.Path.GetFileName(path) is PeftConfig.FileName || path.EndsWith(".safetensors", StringComparison.Ordinal)
+            ? PeftLora.Open(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!, model, strength)
+            : GgufLora.Open(path, model, strength);
     }
 
     /// <summary>Makes sure that every tensor it changes is one that the stages compute with.</summary>

@@ -11,14 +11,35 @@ namespace Slm.Engine.Adapters;
 /// <param name="Columns">Elements of a row.</param>
 internal sealed unsafe record LoraFactor(string Name, TensorType Type, nint Start, long Rows, int Columns)
 {
-    /// <summary>Where the file has each row, if not in order.</summary>
-    public int[]? RowOrder { get; init; }
+    /// <summary>Size of heads whose rotated halves the file has behind each other and the model side by side; 0 if rows stay in order.</summary>
+    public int HeadSize { get; init; }
+
+    /// <summary>First bytes of the experts, where they are tensors of their own; 0 for one that has none, and is zero.</summary>
+    public nint[]? Parts { get; init; }
 
     /// <summary>Writes a row as F32.</summary>
     public void Read(long row, float* target)
     {
-        if (RowOrder is not null)
-            row = RowOrder[row];
-        RowDequantizer.Dequantize(Type, (byte*)Start + (row * TensorTypes.RowBytes(Type, Columns)), target, Columns);
+        var start = Start;
+        if (Parts is not null)
+        {
+            var rows = Rows / Parts.Length;
+            start = Parts[row / rows];
+            row %= rows;
+        }
+
+        if (start == 0)
+        {
+            new Span<float>(target, Columns).Clear();
+            return;
+        }
+
+        if (HeadSize > 0)
+        {
+            var within = row % HeadSize;
+            row += (within % 2 * (HeadSize / 2)) + (within / 2) - within;
+        }
+
+        RowDequantizer.Dequantize(Type, (byte*)start + (row * TensorTypes.RowBytes(Type, Columns)), target, Columns);
     }
 }

@@ -10,6 +10,7 @@ internal sealed class LoraShapes(string adapter, ModelFile model)
     private const int MaxRank = 1 << 14;
     private const string Embedding = "token_embd.weight";
     private const string Head = "output.weight";
+    private const string SharedGate = "ffn_gate_inp_shexp.weight";
 
     /// <summary>Makes a pair; its scale is the caller's to set.</summary>
     /// <param name="target">Name of the model's matrix.</param>
@@ -53,6 +54,9 @@ internal sealed class LoraShapes(string adapter, ModelFile model)
     {
         if (!model.Source.TryGetTensor(target, out var tensor) && !(target == Head && model.Source.TryGetTensor(Embedding, out tensor)))
             throw new AdapterFormatException(adapter, from, $"'{from}' changes the tensor '{target}', which the model '{model.Name}' does not have. It was made for another model.");
+        // A matrix of one row.
+        if (tensor.Shape.Count == 1 && target.EndsWith(SharedGate, StringComparison.Ordinal))
+            return (tensor.Shape[0], 1, 1);
         if (tensor.Shape.Count is 2 or 3)
             return (tensor.Shape[0], tensor.Shape[1], At(tensor.Shape, 2));
         throw new AdapterFormatException(adapter, from, $"'{from}' changes the tensor '{target}' {tensor.ShapeText} of the model '{model.Name}'; only matrices can be changed.");
