@@ -94,7 +94,10 @@ public sealed class StageRequest
     [Id(0)]
     public required int[] Tokens { get; init; }
 
-    /// <summary>Per sequence six numbers: new tokens, position of the first, length of the block table, output rows, state slot, adapter slot.</summary>
+    /// <summary>
+    /// Per sequence seven numbers: new tokens, position of the first, length of the block table, output rows, state slot, adapter
+    /// slot, tokens of its encoder's input.
+    /// </summary>
     [Id(1)]
     public required int[] Sequences { get; init; }
 
@@ -109,6 +112,10 @@ public sealed class StageRequest
     /// <summary>Slots of recurrent state to copy before the step: source and target in turn.</summary>
     [Id(6)]
     public int[] StateCopies { get; init; } = [];
+
+    /// <summary>True: the tokens are the encoder's input.</summary>
+    [Id(7)]
+    public bool Encodes { get; init; }
 
     /// <summary>True: final hidden states instead of logits.</summary>
     [Id(3)]

@@ -96,7 +96,8 @@ public sealed partial class TextModel : IAsyncDisposable
 
     /// <summary>The prompt as the model gets it.</summary>
     /// <remarks>
-    /// A text gets BOS if the model wants it, never EOS: it is to be continued. A chat template's rendering names special
+    /// A text gets BOS if the model wants it, never EOS: it is to be continued. An encoder-decoder's encoder reads it instead,
+    /// so there it gets both. A chat template's rendering names special
     /// tokens itself, so they are read from it, and BOS is added only if the model wants it and the template has not
     /// written it.
     /// </remarks>
@@ -128,11 +129,16 @@ public sealed partial class TextModel : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(request);
         request.Validate(Config.VocabSize);
+        var encoder = Config.Encoder;
+        if (encoder is not null && request is { Echo: true, Sampling.LogProbs: true, EncoderTokens: null })
+            throw new ModelTaskException($"'{Name}' is an encoder-decoder: its encoder reads the prompt, whose tokens have no probabilities. Leave either echo or log-probabilities out.");
         var prompt = Encode(request.Prompt);
+        int[]? input = request.EncoderTokens is { } given ? [.. given] : encoder is not null ? prompt.Ids : null;
         var events = _scheduler.GenerateAsync(
             new GenerationRequest
             {
-                Prompt = prompt.Ids,
+                Prompt = encoder is not null && request.EncoderTokens is null ? [encoder.StartToken] : prompt.Ids,
+                EncoderInput = input,
                 Sampling = request.Sampling,
                 EndTokens = Tokenizer.Special.EndTokens,
                 EchoPromptLogProbs = request.Echo,
@@ -152,7 +158,8 @@ public sealed partial class TextModel : IAsyncDisposable
     /// <remarks>
     /// Two texts are encoded as one, because that is how the model has seen such text, and cut where the context's own
     /// tokens end. Where the context's tokens do not begin the whole's (a token would span the boundary), context and
-    /// continuation are encoded apart, so that exactly the continuation is scored.
+    /// continuation are encoded apart, so that exactly the continuation is scored. Of an encoder-decoder the encoder reads the
+    /// context, and the decoder is asked for the continuation from its beginning.
     /// </remarks>
     public Task<TextScore> ScoreAsync(
         TextPrompt context, TextPrompt continuation, int topLogProbs = 0, CancellationToken cancellationToken = default) =>
@@ -164,6 +171,14 @@ public sealed partial class TextModel : IAsyncDisposable
     public async Task<TextScore> ScoreAsync(
         TextPrompt context, TextPrompt continuation, int topLogProbs, RequestTerms terms, string? adapter, CancellationToken cancellationToken)
     {
+        if (Config.Encoder is { } encoder)
+        {
+            var input = Encode(context).Ids;
+            var answer = continuation is TextPrompt.Text text ? EncodeText(text.Value, addSpecialTokens: false) : Encode(continuation).Ids;
+            var decoded = await _scheduler.ScoreAsync([encoder.StartToken], answer, input, topLogProbs, terms, adapter, cancellationToken);
+            return new TextScore(Tokenizer.Describe(decoded.Tokens), decoded.SumLogProb, decoded.IsGreedy, input.Length);
+        }
+
         var (first, second) = Split(context, continuation);
         if (first.Length == 0)
             first = [StartToken()];
@@ -253,7 +268,7 @@ public sealed partial class TextModel : IAsyncDisposable
                 LogProbs = logProbs ? Tokenizer.Describe(part.Tokens) : [],
                 Finish = finish,
                 StopMatch = part.StopMatch,
-                Usage = finish is null ? null : Usage(prompt.Ids.Length, completion, item.Timings, FingerprintWith(item.Timings.Adapter, await _fingerprint)),
+                Usage = finish is null ? null : Usage(prompt.Ids.Length + (request.EncoderTokens?.Count ?? 0), completion, item.Timings, FingerprintWith(item.Timings.Adapter, await _fingerprint)),
             };
             if (finish is not null)
                 yield break;
@@ -285,7 +300,7 @@ public sealed partial class TextModel : IAsyncDisposable
     private int[] EncodeText(string text, bool addSpecialTokens)
     {
         var ids = Tokenizer.Encode(text, addSpecialTokens).Ids;
-        return addSpecialTokens && Tokenizer.Special is { AddsEos: true, Eos: { } eos } && ids.Length > 0 && ids[^1] == eos ? ids[..^1] : ids;
+        return addSpecialTokens && Config.Encoder is null && Tokenizer.Special is { AddsEos: true, Eos: { } eos } && ids.Length > 0 && ids[^1] == eos ? ids[..^1] : ids;
     }
 
     private (int[] Context, int[] Continuation) Split(TextPrompt context, TextPrompt continuation)

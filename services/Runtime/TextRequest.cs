@@ -16,6 +16,12 @@ public sealed record TextRequest
     /// <summary>What to continue.</summary>
     public required TextPrompt Prompt { get; init; }
 
+    /// <summary>
+    /// What the encoder of an encoder-decoder model reads, so that <see cref="Prompt"/> is the decoder's, as it is; null: the
+    /// encoder reads <see cref="Prompt"/>, and the decoder starts with the model's start token.
+    /// </summary>
+    public IReadOnlyList<int>? EncoderTokens { get; init; }
+
     /// <summary>How tokens are chosen. <c>MaxTokens</c> of 0 needs <see cref="Echo"/>.</summary>
     public SamplingOptions Sampling { get; init; } = new();
 

@@ -44,6 +44,7 @@ internal static class RuntimeErrors
         map.Add<CapacityExceededException>(e => ErrorMap.Make(Code.ResourceExhausted, e.Message,
             ErrorMap.Retry(e.RetryAfter), ErrorMap.Info("OVERLOADED")));
         map.Add<DeadlineExceededException>(e => ErrorMap.Make(Code.DeadlineExceeded, e.Message, ErrorMap.Info("TIME_IS_UP")));
+        map.Add<ModelTaskException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message, ErrorMap.Info("MODEL_CANNOT_DO_THIS")));
         map.Add<SchedulerStoppedException>(e => ErrorMap.Make(Code.Unavailable, e.Message,
             ErrorMap.Retry(TimeSpan.FromSeconds(1)), ErrorMap.Info("MODEL_UNLOADING")));
         // A request that the runtime itself refuses.

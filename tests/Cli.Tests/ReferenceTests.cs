@@ -14,7 +14,7 @@ public sealed class ReferenceTests
     public async Task Logits_are_the_recorded_ones(string model)
     {
         var reference = Reference(model);
-        var json = (await SlmCommand.RunAsync("logits", "--model", File(model), "--tokens", Tokens(reference), "--json")).Json();
+        var json = (await SlmCommand.RunAsync(["logits", "--model", File(model), "--tokens", Tokens(reference), .. Encoder(reference), "--json"])).Json();
         Assert.Equal(["vocab_size", "positions", "last"], json.EnumerateObject().Select(p => p.Name));
         Assert.Equal(reference.GetProperty("vocab_size").GetInt32(), json.GetProperty("vocab_size").GetInt32());
 
@@ -44,12 +44,13 @@ public sealed class ReferenceTests
     {
         var reference = Reference(model);
         var json = (await SlmCommand.RunAsync(
-            "generate", "--model", File(model), "--tokens", Tokens(reference), "--max-tokens", "16", "--temperature", "0", "--ignore-eos", "--json")).Json();
+            ["generate", "--model", File(model), "--tokens", Tokens(reference), .. Encoder(reference), "--max-tokens", "16", "--temperature", "0", "--ignore-eos", "--json"])).Json();
         Assert.Equal(["token_ids", "text", "finish_reason", "usage"], json.EnumerateObject().Select(p => p.Name));
         Assert.Equal(Integers(reference.GetProperty("greedy")), Integers(json.GetProperty("token_ids")));
         Assert.Equal("length", json.GetProperty("finish_reason").GetString());
         var usage = json.GetProperty("usage");
-        Assert.Equal(reference.GetProperty("tokens").GetArrayLength(), usage.GetProperty("prompt_tokens").GetInt32());
+        var encoder = reference.TryGetProperty("encoder_tokens", out var input) ? input.GetArrayLength() : 0;
+        Assert.Equal(reference.GetProperty("tokens").GetArrayLength() + encoder, usage.GetProperty("prompt_tokens").GetInt32());
         Assert.Equal(16, usage.GetProperty("completion_tokens").GetInt32());
     }
 
@@ -97,6 +98,9 @@ public sealed class ReferenceTests
     }
 
     private static string Tokens(JsonElement reference) => string.Join(',', Integers(reference.GetProperty("tokens")));
+
+    private static string[] Encoder(JsonElement reference) =>
+        reference.TryGetProperty("encoder_tokens", out var tokens) ? ["--encoder-tokens", string.Join(',', Integers(tokens))] : [];
 
     /// <summary>What the reference allows for weights that are multiplied with reduced activations.</summary>
     private static double Tolerance(JsonElement reference) => reference.GetProperty("tolerance") is var t && t.TryGetProperty("reduced_activations", out var reduced)

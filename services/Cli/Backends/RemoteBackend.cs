@@ -53,6 +53,8 @@ internal sealed class RemoteBackend(Uri endpoint, string model, string? adapter)
 
     private GenerateRequest ToContract(TextRequest request)
     {
+        if (request.EncoderTokens is not null)
+            throw new UsageException("--encoder-tokens is for a model in this process; leave it out with --endpoint.");
         var contract = new GenerateRequest { Model = model, Sampling = ToContract(request.Sampling, request) };
         if (request.Echo)
             contract.Echo = true;

@@ -1,5 +1,6 @@
 using Slm.Engine.Execution;
 using Slm.Engine.Models;
+using Slm.Engine.Scheduling;
 using Slm.Engine.Scoring;
 using Slm.Tokenization;
 
@@ -24,6 +25,7 @@ internal static class TextScoring
     public static async Task<PerplexityResult> RunAsync(
         ModelFile file, string textPath, int? chunk, int? maxChunks, int? threads, KvType? kvType, AdapterArgument? adapter, IInputObserver? observer, IProgress<(int Done, int All)>? progress, CancellationToken cancellationToken)
     {
+        ModelTaskException.RequireDecoder(file.Config);
         var tokenizer = TokenizerLoader.FromGguf(file.Source.Metadata);
         var text = await File.ReadAllTextAsync(textPath, cancellationToken);
         var ids = tokenizer.Encode(text, addSpecialTokens: false).Ids;

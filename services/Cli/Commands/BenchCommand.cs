@@ -5,6 +5,7 @@ using Slm.Cli.Backends;
 using Slm.Cli.Output;
 using Slm.Engine.Execution;
 using Slm.Engine.Models;
+using Slm.Engine.Scheduling;
 using Spectre.Console;
 
 namespace Slm.Cli.Commands;
@@ -47,6 +48,7 @@ internal static class BenchCommand
         var clock = Stopwatch.StartNew();
         using var file = ModelFile.Open(path);
         var config = file.Config;
+        ModelTaskException.RequireDecoder(config);
         var length = (long)prompt + generate;
         if (length > config.ContextLength)
             throw new CliException($"--prompt-tokens and --gen-tokens: {prompt} + {generate} tokens are more than the context of {config.ContextLength}. Give fewer.");

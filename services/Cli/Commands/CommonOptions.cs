@@ -58,11 +58,11 @@ internal static class CommonOptions
     };
 
     /// <summary>Token ids separated by commas or blanks.</summary>
-    public static Option<int[]?> Tokens(string description) => new("--tokens")
+    public static Option<int[]?> Tokens(string description, string name = "--tokens") => new(name)
     {
         Description = description,
         HelpName = "1,2,3",
-        CustomParser = ParseTokens,
+        CustomParser = result => ParseTokens(result, name),
     };
 
     public static Option<int?> Positive(string name, string description, int max)
@@ -79,21 +79,21 @@ internal static class CommonOptions
         return option;
     }
 
-    private static int[]? ParseTokens(ArgumentResult result)
+    private static int[]? ParseTokens(ArgumentResult result, string name)
     {
         var ids = new List<int>();
         foreach (var part in result.Tokens.SelectMany(t => t.Value.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries)))
         {
             if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
             {
-                result.AddError($"--tokens: '{part}' is no token id. Give whole numbers separated by commas, such as 1,2,3.");
+                result.AddError($"{name}: '{part}' is no token id. Give whole numbers separated by commas, such as 1,2,3.");
                 return null;
             }
             ids.Add(id);
         }
         if (ids.Count > 0)
             return [.. ids];
-        result.AddError("--tokens: the list is empty. Give at least one token id, such as 1,2,3.");
+        result.AddError($"{name}: the list is empty. Give at least one token id, such as 1,2,3.");
         return null;
     }
 

@@ -16,10 +16,11 @@ internal static class GenerateCommand
         var (threads, context, stages) = (CommonOptions.Threads(), CommonOptions.Context(), CommonOptions.Stages());
         var prompt = new Option<string?>("--prompt", "-p") { Description = "Text to continue; - reads it from standard input.", HelpName = "TEXT" };
         var tokens = CommonOptions.Tokens("Token ids to continue, as they are.");
+        var encoder = CommonOptions.Tokens("Token ids for the encoder of an encoder-decoder model; --prompt or --tokens are then what its decoder continues. Without it the encoder reads those, and the decoder begins.", "--encoder-tokens");
         var noSpecial = new Option<bool>("--no-special-tokens") { Description = "Do not put the model's beginning-of-sequence token before --prompt." };
         var (draft, speculate, adapter) = (CommonOptions.DraftModel(), CommonOptions.Speculate(), CommonOptions.Adapter());
         var sampling = new SamplingOptionSet();
-        var command = new Command("generate", "Continues a text or token ids.") { model, prompt, tokens };
+        var command = new Command("generate", "Continues a text or token ids.") { model, prompt, tokens, encoder };
         sampling.AddTo(command);
         foreach (var option in new Option[] { noSpecial, adapter, speculate, draft, threads, context, stages, endpoint, json })
             command.Add(option);
@@ -28,6 +29,7 @@ internal static class GenerateCommand
             var request = new TextRequest
             {
                 Prompt = ReadPrompt(result.GetValue(prompt), result.GetValue(tokens), !result.GetValue(noSpecial)),
+                EncoderTokens = result.GetValue(encoder) is { Length: > 0 } input ? input : null,
                 Sampling = sampling.Read(result),
                 Stop = sampling.Stop(result),
                 Speculation = result.GetValue(speculate),

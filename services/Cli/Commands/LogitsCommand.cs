@@ -4,6 +4,7 @@ using Slm.Cli.Backends;
 using Slm.Cli.Output;
 using Slm.Engine.Execution;
 using Slm.Engine.Models;
+using Slm.Engine.Scheduling;
 using Spectre.Console;
 
 namespace Slm.Cli.Commands;
@@ -22,14 +23,15 @@ internal static class LogitsCommand
         var model = CommonOptions.Model();
         var tokens = CommonOptions.Tokens("Token ids, fed as they are from position 0.");
         tokens.Required = true;
+        var encoder = CommonOptions.Tokens("Token ids for the encoder of an encoder-decoder model; --tokens are the decoder's then.", "--encoder-tokens");
         var json = CommonOptions.Json();
         var (threads, stages, kvType) = (CommonOptions.Threads(), CommonOptions.Stages(), CommonOptions.KvType());
-        var command = new Command("logits", "Shows the largest logits after each token of a prompt.") { model, tokens, threads, stages, kvType, json };
+        var command = new Command("logits", "Shows the largest logits after each token of a prompt.") { model, tokens, encoder, threads, stages, kvType, json };
         command.SetAction(async (result, cancellationToken) =>
         {
             using var file = ModelFile.Open(ModelArgument.ResolveGguf(result.GetRequiredValue(model)));
             var ids = result.GetRequiredValue(tokens)!;
-            var (positions, last) = await ComputeAsync(file, ids, result.GetValue(threads), result.GetValue(stages), result.GetValue(kvType), cancellationToken);
+            var (positions, last) = await ComputeAsync(file, ids, result.GetValue(encoder) ?? [], result.GetValue(threads), result.GetValue(stages), result.GetValue(kvType), cancellationToken);
             if (result.GetValue(json))
                 WriteJson(positions, last);
             else
@@ -40,30 +42,41 @@ internal static class LogitsCommand
     }
 
     private static async Task<(List<(int Id, float Logit)[]> Positions, float[] Last)> ComputeAsync(
-        ModelFile file, int[] ids, int? threads, int? stages, KvType? kvType, CancellationToken cancellationToken)
+        ModelFile file, int[] ids, int[] encoder, int? threads, int? stages, KvType? kvType, CancellationToken cancellationToken)
     {
         var config = file.Config;
-        if (ids.Length > config.ContextLength)
-            throw new CliException($"--tokens: {ids.Length} tokens are more than the context of {config.ContextLength}. Give fewer.");
-        for (var i = 0; i < ids.Length; i++)
-        {
-            if (ids[i] >= config.VocabSize)
-                throw new CliException($"--tokens: {ids[i]} at position {i} is outside the vocabulary of {config.VocabSize}. Give ids below that.");
-        }
+        if (!config.IsCausal)
+            ModelTaskException.RequireDecoder(config);
+        if (config.Encoder is null && encoder.Length > 0)
+            throw new CliException($"--encoder-tokens: a model of architecture '{config.Architecture}' has no encoder to read them. Leave them out.");
+        if (config.Encoder is not null && encoder.Length == 0)
+            throw new CliException($"--encoder-tokens: a model of architecture '{config.Architecture}' has an encoder, which needs an input. Give its token ids.");
+        RequireTokens("--tokens", ids, config);
+        RequireTokens("--encoder-tokens", encoder, config);
 
         // Few rows at a time where the vocabulary is large: 512 rows of 262,144 logits would be half a gigabyte.
         var step = (int)Math.Clamp(ChunkBytes / sizeof(float) / config.VocabSize, 1, 512);
-        await using var pipeline = LocalPipeline.Load(file, PipelineSizes.For(config, [ids.Length], threads, stages, kvType) with { MaxStepTokens = step });
+        await using var pipeline = LocalPipeline.Load(file, PipelineSizes.For(config, [ids.Length, encoder.Length], threads, stages, kvType) with { MaxStepTokens = Math.Max(step, encoder.Length) });
         var blocks = Enumerable.Range(0, pipeline.BlockCount).ToArray();
         var batch = new StepBatch();
         var positions = new List<(int, float)[]>();
         float[] last = [];
+        var lead = PipelineSizes.BlocksOf(encoder.Length, pipeline.BlockSize);
+        if (encoder.Length > 0)
+        {
+            batch.Encodes = true;
+            batch.Add(encoder, 0, blocks.AsSpan(0, lead), 0);
+            await pipeline.ForwardAsync(batch, StepOutput.Logits, cancellationToken);
+        }
+
         for (var start = 0; start < ids.Length; start += step)
         {
             cancellationToken.ThrowIfCancellationRequested();
             var count = Math.Min(step, ids.Length - start);
             batch.Clear();
-            batch.Add(ids.AsSpan(start, count), start, blocks.AsSpan(0, (start + count + pipeline.BlockSize - 1) / pipeline.BlockSize), count, pipeline.StateSlots > 0 ? 0 : -1);
+            batch.Add(
+                ids.AsSpan(start, count), start, blocks.AsSpan(0, lead + PipelineSizes.BlocksOf(start + count, pipeline.BlockSize)), count,
+                pipeline.StateSlots > 0 ? 0 : -1, encoderTokens: encoder.Length);
             var rows = await pipeline.ForwardAsync(batch, StepOutput.Logits, cancellationToken);
             for (var row = 0; row < count; row++)
                 positions.Add(Largest(rows.Span.Slice(row * config.VocabSize, config.VocabSize), start + row));
@@ -71,6 +84,17 @@ internal static class LogitsCommand
                 last = rows.Span.Slice((count - 1) * config.VocabSize, config.VocabSize).ToArray();
         }
         return (positions, last);
+    }
+
+    private static void RequireTokens(string option, int[] ids, ModelConfig config)
+    {
+        if (ids.Length > config.ContextLength)
+            throw new CliException($"{option}: {ids.Length} tokens are more than the context of {config.ContextLength}. Give fewer.");
+        for (var i = 0; i < ids.Length; i++)
+        {
+            if (ids[i] >= config.VocabSize)
+                throw new CliException($"{option}: {ids[i]} at position {i} is outside the vocabulary of {config.VocabSize}. Give ids below that.");
+        }
     }
 
     /// <summary>The largest logits, largest first, the lower id first among equals.</summary>

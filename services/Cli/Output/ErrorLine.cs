@@ -20,6 +20,7 @@ internal static class ErrorLine
         SamplingOptionException option => $"--{option.Field.Replace('_', '-')}: {option.Message}",
         ContextLengthExceededException context => $"{context.Message} Shorten the prompt{(context.PromptTokens < context.ContextLength ? " or lower --max-tokens" : "")}.",
         ChatTemplateMissingException => $"--model: {error.Message} That is 'slm generate --prompt TEXT'.",
+        ModelTaskException => $"--model: {error.Message}",
         TemplateException or CapacityExceededException or InvalidLogitsException or PipelineFailedException => error.Message,
         RpcException rpc => Describe(rpc),
         FileNotFoundException { FileName: { } file } => $"The file '{file}' does not exist.",

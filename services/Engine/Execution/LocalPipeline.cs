@@ -66,7 +66,7 @@ public sealed class LocalPipeline : IPipeline
             BlockCount = plan.BlockCount,
             StateSlots = plan.StateSlots,
             KvType = type,
-            MaxStepTokens = options.MaxStepTokens,
+            MaxStepTokens = config.StepTokens(options.MaxStepTokens),
             Observer = options.Observer,
             Kernels = options.Kernels,
             ExpertPrefetch = options.ExpertPrefetch,

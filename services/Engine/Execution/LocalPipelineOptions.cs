@@ -32,7 +32,7 @@ public sealed record LocalPipelineOptions
     /// <summary>Longest sequence, at most the model's; by default the model's.</summary>
     public int? ContextLength { get; init; }
 
-    /// <summary>Most tokens one step may carry.</summary>
+    /// <summary>Most tokens one step may carry; more where the model reads texts as a whole that are longer.</summary>
     public int MaxStepTokens { get; init; } = 512;
 
     /// <summary>Positions per KV block, a multiple of 32.</summary>

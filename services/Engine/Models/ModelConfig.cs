@@ -89,6 +89,12 @@ public sealed record ModelConfig
     /// <summary>Whether texts (or the encoder's input) are computed in one step each, so that a step must hold the longest.</summary>
     public bool ReadsWholeTexts => !IsCausal || Encoder is not null;
 
+    /// <summary>Tokens that a step takes at most where <paramref name="wanted"/> would do otherwise: what cannot be cut must fit.</summary>
+    public int StepTokens(int wanted) => ReadsWholeTexts ? Math.Max(wanted, Math.Min(ContextLength, LongestWholeText)) : wanted;
+
+    /// <summary>Tokens up to which the memory of a step is made large enough for texts that cannot be cut.</summary>
+    private const int LongestWholeText = 8192;
+
     /// <summary>The architectures this engine can run; adding one is one line here and one reader.</summary>
     private static readonly Dictionary<string, Func<ModelSource, ModelConfig>> Readers = new(StringComparer.Ordinal)
     {

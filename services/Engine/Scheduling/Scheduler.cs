@@ -1,5 +1,5 @@
-using Slm.Engine.Adapters;
 using System.Runtime.CompilerServices;
+using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
 using Slm.Engine.Sampling;
 using Slm.Engine.Speculation;
@@ -317,7 +317,7 @@ public sealed partial class Scheduler : IAsyncDisposable
     {
         var config = _pipeline.Config;
         if (generates && !config.IsCausal)
-            throw new ModelTaskException($"The model is an encoder ('{config.Architecture}'), which makes embeddings: it neither generates nor scores text.");
+            throw ModelTaskException.Encoder(config);
         if (!generates && config.Encoder is not null)
             throw new ModelTaskException($"The model is an encoder-decoder ('{config.Architecture}'), which generates text: it makes no embeddings.");
     }

@@ -68,7 +68,23 @@ public sealed class AdapterLimitException(int limit, IReadOnlyList<string> loade
 }
 
 /// <summary>The model is not made for what was asked of it, as an encoder is not made for generating text.</summary>
-public sealed class ModelTaskException(string message) : Exception(message);
+public sealed class ModelTaskException(string message) : Exception(message)
+{
+    /// <summary>Throws unless the model continues a text token by token, without an encoder before it.</summary>
+    /// <exception cref="ModelTaskException">It does not.</exception>
+    public static void RequireDecoder(Models.ModelConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        if (!config.IsCausal)
+            throw Encoder(config);
+        if (config.Encoder is not null)
+            throw new ModelTaskException($"The model is an encoder-decoder ('{config.Architecture}'); this is for models that continue a text.");
+    }
+
+    /// <summary>The model has no next token.</summary>
+    internal static ModelTaskException Encoder(Models.ModelConfig config) =>
+        new($"The model is an encoder ('{config.Architecture}'), which makes embeddings: it neither generates nor scores text.");
+}
 
 /// <summary>A step failed in the pipeline; the requests of that step end with this, others go on.</summary>
 public sealed class PipelineFailedException(string message, Exception inner) : Exception(message, inner);

@@ -6,7 +6,7 @@ namespace Slm.Inference.Engines;
 /// <summary>A step as it travels, and back.</summary>
 internal static class StageSteps
 {
-    private const int NumbersPerSequence = 6;
+    private const int NumbersPerSequence = 7;
 
     /// <summary>The step for the first stage.</summary>
     public static StageRequest ToRequest(StepBatch batch, StepOutput output)
@@ -31,6 +31,7 @@ internal static class StageSteps
             sequences[(i * NumbersPerSequence) + 3] = outputs;
             sequences[(i * NumbersPerSequence) + 4] = item.StateSlot;
             sequences[(i * NumbersPerSequence) + 5] = item.Adapter;
+            sequences[(i * NumbersPerSequence) + 6] = item.EncoderTokens;
             batch.BlocksOf(item).CopyTo(tables.AsSpan(blocks));
             blocks += item.BlockCount;
         }
@@ -40,7 +41,16 @@ internal static class StageSteps
         var states = new int[batch.StateCopies.Length * 2];
         for (var i = 0; i < batch.StateCopies.Length; i++)
             (states[2 * i], states[(2 * i) + 1]) = (batch.StateCopies[i].From, batch.StateCopies[i].To);
-        return new StageRequest { Tokens = batch.Tokens.ToArray(), Sequences = sequences, Blocks = tables, Copies = copies, StateCopies = states, Hidden = output == StepOutput.Hidden };
+        return new StageRequest
+        {
+            Tokens = batch.Tokens.ToArray(),
+            Sequences = sequences,
+            Blocks = tables,
+            Copies = copies,
+            StateCopies = states,
+            Encodes = batch.Encodes,
+            Hidden = output == StepOutput.Hidden,
+        };
     }
 
     /// <summary>The same step for a later stage.</summary>
@@ -51,6 +61,7 @@ internal static class StageSteps
         Blocks = request.Blocks,
         Copies = request.Copies,
         StateCopies = request.StateCopies,
+        Encodes = request.Encodes,
         Hidden = request.Hidden,
         Input = input,
     };
@@ -59,6 +70,7 @@ internal static class StageSteps
     public static void Fill(this StageRequest request, StepBatch batch)
     {
         batch.Clear();
+        batch.Encodes = request.Encodes;
         for (var i = 0; i < request.Copies.Length; i += 2)
             batch.AddCopy(request.Copies[i], request.Copies[i + 1]);
         for (var i = 0; i < request.StateCopies.Length; i += 2)
@@ -67,9 +79,9 @@ internal static class StageSteps
         var blocks = request.Blocks.AsSpan();
         for (var i = 0; i < request.Sequences.Length; i += NumbersPerSequence)
         {
-            var (count, start, table, outputs, slot, adapter) =
-                (request.Sequences[i], request.Sequences[i + 1], request.Sequences[i + 2], request.Sequences[i + 3], request.Sequences[i + 4], request.Sequences[i + 5]);
-            batch.Add(tokens[..count], start, blocks[..table], outputs, slot, adapter);
+            var numbers = request.Sequences.AsSpan(i, NumbersPerSequence);
+            var (count, table) = (numbers[0], numbers[2]);
+            batch.Add(tokens[..count], numbers[1], blocks[..table], numbers[3], numbers[4], numbers[5], numbers[6]);
             tokens = tokens[count..];
             blocks = blocks[table..];
         }
