@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
 using Slm.AppHost.Local;
+using Slm.Engine.Tests.Stages;
 using Slm.V1;
 
 [assembly: AssemblyFixture(typeof(Slm.Integration.Platform))]
@@ -46,6 +47,8 @@ public class Platform : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         ReferenceModel.WriteTall(Path.Combine(_folder, $"{ReferenceModel.Tall}.gguf"));
+        using (var bert = RandomBert.Write(pooling: 2))
+            File.Copy(bert.Path, Path.Combine(_folder, $"{ReferenceModel.Bert}.gguf"));
         await File.WriteAllBytesAsync(Path.Combine(_folder, "broken.gguf"), (await File.ReadAllBytesAsync(ReferenceModel.PathOf("qwen3-f32")))[..5000]);
         ReferenceModel.WriteTall(Path.Combine(_folder, $"{AdapterFile.Tall}.gguf"));
         AdapterFile.WriteAll(Path.Combine(_folder, "adapters"));

@@ -9,6 +9,9 @@ internal sealed record ReferenceModel(int[] Tokens, int[] Greedy, IReadOnlyList<
     /// <summary>Name of the model <see cref="WriteTall"/> writes.</summary>
     public const string Tall = "tall";
 
+    /// <summary>Name of an encoder of random numbers.</summary>
+    public const string Bert = "tiny-bert";
+
     /// <summary>Its context: long enough that a generation does not end by itself during a test.</summary>
     public const int TallContext = 32_768;
 

@@ -24,7 +24,8 @@ public sealed class WireTests
             var batch = new StepBatch();
             var next = 0;
             foreach (var (count, start, outputs) in items)
-                batch.Add([.. Enumerable.Range(next, count)], start, [.. Enumerable.Range(next++, (start + count + 31) / 32)], outputs, next - 3);
+                batch.Add([.. Enumerable.Range(next, count)], start, [.. Enumerable.Range(next++, (start + count + 31) / 32)], hidden ? outputs : 0, next - 3, encoderTokens: hidden ? start : 0);
+            batch.Encodes = !hidden;
             batch.AddCopy(next, 3);
             batch.AddCopy(0, next + 1);
             batch.AddStateCopy(2, next);
@@ -34,6 +35,7 @@ public sealed class WireTests
             arrived.Fill(copy);
             Assert.Equal(batch.Tokens, copy.Tokens);
             Assert.Equal(batch.Items, copy.Items);
+            Assert.Equal(batch.Encodes, copy.Encodes);
             Assert.Equal(batch.OutputRows, copy.OutputRows);
             Assert.Equal(batch.Copies, copy.Copies);
             Assert.Equal(batch.StateCopies, copy.StateCopies);

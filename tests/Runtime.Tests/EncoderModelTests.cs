@@ -11,9 +11,6 @@ namespace Slm.Runtime.Tests;
 /// <summary>Models with an encoder, from file and text to tokens or vectors.</summary>
 public sealed class EncoderModelTests
 {
-    private const int Hidden = 32;
-    private static readonly string[] Words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "▁the", "▁cat", "▁sat", "s", "▁on", "▁mat", "▁."];
-
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -76,7 +73,7 @@ public sealed class EncoderModelTests
     [InlineData(3u, PoolingKind.Last)]
     public async Task An_encoder_embeds_texts_as_its_file_says(uint stored, PoolingKind expected)
     {
-        using var path = Bert(stored);
+        using var path = RandomBert.Write(stored);
         await using var model = TextModel.Open(path.Path, new TextModelOptions { Threads = 2 });
         string[] texts = ["The cat sat.", "on the mat", "cats", "dog"];
         int[][] ids = [[2, 4, 5, 6, 10, 3], [2, 8, 4, 9, 3], [2, 5, 7, 3], [2, 1, 3]];
@@ -97,7 +94,7 @@ public sealed class EncoderModelTests
     [Fact]
     public async Task An_encoder_takes_texts_up_to_its_context_and_generates_nothing()
     {
-        using var path = Bert(2);
+        using var path = RandomBert.Write(2);
         await using var model = TextModel.Open(path.Path, new TextModelOptions { Threads = 2 });
         var longest = Enumerable.Repeat("cat", 598);
         Assert.Equal(600, (await model.EmbedAsync([new TextPrompt.Text(string.Join(' ', longest))], cancellationToken: Token)).PromptTokens);
@@ -139,44 +136,10 @@ public sealed class EncoderModelTests
         var rows = (await pipeline.ForwardAsync(batch, StepOutput.Hidden, Token)).ToArray();
         return kind switch
         {
-            PoolingKind.Cls => rows[..Hidden],
-            PoolingKind.Last => rows[^Hidden..],
-            _ => [.. Enumerable.Range(0, Hidden).Select(d => (float)(Enumerable.Range(0, ids.Length).Sum(t => (double)rows[(t * Hidden) + d]) / ids.Length))],
+            PoolingKind.Cls => rows[..RandomBert.Hidden],
+            PoolingKind.Last => rows[^RandomBert.Hidden..],
+            _ => [.. Enumerable.Range(0, RandomBert.Hidden).Select(d => (float)(Enumerable.Range(0, ids.Length).Sum(t => (double)rows[(t * RandomBert.Hidden) + d]) / ids.Length))],
         };
-    }
-
-    private static TemporaryFile Bert(uint pooling)
-    {
-        var model = new RandomModel(seed: 4);
-        model.Set("general.architecture", "bert");
-        foreach (var (key, value) in new (string, object)[]
-        {
-            ("context_length", 600u), ("embedding_length", (uint)Hidden), ("feed_forward_length", 64u), ("block_count", 2u), ("attention.head_count", 4u),
-            ("attention.layer_norm_epsilon", 1e-12f), ("attention.causal", false), ("pooling_type", pooling),
-        })
-            model.Set($"bert.{key}", value);
-        foreach (var (key, value) in new (string, object)[]
-        {
-            ("model", "bert"), ("tokens", Words), ("token_type", Words.Select(w => w[0] == '[' ? 3 : 1).ToArray()), ("bos_token_id", 2u),
-            ("eos_token_id", 3u), ("unknown_token_id", 1u), ("seperator_token_id", 3u), ("padding_token_id", 0u), ("cls_token_id", 2u),
-        })
-            model.Set($"tokenizer.ggml.{key}", value);
-        model.Matrix("token_embd.weight", Hidden, Words.Length, 5);
-        model.Matrix("token_types.weight", Hidden, 2, 5);
-        model.Matrix("position_embd.weight", Hidden, 600, 5);
-        model.Norm("token_embd_norm", Hidden, bias: true);
-        for (var layer = 0; layer < 2; layer++)
-        {
-            var blk = $"blk.{layer}.";
-            foreach (var part in new[] { "attn_q", "attn_k", "attn_v", "attn_output" })
-                model.Matrix($"{blk}{part}.weight", Hidden, Hidden, 1.5);
-            model.Matrix(blk + "ffn_up.weight", Hidden, 64);
-            model.Matrix(blk + "ffn_down.weight", 64, Hidden);
-            model.Norm(blk + "attn_output_norm", Hidden, bias: true);
-            model.Norm(blk + "layer_output_norm", Hidden, bias: true);
-        }
-
-        return model.Write();
     }
 
     private static string Data(string name)
