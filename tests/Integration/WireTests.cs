@@ -24,7 +24,7 @@ public sealed class WireTests
             var batch = new StepBatch();
             var next = 0;
             foreach (var (count, start, outputs) in items)
-                batch.Add([.. Enumerable.Range(next, count)], start, [.. Enumerable.Range(next++, (start + count + 31) / 32)], hidden ? outputs : 0, next - 3, encoderTokens: hidden ? start : 0);
+                batch.Add([.. Enumerable.Range(next, count)], start, [.. Enumerable.Range(next++, (start + count + 31) / 32)], hidden ? outputs : 0, next - 3, next % 4, hidden ? start : 0);
             batch.Encodes = !hidden;
             batch.AddCopy(next, 3);
             batch.AddCopy(0, next + 1);
