@@ -1,14 +1,16 @@
+using Slm.Engine.Formats;
+
 namespace Slm.Runtime;
 
-/// <summary>A model file that can be opened.</summary>
-/// <param name="Name">The file's name without its extension: what requests use.</param>
-/// <param name="Path">Where the file is.</param>
-/// <param name="FileBytes">Its size.</param>
-/// <param name="Modified">When it was last written.</param>
+/// <summary>A model file, or a Hugging Face folder, that can be opened.</summary>
+/// <param name="Name">The file's name without its extension, or the folder's: what requests use.</param>
+/// <param name="Path">Where the file or folder is.</param>
+/// <param name="FileBytes">Its size; of a folder, that of its weights.</param>
+/// <param name="Modified">When it was last written; of a folder, its newest weights.</param>
 public sealed record CatalogEntry(string Name, string Path, long FileBytes, DateTimeOffset Modified);
 
 /// <summary>
-/// The model files of some folders, by name. A name is only ever compared with the names of files that a scan found; it
+/// The models of some folders, by name: GGUF files, and folders with a <c>config.json</c> and *.safetensors. A name is only ever compared with the names of files that a scan found; it
 /// never becomes part of a path. Folders are scanned anew each time, so a file copied in is there at once. Of files with
 /// one name the first folder's wins.
 /// </summary>
@@ -16,6 +18,7 @@ public sealed record CatalogEntry(string Name, string Path, long FileBytes, Date
 public sealed class ModelCatalog(IEnumerable<string> folders)
 {
     private const string Extension = ".gguf";
+    private const string WeightsExtension = ".safetensors";
 
     /// <summary>Folders in order of precedence.</summary>
     public IReadOnlyList<string> Folders { get; } = [.. folders.Select(ExpandHome)];
@@ -82,6 +85,13 @@ public sealed class ModelCatalog(IEnumerable<string> folders)
                 if (name.Length > 0)
                     models.TryAdd(name, new CatalogEntry(name, file.FullName, file.Length, file.LastWriteTimeUtc));
             }
+
+            foreach (var inner in new DirectoryInfo(folder).EnumerateDirectories().Where(d => ModelSource.IsFolder(d.FullName)).OrderBy(d => d.Name, StringComparer.Ordinal))
+            {
+                var weights = inner.GetFiles("*" + WeightsExtension);
+                if (weights.Length > 0)
+                    models.TryAdd(inner.Name, new CatalogEntry(inner.Name, inner.FullName, weights.Sum(w => w.Length), weights.Max(w => w.LastWriteTimeUtc)));
+            }
         }
 
         return models;
@@ -95,7 +105,7 @@ public sealed class ModelCatalog(IEnumerable<string> folders)
 /// <summary>No model has that name.</summary>
 public sealed class ModelNotFoundException(string name, IReadOnlyList<string> known) : Exception(
     known.Count == 0
-        ? $"There is no model \"{name}\": the model folders hold no .gguf file."
+        ? $"There is no model \"{name}\": the model folders hold no .gguf file and no folder with config.json and *.safetensors."
         : $"There is no model \"{name}\". There are: {string.Join(", ", known)}.")
 {
     /// <summary>What was asked for.</summary>

@@ -11,12 +11,24 @@ namespace Slm.Tokenization;
 /// </remarks>
 public static class TokenizerLoader
 {
-    /// <summary>From the metadata of a GGUF file (keys <c>tokenizer.ggml.*</c>, <c>tokenizer.chat_template</c>), values in their exact .NET types.</summary>
+    /// <summary>
+    /// From the metadata of a model: keys <c>tokenizer.ggml.*</c> and <c>tokenizer.chat_template</c>, or, without them, the files of a
+    /// Hugging Face folder in <c>tokenizer.huggingface.*</c>; values in their exact .NET types.
+    /// </summary>
     /// <exception cref="TokenizerFormatException">A key is missing, has a wrong type or length, or names what does not exist.</exception>
     public static ITokenizer FromGguf(IReadOnlyDictionary<string, object> metadata)
     {
         ArgumentNullException.ThrowIfNull(metadata);
-        return new GgufTokenizerReader(metadata).Read();
+        return metadata.ContainsKey("tokenizer.ggml.model") || !metadata.ContainsKey(HuggingFace.TokenizerTexts.TokenizerKey)
+            ? new GgufTokenizerReader(metadata).Read()
+            : HuggingFace.TokenizerJsonReader.Read(HuggingFace.TokenizerTexts.FromMetadata(metadata));
+    }
+
+    /// <summary>What kind of tokenizer a model's metadata has: that of GGUF files, "huggingface", or "" if it has none.</summary>
+    public static string KindOf(IReadOnlyDictionary<string, object> metadata)
+    {
+        ArgumentNullException.ThrowIfNull(metadata);
+        return metadata.GetValueOrDefault("tokenizer.ggml.model") as string ?? (metadata.ContainsKey(HuggingFace.TokenizerTexts.TokenizerKey) ? "huggingface" : "");
     }
 
     /// <summary>From a Hugging Face tokenizer.json; reads tokenizer_config.json, generation_config.json and chat_template.jinja beside it.</summary>
@@ -24,6 +36,6 @@ public static class TokenizerLoader
     public static ITokenizer FromTokenizerJson(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
-        return HuggingFace.TokenizerJsonReader.Read(path);
+        return HuggingFace.TokenizerJsonReader.Read(HuggingFace.TokenizerTexts.FromFolder(path));
     }
 }

@@ -36,7 +36,7 @@ internal sealed class Vocabularies(ModelCatalog catalog)
 
     private static Vocabulary Read(CatalogEntry entry)
     {
-        using var file = GgufFile.Open(entry.Path);
+        using var file = ModelSource.Open(entry.Path);
         var tokenizer = TokenizerLoader.FromGguf(file.Metadata);
         var architecture = file.Metadata.GetValueOrDefault("general.architecture") as string ?? "";
         var context = file.Metadata.GetValueOrDefault($"{architecture}.context_length");

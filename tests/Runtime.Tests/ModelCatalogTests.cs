@@ -20,6 +20,21 @@ public sealed class ModelCatalogTests : IDisposable
     }
 
     [Fact]
+    public void Folders_with_a_configuration_and_weights_are_models()
+    {
+        var root = Folder("models", "tiny.gguf", "config.json", "model.safetensors");
+        Folder("models/Model-0.6B", "config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "README.md");
+        Folder("models/tokenizer", "config.json", "tokenizer.json");
+        Folder("models/weights", "model.safetensors");
+        Folder("models/tiny", "config.json", "model.safetensors");
+        var catalog = new ModelCatalog([root]);
+        Assert.Equal(["Model-0.6B", "tiny"], catalog.List().Select(e => e.Name));
+        Assert.Equal(Path.Combine(root, "Model-0.6B"), catalog.Find("Model-0.6B").Path);
+        Assert.Equal(2 * "model-00001-of-00002.safetensors".Length, catalog.Find("Model-0.6B").FileBytes);
+        Assert.Equal(Path.Combine(root, "tiny.gguf"), catalog.Find("tiny").Path);
+    }
+
+    [Fact]
     public void An_unknown_name_is_answered_with_the_known_ones()
     {
         var error = Assert.Throws<ModelNotFoundException>(() => new ModelCatalog([Folder("a", "x.gguf", "y.gguf")]).Find("z"));

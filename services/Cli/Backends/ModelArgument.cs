@@ -13,13 +13,13 @@ internal static class ModelArgument
 
     public static string Resolve(string model, string option = "--model")
     {
-        if (File.Exists(model))
+        if (File.Exists(model) || ModelSource.IsFolder(model))
             return model;
         var known = Catalog().List();
         if (known.FirstOrDefault(e => e.Name == model) is { } entry)
             return entry.Path;
         if (Directory.Exists(model))
-            throw new CliException($"{option}: '{model}' is a folder. Give the path of a .gguf file in it.");
+            throw new CliException($"{option}: '{model}' is a folder without config.json. Give the path of a .gguf file, or of a folder with config.json and *.safetensors.");
         var names = known.Count == 0 ? "the model folders are empty" : "there are: " + string.Join(", ", known.Select(e => e.Name));
         throw new CliException($"{option}: '{model}' is neither a file nor the name of a model ({names}). Give a path, or a name that 'slm models' lists.");
     }
@@ -29,7 +29,9 @@ internal static class ModelArgument
     {
         var path = Resolve(model, option);
         if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
-            throw new ModelFormatException($"{option}: '{path}' is JSON, which has no weights. Give a GGUF file.");
+            throw new ModelFormatException($"{option}: '{path}' is JSON, which has no weights. Give a GGUF file, or the folder with config.json and *.safetensors.");
+        if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
+            throw new ModelFormatException($"{option}: '{path}' has only weights. Give the folder that has it beside config.json.");
         return path;
     }
 }

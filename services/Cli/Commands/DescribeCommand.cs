@@ -14,7 +14,6 @@ namespace Slm.Cli.Commands;
 /// <summary><c>slm describe</c>: architecture, size, memory and where the layers live.</summary>
 internal static class DescribeCommand
 {
-    private const string TokenizerModelKey = "tokenizer.ggml.model";
 
     public static Command Create()
     {
@@ -71,7 +70,7 @@ internal static class DescribeCommand
             HeadSize = config.HeadSize,
             FeedForwardSize = config.FeedForwardSize,
             VocabSize = config.VocabSize,
-            Tokenizer = file.Source.Metadata.GetValueOrDefault(TokenizerModelKey) as string ?? "",
+            Tokenizer = TokenizerLoader.KindOf(file.Source.Metadata),
             HasChatTemplate = HasChatTemplate(file),
             Memory = new MemoryUse
             {

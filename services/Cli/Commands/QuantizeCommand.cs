@@ -15,7 +15,7 @@ internal static class QuantizeCommand
 {
     public static Command Create()
     {
-        var input = new Argument<string>("input") { Description = "Path of a GGUF file, or the name of a model in the model folders.", HelpName = "FILE|NAME" };
+        var input = new Argument<string>("input") { Description = "Path of a GGUF file or of a Hugging Face folder, or the name of a model in the model folders.", HelpName = "FILE|NAME" };
         var output = new Argument<string>("output") { Description = "The file to write; one that is there is replaced when the new one is complete.", HelpName = "FILE" };
         var type = new Option<QuantizationRecipe?>("--type", "-t") { Description = $"One of {Names()}.", HelpName = "TYPE", Required = true, CustomParser = ParseRecipe };
         var imatrix = new Option<string?>("--imatrix") { Description = "Importance matrix (GGUF or .dat) that weights the errors: see 'slm imatrix'.", HelpName = "FILE" };
@@ -59,7 +59,7 @@ internal static class QuantizeCommand
             var tensors = await ProgressBar.RunAsync($"quantizing to {options.Recipe.Name}", progress => Task.Run(
                 () =>
                 {
-                    using var source = GgufFile.Open(from);
+                    using var source = ModelSource.Open(from);
                     return ModelQuantizer.Quantize(source, to, options, new ProgressBar.Counted<(long Done, long All)>(progress, p => (double)p.Done / p.All), cancellationToken);
                 },
                 cancellationToken));

@@ -15,7 +15,7 @@ internal static class TokenizeCommand
     public static Command Create()
     {
         var model = CommonOptions.Model();
-        model.Description = "Path of a GGUF file or a tokenizer.json, or the name of a model in the model folders.";
+        model.Description = "Path of a GGUF file, a Hugging Face folder or a tokenizer.json, or the name of a model in the model folders.";
         var endpoint = CommonOptions.Endpoint();
         var json = CommonOptions.Json();
         var text = new Option<string>("--text") { Description = "The text; - reads it from standard input.", HelpName = "TEXT", Required = true };
@@ -50,7 +50,7 @@ internal static class TokenizeCommand
     {
         if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
             return TokenizerLoader.FromTokenizerJson(path);
-        using var file = GgufFile.Open(path);
+        using var file = ModelSource.Open(path);
         return TokenizerLoader.FromGguf(file.Metadata);
     }
 

@@ -11,7 +11,9 @@ namespace Slm.Cli.Output;
 internal sealed record QuantizationReport(
     string Input, string Output, QuantizationOptions Options, IReadOnlyList<QuantizedTensor> Tensors, PerplexityResult? Before, PerplexityResult? After)
 {
-    private long BytesBefore { get; } = new FileInfo(Input).Length;
+    private long BytesBefore { get; } = Directory.Exists(Input)
+        ? new DirectoryInfo(Input).EnumerateFiles("*.safetensors").Sum(f => f.Length)
+        : new FileInfo(Input).Length;
 
     private long BytesAfter { get; } = new FileInfo(Output).Length;
 

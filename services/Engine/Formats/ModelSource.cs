@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Slm.Engine.HuggingFace;
 
 namespace Slm.Engine.Formats;
 
@@ -26,7 +27,10 @@ public abstract unsafe class ModelSource : IDisposable
     /// <summary>Opens a GGUF file, or a folder as Hugging Face has them.</summary>
     /// <exception cref="ModelFormatException">It is malformed.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static ModelSource Open(string path) => GgufFile.Open(path);
+    public static ModelSource Open(string path) => Directory.Exists(path) ? HuggingFaceModel.Open(path) : GgufFile.Open(path);
+
+    /// <summary>True for a folder that <see cref="Open"/> would take for a model: one with a <c>config.json</c>.</summary>
+    public static bool IsFolder(string path) => File.Exists(System.IO.Path.Combine(path, HuggingFaceModel.ConfigName));
 
     /// <summary>Finds a tensor by name.</summary>
     public abstract bool TryGetTensor(string name, [NotNullWhen(true)] out TensorInfo? tensor);

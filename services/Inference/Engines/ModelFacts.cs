@@ -1,5 +1,6 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
+using Slm.Tokenization;
 using Slm.V1;
 
 namespace Slm.Inference.Engines;
@@ -35,7 +36,7 @@ internal sealed record ModelFacts(Model Model, ModelDescription Description)
             HeadSize = config.HeadSize,
             FeedForwardSize = config.FeedForwardSize,
             VocabSize = config.VocabSize,
-            Tokenizer = file.Source.Metadata.GetValueOrDefault("tokenizer.ggml.model") as string ?? "",
+            Tokenizer = TokenizerLoader.KindOf(file.Source.Metadata),
             HasChatTemplate = file.Source.Metadata.GetValueOrDefault(TemplateKey) is string { Length: > 0 },
         };
         foreach (var (key, value) in file.Source.Metadata)

@@ -10,35 +10,29 @@ internal sealed class TokenizerConfig
     private readonly JsonPart? _generation;
     private readonly string? _templateFile;
 
-    public TokenizerConfig(string folder)
+    public TokenizerConfig(TokenizerTexts texts)
     {
-        _config = Load(folder, "tokenizer_config.json");
-        _map = Load(folder, "special_tokens_map.json");
-        _generation = Load(folder, "generation_config.json");
-        var template = Path.Combine(folder, "chat_template.jinja");
-        _templateFile = File.Exists(template) ? File.ReadAllText(template) : null;
+        _config = Load("tokenizer_config.json", texts.Config);
+        _map = Load("special_tokens_map.json", texts.SpecialTokensMap);
+        _generation = Load("generation_config.json", texts.GenerationConfig);
+        _templateFile = texts.ChatTemplate;
     }
 
     /// <summary>Parses a file; errors carry its name.</summary>
-    public static JsonPart Parse(string path)
+    public static JsonPart Parse(string name, string text)
     {
         try
         {
-            using var stream = File.OpenRead(path);
-            using var document = JsonDocument.Parse(stream, new JsonDocumentOptions { MaxDepth = 64 });
-            return new JsonPart(document.RootElement.Clone(), Path.GetFileName(path));
+            using var document = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = 64 });
+            return new JsonPart(document.RootElement.Clone(), name);
         }
         catch (JsonException e)
         {
-            throw new TokenizerFormatException($"{Path.GetFileName(path)} is not valid JSON: {e.Message}", e);
+            throw new TokenizerFormatException($"{name} is not valid JSON: {e.Message}", e);
         }
     }
 
-    private static JsonPart? Load(string folder, string name)
-    {
-        var path = Path.Combine(folder, name);
-        return File.Exists(path) && Parse(path) is { IsObject: true } part ? part : null;
-    }
+    private static JsonPart? Load(string name, string? text) => text is not null && Parse(name, text) is { IsObject: true } part ? part : null;
 
     /// <summary>The text of a special token: "bos", "eos", "pad", "unk".</summary>
     public string? Token(string name)

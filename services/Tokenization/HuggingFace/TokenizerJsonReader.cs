@@ -8,10 +8,10 @@ internal static class TokenizerJsonReader
 {
     private const int MaxId = 4_000_000;
 
-    public static ITokenizer Read(string path)
+    public static ITokenizer Read(TokenizerTexts texts)
     {
-        var root = TokenizerConfig.Parse(path);
-        var config = new TokenizerConfig(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        var root = TokenizerConfig.Parse(texts.Name, texts.Tokenizer);
+        var config = new TokenizerConfig(texts);
         var (kind, model, modelVocabulary, unknown) = ModelReader.Read(root.Require("model"));
         var added = root.Get("added_tokens") is { } list ? list.AsArray().ConvertAll(AddedToken) : [];
         var vocabulary = WithAdded(modelVocabulary, added);
