@@ -100,9 +100,9 @@ internal static class LayerParts
                     weights.StoredExperts(blk + "ffn_down_exps", e.FeedForwardSize, c.HiddenSize, e.Count),
                     function)
                 : new ResidentExperts(
-                    weights.Experts(blk + "ffn_gate_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
-                    weights.Experts(blk + "ffn_up_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
-                    weights.Experts(blk + "ffn_down_exps", e.FeedForwardSize, c.HiddenSize, e.Count),
+                    weights.Experts(blk, "gate", c.HiddenSize, e.FeedForwardSize, e.Count),
+                    weights.Experts(blk, "up", c.HiddenSize, e.FeedForwardSize, e.Count),
+                    weights.Experts(blk, "down", e.FeedForwardSize, c.HiddenSize, e.Count),
                     function),
             Shared = e.SharedFeedForwardSize == 0 ? null : new SharedExpert
             {

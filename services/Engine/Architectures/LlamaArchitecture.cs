@@ -31,7 +31,7 @@ internal sealed class LlamaArchitecture : IArchitecture
             throw new ModelFormatException($"Layer {layer} has a router ('{blk}ffn_gate_inp.weight'), but '{weights.Config.Architecture}.expert_count' is missing or 0.");
         return
         [
-            LayerParts.AttentionBlock(weights, layer, cacheLayer),
+            LayerParts.AttentionBlock(weights, layer, cacheLayer, weights.Config.Window),
             routed ? LayerParts.Experts(weights, layer, LayerParts.Router(weights, layer)) : LayerParts.FeedForward(weights, layer),
         ];
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Slm.Engine.Blocks;
 using Slm.Engine.Execution;
 using Slm.Engine.Experts;
@@ -56,11 +57,17 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
         return Slice(file.Source.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns)), tensor, columns, count, bias, index: 0, matrices: 1, first);
     }
 
-    /// <summary>The matrices [rows, columns] of the experts in tensor <c>name.weight</c> [experts, rows, columns].</summary>
+    /// <summary>
+    /// The matrices [rows, columns] of the experts in tensor <c>{blk}ffn_{part}_exps.weight</c> [experts, rows, columns], or, in files
+    /// from before that, in a tensor for each, <c>{blk}ffn_{part}.{expert}.weight</c>.
+    /// </summary>
     /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
-    public Linear[] Experts(string name, int columns, int rows, int experts)
+    public Linear[] Experts(string blk, string part, int columns, int rows, int experts)
     {
-        var tensor = Find(name + ".weight", columns, rows, experts);
+        var name = $"{blk}ffn_{part}_exps.weight";
+        if (!Has(name) && Has($"{blk}ffn_{part}.0.weight"))
+            return [.. Enumerable.Range(0, experts).Select(expert => Linear(string.Create(CultureInfo.InvariantCulture, $"{blk}ffn_{part}.{expert}"), columns, rows))];
+        var tensor = Find(name, columns, rows, experts);
         return [.. Enumerable.Range(0, experts).Select(expert => Slice(file.Source.Matrix(tensor, expert), tensor, columns, rows, bias: null, expert, experts))];
     }
 

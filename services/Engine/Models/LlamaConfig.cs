@@ -20,9 +20,12 @@ internal static class LlamaConfig
     {
         var keys = new GgufKeys(file, architecture);
         var config = ReadBase(file, architecture, neoX);
-        if (keys.Int("attention.sliding_window", 0, int.MaxValue) is > 0 and var window && window < config.ContextLength)
-            throw keys.Error($"'{keys.Key("attention.sliding_window")}' is {window}; sliding windows are not supported for this architecture.");
-        return config;
+        var window = keys.Int("attention.sliding_window", 0, int.MaxValue) ?? 0;
+        if (window == 0 || window >= config.ContextLength)
+            return config;
+        // In all layers, as Mistral has it.
+        return architecture == "llama" ? config with { Window = window }
+            : throw keys.Error($"'{keys.Key("attention.sliding_window")}' is {window}; sliding windows are not supported for this architecture.");
     }
 
     /// <summary>The same for architectures that know more keys: windows are theirs to read.</summary>

@@ -222,7 +222,6 @@ public sealed class HostileFileTests
     [InlineData("llama.vocab_size", 5u, "rows")]
     [InlineData("llama.attention.key_length", 31u, "even")]
     [InlineData("llama.attention.value_length", 8u, "different sizes")]
-    [InlineData("llama.attention.sliding_window", 16u, "sliding windows")]
     [InlineData("llama.feed_forward_length", 0u, "between")]
     [InlineData("llama.rope.scaling.type", 1u, "a string is expected")]
     [InlineData("llama.rope.freq_base", 1u, "a float is expected")]

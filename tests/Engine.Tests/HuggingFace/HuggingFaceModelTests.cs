@@ -162,7 +162,7 @@ public sealed class HuggingFaceModelTests
         { "qwen3moe-f32", "num_experts_per_tok", "9", "must be between 1 and 8" },
         { "gemma3-f32", "query_pre_attn_scalar", "99", "'query_pre_attn_scalar' is 99, but only 16" },
         { "gemma3-f32", "rope_local_base_freq", "5", "but only 10000" },
-        { "gemma3-f32", "final_logit_softcapping", "30", "not supported" },
+        { "gemma3-f32", "final_logit_softcapping", "-30", "must be between" },
         { "gemma3-f32", "layer_types", """["full_attention"]""", "not the usual" },
         { "smallthinker-f32", "rope_layout", "[1,1,1,1,1,1]", "not the usual" },
         { "mamba2-f32", "time_step_limit", "[0.0, 1.0]", "only 0 to infinity" },

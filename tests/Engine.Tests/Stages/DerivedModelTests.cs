@@ -60,6 +60,7 @@ public sealed class DerivedModelTests
     [InlineData("qwen3moe-f32", "qwen3moe.expert_weights_norm", 1u, "a bool is expected")]
     [InlineData("qwen3moe-f32", "qwen3moe.expert_feed_forward_length", 40u, "[64, 40, 8] is expected")]
     [InlineData("minicpm-f32", "minicpm.logit_scale", 0f, "between")]
+    [InlineData("qwen2-f32", "qwen2.attention.sliding_window", 16u, "sliding windows")]
     public async Task Absurd_hyper_parameters_are_refused(string model, string key, object value, string reason)
     {
         using var path = WithKey(model, key, value);
@@ -127,6 +128,33 @@ public sealed class DerivedModelTests
             Assert.InRange(Distance(whole.AsSpan((end - 1) * vocab, vocab), seen.AsSpan(^vocab..)), 0, 1e-3f);
             Assert.NotEqual(seen[^vocab..], less[^vocab..]);
         }
+    }
+
+    [Fact]
+    public async Task Experts_in_tensors_of_their_own_are_those_of_one_tensor()
+    {
+        const string Experts = "llama-moe-f16";
+        using var origin = GgufFile.Open(ReferenceModels.Path(Experts));
+        var writer = new GgufWriter();
+        foreach (var (key, value) in origin.Metadata)
+            writer.Add(key, value);
+        foreach (var tensor in origin.Tensors)
+        {
+            if (!tensor.Name.Contains("_exps", StringComparison.Ordinal))
+            {
+                writer.AddTensor(tensor.Name, tensor.Type, tensor.Shape, origin.Bytes(tensor).ToArray());
+                continue;
+            }
+
+            var size = (int)(tensor.ByteLength / tensor.Shape[2]);
+            for (var e = 0; e < tensor.Shape[2]; e++)
+                writer.AddTensor(tensor.Name.Replace("_exps", $".{e}", StringComparison.Ordinal), tensor.Type, [tensor.Shape[0], tensor.Shape[1]], origin.Bytes(tensor).Slice(e * size, size).ToArray());
+        }
+
+        using var path = new TemporaryFile();
+        writer.Write(path.Path);
+        var tokens = ReferenceModel.Read(Experts).Tokens;
+        Assert.Equal(await Logits(ReferenceModels.Path(Experts), tokens), await Logits(path.Path, tokens));
     }
 
     private static float Distance(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
