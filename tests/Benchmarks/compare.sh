@@ -7,8 +7,9 @@
 #   SLM_BENCH_CACHE    folder of the peer and the models (about 3 GB); default ~/.cache/slm-bench
 #   SLM_BENCH_THREADS  threads of both engines; default 2
 #   SLM_BENCH_ROUNDS   rounds; default 5
-#   SLM_BENCH_SIZES    default "15M 135M 1.1B"
+#   SLM_BENCH_SIZES    default "15M 135M 1.1B"; "" for none
 #   SLM_BENCH_TYPES    default "Q4_0 Q8_0 Q4_K_M"
+#   SLM_BENCH_FILES    GGUF files to measure as well, absolute paths; default none
 #   SLM_BENCH_FLASH    the peer's settings of flash attention, of which the better counts; default "on off"
 #   SLM_BENCH_LONG     also decode after so many tokens (a multiple of 512); default 0: no
 #   SLM_BENCH_AVX2     1: both engines without AVX-512
