@@ -8,6 +8,7 @@ using Slm.Benchmarks;
 // profile MODEL THREADS WORK SECONDS  repeats prefill, decode, after (512 tokens) or eight
 // kernels                            products on one thread
 // speculation MODEL [DRAFT]          decoding with and without proposed tokens
+// adapters MODEL THREADS RANK        what LoRA adapters cost
 // quantization LIBRARY [MODEL]       errors of quantized tensors against the peer's libggml-base
 // otherwise BenchmarkDotNet:         --filter '*Decode*'
 int Number(int index) => int.Parse(args[index], CultureInfo.InvariantCulture);
@@ -28,6 +29,8 @@ switch (args)
         return 0;
     case ["speculation", var model, .. var draft]:
         return await SpeculationMeasurement.RunAsync(model, draft.FirstOrDefault());
+    case ["adapters", var model, _, _]:
+        return await AdapterMeasurement.RunAsync(model, Number(2), Number(3));
     case ["quantization", var library, .. var rest]:
         return QuantizationComparison.Run(library, rest.FirstOrDefault());
     default:

@@ -37,6 +37,49 @@ public sealed class LoraTests
         Assert.InRange(Difference(expected, Logits(pipeline, 0)), 0.1, 100);
     }
 
+    /// <summary>Queries, keys and values are rows of one tensor, whose pair has one A for all of them; gate and up of another.</summary>
+    [Fact]
+    public async Task An_adapter_of_fused_tensors_gives_the_logits_of_merged_weights()
+    {
+        using var phi3 = DerivedModelTests.Fused();
+        using var file = ModelFile.Open(phi3.Path);
+        Assert.Contains("blk.0.attn_qkv.weight", LoraFiles.Matrices(file.Source));
+        var pairs = LoraFiles.Random(file.Source, LoraFiles.Matrices(file.Source), Rank, seed: 8);
+        using var merged = LoraFiles.Merge(file.Source, pairs, Alpha);
+        var expected = await MergedLogits(merged.Path);
+        using var adapter = LoraFiles.Write("phi3", pairs, Alpha);
+        await using var pipeline = await Load(file, adapter.Path);
+        Assert.InRange(Difference(expected, Logits(pipeline, 1)), 0, 2e-4);
+        using var peft = new PeftFolder(PeftFolder.Config(Rank, Alpha), PeftFolder.Tensors(file, pairs));
+        await using var other = await Load(file, peft.Path);
+        Assert.Equal(Logits(pipeline, 1), Logits(other, 1));
+    }
+
+    /// <summary>Experts that are read from disk are the file's; all else can be changed beside them.</summary>
+    [Fact]
+    public async Task Adapters_of_offloaded_experts_are_refused_and_others_work()
+    {
+        using var file = ReferenceModel.Open("qwen3moe-f32");
+        var names = LoraFiles.Matrices(file.Source);
+        var options = new LocalPipelineOptions { Threads = 2, KvPositions = 512, ExpertMemory = 64 << 20 };
+        await using var pipeline = LocalPipeline.Load(file, options);
+        await using var resident = LocalPipeline.Load(file, options with { ExpertMemory = null });
+        using var all = LoraFiles.Write("qwen3moe", LoraFiles.Random(file.Source, names, Rank, seed: 9), Alpha);
+        using (var adapter = LoraAdapter.Open(all.Path, file))
+        {
+            var error = await Assert.ThrowsAsync<AdapterFormatException>(async () => await pipeline.LoadAdapterAsync(1, adapter, CancellationToken.None));
+            Assert.Contains("_exps.weight", error.Message, StringComparison.Ordinal);
+            Assert.Contains("expert memory", error.Message, StringComparison.Ordinal);
+        }
+
+        using var some = LoraFiles.Write("qwen3moe", LoraFiles.Random(file.Source, names.Where(n => !n.Contains("_exps", StringComparison.Ordinal)), Rank, seed: 9), Alpha);
+        using var fitting = LoraAdapter.Open(some.Path, file);
+        await pipeline.LoadAdapterAsync(1, fitting, CancellationToken.None);
+        await resident.LoadAdapterAsync(1, fitting, CancellationToken.None);
+        Assert.Equal(Logits(resident, 1), Logits(pipeline, 1));
+        Assert.NotEqual(Logits(resident, 0), Logits(pipeline, 1));
+    }
+
     /// <summary>The base meets int8 activations, the adapter and the merged model F32 ones: the tolerance is that of the base model's own reference.</summary>
     [Theory]
     [MemberData(nameof(QuantizedModels))]

@@ -172,6 +172,9 @@ public sealed class DerivedModelTests
         return StepRunner.Logits(pipeline, tokens, Blocks, 37);
     }
 
+    /// <summary>A phi3 model with queries, keys and values in one tensor, gate and up in another.</summary>
+    internal static TemporaryFile Fused() => Derive("phi3", AddFused);
+
     private static TemporaryFile Derive(string architecture, Action<GgufWriter, GgufFile> addLayers)
     {
         using var origin = GgufFile.Open(ReferenceModels.Path(Origin));
