@@ -128,7 +128,7 @@ internal static class EngineMeasurement
         return file.Source.TryGetTensor("output.weight", out _) && file.Source.TryGetTensor("token_embd.weight", out var embedding) ? all - embedding!.ByteLength : all;
     }
 
-    private static double PeakRssMib()
+    internal static double PeakRssMib()
     {
         foreach (var line in File.ReadLines("/proc/self/status"))
         {

@@ -40,7 +40,7 @@ public sealed record SyntheticModel(string Name, int Hidden, int Layers, int Hea
         writer.Add("llama.rope.dimension_count", (uint)(Hidden / Heads));
         writer.Add("llama.context_length", 16384u);
         writer.Add("llama.vocab_size", (uint)Vocab);
-        AddTokenizer(writer);
+        AddTokenizer(writer, Vocab);
         var seed = 0;
         void Matrix(string name, int columns, int rows, bool important = false, bool head = false)
         {
@@ -88,7 +88,7 @@ public sealed record SyntheticModel(string Name, int Hidden, int Layers, int Hea
     }
 
     /// <summary>A vocabulary of made-up pieces: the peer does not load a model without one.</summary>
-    private void AddTokenizer(GgufWriter writer)
+    internal static void AddTokenizer(GgufWriter writer, int vocab)
     {
         string Piece(int i) => i switch
         {
@@ -99,15 +99,15 @@ public sealed record SyntheticModel(string Name, int Hidden, int Layers, int Hea
             _ => $"t{i}",
         };
         writer.Add("tokenizer.ggml.model", "llama");
-        writer.Add("tokenizer.ggml.tokens", Enumerable.Range(0, Vocab).Select(Piece).ToArray());
-        writer.Add("tokenizer.ggml.scores", Enumerable.Range(0, Vocab).Select(i => (float)-i).ToArray());
-        writer.Add("tokenizer.ggml.token_type", Enumerable.Range(0, Vocab).Select(i => i == 0 ? 2 : i < 3 ? 3 : i < 259 ? 6 : 1).ToArray());
+        writer.Add("tokenizer.ggml.tokens", Enumerable.Range(0, vocab).Select(Piece).ToArray());
+        writer.Add("tokenizer.ggml.scores", Enumerable.Range(0, vocab).Select(i => (float)-i).ToArray());
+        writer.Add("tokenizer.ggml.token_type", Enumerable.Range(0, vocab).Select(i => i == 0 ? 2 : i < 3 ? 3 : i < 259 ? 6 : 1).ToArray());
         writer.Add("tokenizer.ggml.unknown_token_id", 0u);
         writer.Add("tokenizer.ggml.bos_token_id", 1u);
         writer.Add("tokenizer.ggml.eos_token_id", 2u);
     }
 
-    private static void WriteNoise(Stream stream, TensorType type, int columns, int rows, Random random)
+    internal static void WriteNoise(Stream stream, TensorType type, int columns, int rows, Random random)
     {
         var block = TensorTypes.BlockBytes(type);
         var row = new byte[TensorTypes.RowBytes(type, columns)];

@@ -10,7 +10,7 @@ internal sealed record ExpertCacheOptions
     public bool DirectReads { get; init; } = true;
 
     /// <summary>Makes the policy for so many layers of so many experts.</summary>
-    public Func<int, int, IExpertPolicy> Policy { get; init; } = static (layers, experts) => new NextUsePolicy(layers, experts, 16, 512, 0.25);
+    public Func<int, int, IExpertPolicy> Policy { get; init; } = static (layers, experts) => new LearnedPolicy(layers, experts);
 
     /// <summary>Begin to read as soon as a router before attention has chosen.</summary>
     public bool Prefetch { get; init; } = true;

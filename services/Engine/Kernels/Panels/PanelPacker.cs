@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Slm.Engine.Formats;
 
 namespace Slm.Engine.Kernels.Panels;
@@ -6,6 +8,10 @@ namespace Slm.Engine.Kernels.Panels;
 /// <summary>Rearranges stored rows into panels; nothing is lost and nothing is rounded.</summary>
 internal static unsafe class PanelPacker
 {
+    /// <summary>As <see cref="Pack(TensorType,byte*,byte*,int,int,int,int,int)"/>, one word at a time: what the vector code is tested against.</summary>
+    internal static void PackWords<TBlock>(TensorType type, byte* source, byte* target, int rows, int columns, int panelRows)
+        where TBlock : struct, IStoredBlock => Pack<TBlock>(type, source, target, rows, columns, panelRows, 0, (rows + panelRows - 1) / panelRows);
+
     /// <summary>Packs whole panels; rows beyond the last of the matrix become zeros.</summary>
     /// <param name="type">Type of the rows.</param>
     /// <param name="source">First stored row of the matrix.</param>
@@ -20,10 +26,10 @@ internal static unsafe class PanelPacker
         switch (type)
         {
             case TensorType.Q4_0 or TensorType.IQ4_NL:
-                Pack<StoredBlocks.Q40>(type, source, target, rows, columns, panelRows, begin, end);
+                PackVectors<StoredBlocks.Q40>(type, source, target, rows, columns, panelRows, begin, end);
                 break;
             case TensorType.Q4_1:
-                Pack<StoredBlocks.Q41>(type, source, target, rows, columns, panelRows, begin, end);
+                PackVectors<StoredBlocks.Q41>(type, source, target, rows, columns, panelRows, begin, end);
                 break;
             case TensorType.Q5_0:
                 Pack<StoredBlocks.Q50>(type, source, target, rows, columns, panelRows, begin, end);
@@ -32,7 +38,7 @@ internal static unsafe class PanelPacker
                 Pack<StoredBlocks.Q51>(type, source, target, rows, columns, panelRows, begin, end);
                 break;
             case TensorType.Q8_0:
-                Pack<StoredBlocks.Q80>(type, source, target, rows, columns, panelRows, begin, end);
+                PackVectors<StoredBlocks.Q80>(type, source, target, rows, columns, panelRows, begin, end);
                 break;
             case TensorType.Q2_K:
                 Pack<StoredBlocks.Q2K>(type, source, target, rows, columns, panelRows, begin, end);
@@ -41,7 +47,7 @@ internal static unsafe class PanelPacker
                 Pack<StoredBlocks.Q3K>(type, source, target, rows, columns, panelRows, begin, end);
                 break;
             case TensorType.Q4_K:
-                Pack<StoredBlocks.Q4K>(type, source, target, rows, columns, panelRows, begin, end);
+                PackVectors<StoredBlocks.Q4K>(type, source, target, rows, columns, panelRows, begin, end);
                 break;
             case TensorType.Q5_K:
                 Pack<StoredBlocks.Q5K>(type, source, target, rows, columns, panelRows, begin, end);
@@ -52,6 +58,63 @@ internal static unsafe class PanelPacker
             default:
                 throw new NotSupportedException($"Tensor type {type} has no panels.");
         }
+    }
+
+    /// <summary>As <see cref="Pack{TBlock}"/>, four words of four rows at a time, for panels that the matrix fills.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackVectors<TBlock>(TensorType type, byte* source, byte* target, int rows, int columns, int panelRows, int begin, int end)
+        where TBlock : struct, IVectorBlock
+    {
+        var whole = Sse2.IsSupported && panelRows % 4 == 0 ? Math.Clamp(rows / panelRows, begin, end) : begin;
+        Pack<TBlock>(type, source, target, rows, columns, panelRows, whole, end);
+        var layout = PanelLayout.Of(type)!;
+        nint storedRow = (nint)TensorTypes.RowBytes(type, columns);
+        nint storedBlock = TensorTypes.BlockBytes(type);
+        var (blocks, parts) = (columns / layout.Elements, layout.Elements / 32);
+        var (header, scales) = (layout.Header * panelRows, layout.Scales * panelRows);
+        nint group = layout.GroupBytes * panelRows;
+        for (var panel = begin; panel < whole; panel++)
+        {
+            var stored = source + ((nint)(panel * panelRows) * storedRow);
+            var at = target + (panel * (nint)layout.RowBytes(columns) * panelRows);
+            for (var b = 0; b < blocks; b++, stored += storedBlock)
+            {
+                for (var row = 0; row < panelRows; row++)
+                    TBlock.Header(stored + (row * storedRow), at, row, panelRows);
+                at += header;
+                for (var part = 0; part < parts; part++, at += group)
+                {
+                    for (var row = 0; row < panelRows; row++)
+                        TBlock.Scales(stored + (row * storedRow), part, at, row, panelRows);
+                    for (var row = 0; row < panelRows; row += 4)
+                    {
+                        var block = stored + (row * storedRow);
+                        for (var index = 0; index < TBlock.Vectors; index++)
+                        {
+                            Turn(
+                                TBlock.Words(block, part, index),
+                                TBlock.Words(block + storedRow, part, index),
+                                TBlock.Words(block + (2 * storedRow), part, index),
+                                TBlock.Words(block + (3 * storedRow), part, index),
+                                (uint*)(at + scales) + (4 * index * panelRows) + row,
+                                panelRows);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>Writes four vectors as columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Turn(Vector128<uint> a, Vector128<uint> b, Vector128<uint> c, Vector128<uint> d, uint* target, int step)
+    {
+        var (ab, cd) = (Sse2.UnpackLow(a, b).AsUInt64(), Sse2.UnpackLow(c, d).AsUInt64());
+        Sse2.UnpackLow(ab, cd).AsUInt32().Store(target);
+        Sse2.UnpackHigh(ab, cd).AsUInt32().Store(target + step);
+        (ab, cd) = (Sse2.UnpackHigh(a, b).AsUInt64(), Sse2.UnpackHigh(c, d).AsUInt64());
+        Sse2.UnpackLow(ab, cd).AsUInt32().Store(target + (2 * step));
+        Sse2.UnpackHigh(ab, cd).AsUInt32().Store(target + (3 * step));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

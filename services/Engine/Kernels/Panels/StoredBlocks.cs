@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Slm.Engine.Kernels.Panels;
 
@@ -13,6 +14,16 @@ internal unsafe interface IStoredBlock
 
     /// <summary>The codes of 32 columns, four to a word, unsigned (Q8_0: as stored).</summary>
     static abstract void Codes(byte* block, int part, uint* codes);
+}
+
+/// <summary>A format whose codes become words of a panel by shifts and masks of whole vectors.</summary>
+internal unsafe interface IVectorBlock : IStoredBlock
+{
+    /// <summary>Vectors of four words for 32 columns.</summary>
+    static abstract int Vectors { get; }
+
+    /// <summary>Words 4 · <paramref name="index"/> to 4 · index + 3 of the row in a panel.</summary>
+    static abstract Vector128<uint> Words(byte* block, int part, int index);
 }
 
 /// <summary>The block formats of GGUF (ggml-common.h of llama.cpp defines them).</summary>
@@ -59,8 +70,13 @@ internal static unsafe class StoredBlocks
     }
 
     /// <summary>F16 scale, 16 bytes of nibbles: columns 0-15 low, 16-31 high. Q4_0 and IQ4_NL.</summary>
-    internal readonly struct Q40 : IStoredBlock
+    internal readonly struct Q40 : IVectorBlock
     {
+        public static int Vectors => 1;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector128<uint> Words(byte* block, int part, int index) => Vector128.Load((uint*)(block + 2));
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows)
         {
@@ -74,8 +90,13 @@ internal static unsafe class StoredBlocks
     }
 
     /// <summary>As Q4_0 with an F16 minimum behind the scale.</summary>
-    internal readonly struct Q41 : IStoredBlock
+    internal readonly struct Q41 : IVectorBlock
     {
+        public static int Vectors => 1;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector128<uint> Words(byte* block, int part, int index) => Vector128.Load((uint*)(block + 4));
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows)
         {
@@ -131,8 +152,13 @@ internal static unsafe class StoredBlocks
     }
 
     /// <summary>F16 scale, 32 signed bytes.</summary>
-    internal readonly struct Q80 : IStoredBlock
+    internal readonly struct Q80 : IVectorBlock
     {
+        public static int Vectors => 2;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector128<uint> Words(byte* block, int part, int index) => Vector128.Load((uint*)(block + 2 + (16 * index)));
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows)
         {
@@ -150,8 +176,19 @@ internal static unsafe class StoredBlocks
     }
 
     /// <summary>F16 scale and scale of minimums, 12 bytes of 6-bit pairs, nibbles: 32 columns low, the next 32 high.</summary>
-    internal readonly struct Q4K : IStoredBlock
+    internal readonly struct Q4K : IVectorBlock
     {
+        public static int Vectors => 1;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector128<uint> Words(byte* block, int part, int index)
+        {
+            var packed = (uint*)(block + 16 + (part / 2 * 32));
+            var shift = part % 2 * 4;
+            var mask = Vector128.Create(Nibbles);
+            return ((Vector128.Load(packed) >>> shift) & mask) | (((Vector128.Load(packed + 4) >>> shift) & mask) << 4);
+        }
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Header(byte* block, byte* target, int row, int rows)
         {
