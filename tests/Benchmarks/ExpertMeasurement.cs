@@ -16,10 +16,10 @@ internal static class ExpertMeasurement
     /// <param name="path">The model.</param>
     /// <param name="threads">Threads that compute.</param>
     /// <param name="memoryMib">Memory for experts in MiB; 0: all of them resident.</param>
-    /// <param name="mode">none, prefetch or lookahead.</param>
+    /// <param name="prefetch">Read experts while attention runs.</param>
     /// <param name="warmTokens">Tokens decoded before the clock starts, so that the cache is as it is in the long run.</param>
     /// <param name="tokens">Tokens decoded.</param>
-    public static async Task<int> RunAsync(string path, int threads, int memoryMib, string mode, int warmTokens, int tokens)
+    public static async Task<int> RunAsync(string path, int threads, int memoryMib, bool prefetch, int warmTokens, int tokens)
     {
         var clock = Stopwatch.StartNew();
         using var file = ModelFile.Open(path);
@@ -29,8 +29,7 @@ internal static class ExpertMeasurement
             MaxStepTokens = PromptTokens,
             KvCacheBytes = CachePlan.BytesPerToken(file.Config) * Positions,
             ExpertMemory = memoryMib == 0 ? null : (long)memoryMib << 20,
-            ExpertPrefetch = mode != "none",
-            ExpertOptions = options => options with { Lookahead = mode == "lookahead" },
+            ExpertPrefetch = prefetch,
         });
         var values = new Dictionary<string, object> { ["load_ms"] = clock.Elapsed.TotalMilliseconds };
         var run = new Decoder(pipeline, file.Config.VocabSize);
@@ -53,8 +52,6 @@ internal static class ExpertMeasurement
             values["hit_rate"] = 1 - ((double)misses / (misses + after.Hits - before.Hits));
             values["read_mb_per_token"] = (after.BytesRead - before.BytesRead) / 1e6 / tokens;
             values["stall_ms_per_token"] = (after.Stalled - before.Stalled).TotalMilliseconds / tokens;
-            values["ahead_per_token"] = (double)(after.ReadAhead - before.ReadAhead) / tokens;
-            values["ahead_used_per_token"] = (double)(after.ReadAheadUsed - before.ReadAheadUsed) / tokens;
             values["reading"] = after.Reading;
             values["policy"] = after.Policy;
         }

@@ -11,7 +11,7 @@ using Slm.Benchmarks;
 // adapters MODEL THREADS RANK        what LoRA adapters cost
 // quantization LIBRARY [MODEL]       errors of quantized tensors against the peer's libggml-base
 // generate-experts FOLDER EXPONENT    writes a noise mixture of experts and prints its path
-// experts MODEL THREADS MEMORY MODE WARM TOKENS  decoding with experts from disk (MiB; 0: resident), as JSON
+// experts MODEL THREADS MEMORY on|off WARM TOKENS  decoding with experts from disk (MiB; 0: resident), as JSON
 // expert-policies [MODEL...]          hit rates of cache policies on recorded and drawn router traces
 // otherwise BenchmarkDotNet:         --filter '*Decode*'
 int Number(int index) => int.Parse(args[index], CultureInfo.InvariantCulture);
@@ -25,8 +25,8 @@ switch (args)
     case ["generate-experts", var folder, var exponent]:
         Console.WriteLine(SyntheticMixture.Write(folder, double.Parse(exponent, CultureInfo.InvariantCulture)));
         return 0;
-    case ["experts", var model, _, _, var mode, _, _]:
-        return await ExpertMeasurement.RunAsync(model, Number(2), Number(3), mode, Number(5), Number(6));
+    case ["experts", var model, _, _, "on" or "off", _, _]:
+        return await ExpertMeasurement.RunAsync(model, Number(2), Number(3), args[4] == "on", Number(5), Number(6));
     case ["expert-policies", .. var models]:
         return await ExpertTrace.CompareAsync(models);
     case ["kernels"]:

@@ -10,9 +10,6 @@ namespace Slm.Engine.Blocks;
 /// </summary>
 internal sealed unsafe class CachedExperts : IExperts
 {
-    /// <summary>With more tokens, the disk has no time for guesses.</summary>
-    private const int MostPredicted = 4;
-
     private readonly ExpertCache _cache;
     private readonly int _layer;
     private readonly StoredMatrices _gate, _up, _down;
@@ -39,18 +36,10 @@ internal sealed unsafe class CachedExperts : IExperts
     public bool WantInt8 => _gate.Matrices[0].WantsInt8 || _up.Matrices[0].WantsInt8;
 
     /// <inheritdoc/>
-    public void Announce(StepContext context, ExpertBatch batch, Router router)
+    public void Announce(ExpertBatch batch)
     {
-        if (!_cache.Prefetches)
-            return;
-        _cache.Enter(_layer, batch);
-        _cache.Routers[_layer] = router;
-        var next = _layer + 1;
-        if (_cache.LooksAhead && batch.Tokens <= MostPredicted && next < _cache.LayerCount && _cache.Routers[next] is { } later)
-        {
-            later.Score(context, context.Hidden, batch.Scores);
-            _cache.Expect(next, Predicted(batch));
-        }
+        if (_cache.Prefetches)
+            _cache.Enter(_layer, batch);
     }
 
     /// <inheritdoc/>
@@ -67,27 +56,6 @@ internal sealed unsafe class CachedExperts : IExperts
         {
             _cache.Leave();
         }
-    }
-
-    /// <summary>The experts with the largest scores of each token, each once.</summary>
-    private ReadOnlySpan<int> Predicted(ExpertBatch batch)
-    {
-        var count = 0;
-        for (var token = 0; token < batch.Tokens; token++)
-        {
-            var scores = new Span<float>(batch.Scores + ((nint)token * _wave.Length), _wave.Length);
-            for (var i = 0; i < batch.Used; i++)
-            {
-                var best = 0;
-                for (var e = 1; e < scores.Length; e++)
-                    best = scores[e] > scores[best] ? e : best;
-                scores[best] = float.NegativeInfinity;
-                if (!_wave.AsSpan(0, count).Contains(best))
-                    _wave[count++] = best;
-            }
-        }
-
-        return _wave.AsSpan(0, count);
     }
 
     private void Compute(StepContext context, ExpertBatch batch, int count)

@@ -9,10 +9,7 @@ internal interface IExperts
     bool WantInt8 { get; }
 
     /// <summary>The router has chosen, but something else is computed before <see cref="Forward"/>: a chance to fetch them.</summary>
-    /// <param name="context">The step. <see cref="ExpertBatch.Scores"/> may be overwritten.</param>
-    /// <param name="batch">The choice.</param>
-    /// <param name="router">Has chosen from <see cref="StepContext.Hidden"/>, whose quantized form the context has if wanted.</param>
-    void Announce(StepContext context, ExpertBatch batch, Router router)
+    void Announce(ExpertBatch batch)
     {
     }
 

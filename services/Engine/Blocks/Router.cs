@@ -13,15 +13,12 @@ internal sealed unsafe class Router(Linear weights)
     public void Forward(StepContext context, float* x)
     {
         var batch = context.Experts!;
-        Score(context, x, batch.Scores);
+        weights.Multiply(context, x, context.Tokens, batch.Scores);
         var choose = new ChooseWork(batch);
         context.ForEachToken(context.Tokens, ref choose);
         batch.Sort(context.Tokens);
         context.Adapters.UseVisits(batch, context.Tokens);
     }
-
-    /// <summary>The scores [tokens, experts] of <paramref name="x"/>, whose quantized form the context has if wanted.</summary>
-    public void Score(StepContext context, float* x, float* scores) => weights.Multiply(context, x, context.Tokens, scores);
 
     private readonly struct ChooseWork(ExpertBatch batch) : IParallelWork
     {
@@ -42,6 +39,6 @@ internal sealed unsafe class EarlyRouterBlock(Router router, IExperts experts, i
         }
 
         router.Forward(context, context.Hidden);
-        experts.Announce(context, context.Experts!, router);
+        experts.Announce(context.Experts!);
     }
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Slm.Engine.Blocks;
 using Slm.Engine.Execution;
 using Slm.Engine.Formats;
 using Slm.Engine.Models;
@@ -31,7 +30,6 @@ internal sealed unsafe class ExpertCache : IDisposable
     private ExpertQueue _queue = null!;
     private IExpertPolicy _policy = null!;
     private int[] _left = [];
-    private bool[] _isAhead = [];
     private Exception?[] _failures = [];
     private long _slotBytes, _memoryBytes;
     private bool _disposed;
@@ -39,11 +37,9 @@ internal sealed unsafe class ExpertCache : IDisposable
     // The layer at work: its visited experts, what has become of each, and the slots held for it.
     private int[] _active = [];
     private ExpertPlace[] _places = [];
-    private int[] _expected = [];
-    private int _expectedCount;
     private int _layer = ExpertSlots.None, _activeCount, _computed;
 
-    private long _hits, _misses, _bytesRead, _readAhead, _readAheadUsed, _stalledTicks;
+    private long _hits, _misses, _bytesRead, _stalledTicks;
 
     public ExpertCache(ModelFile model, ExpertCacheOptions options)
     {
@@ -70,8 +66,6 @@ internal sealed unsafe class ExpertCache : IDisposable
                     Hits = _hits,
                     Misses = _misses,
                     BytesRead = _bytesRead,
-                    ReadAhead = _readAhead,
-                    ReadAheadUsed = _readAheadUsed,
                     Stalled = Stopwatch.GetElapsedTime(0, _stalledTicks),
                     Policy = _policy.Name,
                     Reading = _file.Mode,
@@ -82,12 +76,6 @@ internal sealed unsafe class ExpertCache : IDisposable
 
     /// <summary>Read experts as soon as a router has chosen them.</summary>
     public bool Prefetches => _options.Prefetch;
-
-    /// <summary>Read experts that the next layer is expected to need.</summary>
-    public bool LooksAhead => _options.Prefetch && _options.Lookahead;
-
-    /// <summary>Per layer the router before attention, as soon as it is known.</summary>
-    public Router?[] Routers { get; private set; } = [];
 
     /// <summary>Layers declared.</summary>
     public int LayerCount => _layers.Count;
@@ -122,17 +110,14 @@ internal sealed unsafe class ExpertCache : IDisposable
         _slots = new ExpertSlots(_layers.Count, _experts, slots, _policy);
         _queue = new ExpertQueue(slots);
         _left = new int[slots];
-        _isAhead = new bool[slots];
         _failures = new Exception?[slots];
         _active = new int[_experts];
         _places = new ExpertPlace[_experts];
-        _expected = new int[_experts];
-        Routers = new Router?[_layers.Count];
         _file = DirectFile.Open(_source.Path, _options.DirectReads);
         CompareWithMapping(staging);
         _pool = new NativeBuffer(slots * _slotBytes);
         MemoryAdvice.UseLargePages(_pool.Pointer, slots * _slotBytes);
-        _readers = new ExpertReaders(ReaderCount, staging, ReadNext);
+        _readers = new ExpertReaders(ReaderCount, staging, ReadAll);
     }
 
     /// <summary>
@@ -164,20 +149,12 @@ internal sealed unsafe class ExpertCache : IDisposable
                 }
 
                 _slots.Hold(slot);
-                if (_isAhead[slot])
-                {
-                    _readAheadUsed++;
-                    _isAhead[slot] = false;
-                    _queue.Hasten(slot);
-                }
-
                 if (_left[slot] == 0 && _failures[slot] is null)
                     hits++;
                 else
                     misses++;
             }
 
-            ForgetExpected();
             _hits += hits;
             _misses += misses;
             if (hits > 0)
@@ -190,39 +167,6 @@ internal sealed unsafe class ExpertCache : IDisposable
 
     /// <summary>True if <see cref="Enter"/> was called for this layer and its experts have not been had yet.</summary>
     public bool HasEntered(int layer) => _layer == layer;
-
-    /// <summary>
-    /// A later layer is expected to need experts: those that are not in memory are read when the disk has nothing better to do, and
-    /// stay until that layer's turn. What was expected before is forgotten.
-    /// </summary>
-    public void Expect(int layer, ReadOnlySpan<int> experts)
-    {
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            ForgetExpected();
-            var requested = 0;
-            foreach (var expert in experts)
-            {
-                var slot = _slots.Find(layer, expert);
-                if (slot == ExpertSlots.None)
-                {
-                    slot = _slots.Take(layer, expert);
-                    if (slot == ExpertSlots.None)
-                        break;
-                    Fill(slot, ahead: true);
-                    _readAhead++;
-                    requested++;
-                }
-
-                _slots.Hold(slot);
-                _expected[_expectedCount++] = slot;
-            }
-
-            if (requested > 0)
-                _readers.Wake(requested * StoredLayer.Parts);
-        }
-    }
 
     /// <summary>
     /// Takes the experts that are in memory and have not been had; waits for one if there is none. They stay until the next call.
@@ -258,7 +202,7 @@ internal sealed unsafe class ExpertCache : IDisposable
                             if (!place.Inherited)
                                 throw Failed(_active[i], failure);
                             place.Inherited = false;
-                            Fill(place.Slot, ahead: false);
+                            Fill(place.Slot);
                             _readers.Wake(StoredLayer.Parts);
                             continue;
                         }
@@ -336,28 +280,6 @@ internal sealed unsafe class ExpertCache : IDisposable
         _layer = ExpertSlots.None;
     }
 
-    /// <summary>Lets expected experts go; those whose reading nobody has begun are not read.</summary>
-    private void ForgetExpected()
-    {
-        for (var i = 0; i < _expectedCount; i++)
-        {
-            var slot = _expected[i];
-            _slots.Release(slot);
-            if (_isAhead[slot] && _left[slot] == StoredLayer.Parts && _queue.Withdraw(slot))
-            {
-                _left[slot] = 0;
-                _isAhead[slot] = false;
-                _readAhead--;
-                _slots.Release(slot);
-                _slots.Drop(slot);
-            }
-
-            DropIfFailed(slot);
-        }
-
-        _expectedCount = 0;
-    }
-
     /// <summary>Finds slots for missing experts and has them filled.</summary>
     private void Request()
     {
@@ -373,7 +295,7 @@ internal sealed unsafe class ExpertCache : IDisposable
                 slot = _slots.Take(_layer, _active[i]);
                 if (slot == ExpertSlots.None)
                     break;
-                Fill(slot, ahead: false);
+                Fill(slot);
                 requested++;
             }
 
@@ -385,28 +307,44 @@ internal sealed unsafe class ExpertCache : IDisposable
             _readers.Wake(requested * StoredLayer.Parts);
     }
 
-    private void Fill(int slot, bool ahead)
+    private void Fill(int slot)
     {
         _left[slot] = StoredLayer.Parts;
         _failures[slot] = null;
-        _isAhead[slot] = ahead;
         // Held for the readers until its last matrix has come.
         _slots.Hold(slot);
-        _queue.Add(slot, ahead);
+        _queue.Add(slot);
     }
 
-    private bool ReadNext(IntPtr staging)
+    private bool ReadAll(IntPtr staging)
     {
-        int slot, part, key;
-        lock (_gate)
+        while (true)
         {
-            if (_disposed)
-                return false;
-            if (!_queue.TryTake(out slot, out part))
-                return true;
-            key = _slots.KeyOf(slot);
-        }
+            int slot, part;
+            lock (_gate)
+            {
+                if (_disposed)
+                    return false;
+                if (!_queue.TryTake(out slot, out part))
+                    return true;
+            }
 
+            Read(slot, part, staging);
+            lock (_gate)
+            {
+                if (--_left[slot] > 0)
+                    continue;
+                _slots.Release(slot);
+                DropIfFailed(slot);
+                Monitor.Pulse(_gate);
+            }
+        }
+    }
+
+    private void Read(int slot, int part, IntPtr staging)
+    {
+        // The slot is held for this thread, so what lies in it does not change.
+        var key = _slots.KeyOf(slot);
         var (layer, expert) = (key / _experts, key % _experts);
         var matrices = _layers[layer].Matrices[part];
         Exception? failure = null;
@@ -424,19 +362,9 @@ internal sealed unsafe class ExpertCache : IDisposable
         }
 
         ExpertMetrics.ReadBytes.Add(matrices.StoredBytes, _tag);
-        lock (_gate)
-        {
-            _failures[slot] ??= failure;
-            _bytesRead += matrices.StoredBytes;
-            if (--_left[slot] == 0)
-            {
-                _slots.Release(slot);
-                DropIfFailed(slot);
-                Monitor.Pulse(_gate);
-            }
-        }
-
-        return true;
+        Interlocked.Add(ref _bytesRead, matrices.StoredBytes);
+        if (failure is not null)
+            Interlocked.CompareExchange(ref _failures[slot], failure, null);
     }
 
     /// <summary>An expert that could not be read is not in memory; once nobody waits for it, the next who needs it tries again.</summary>

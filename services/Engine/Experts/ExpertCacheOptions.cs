@@ -15,11 +15,6 @@ internal sealed record ExpertCacheOptions
     /// <summary>Begin to read as soon as a router before attention has chosen.</summary>
     public bool Prefetch { get; init; } = true;
 
-    /// <summary>
-    /// Also read what the router of the next layer would choose from this layer's input. Only with <see cref="Prefetch"/>.
-    /// </summary>
-    public bool Lookahead { get; init; }
-
     /// <summary>Called before an expert's matrix is read, with layer and expert: a test can wait or throw there.</summary>
     public Action<int, int>? Reading { get; init; }
 }

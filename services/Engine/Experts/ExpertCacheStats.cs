@@ -21,12 +21,6 @@ public sealed record ExpertCacheStats
     /// <summary>Bytes of experts read from the file.</summary>
     public required long BytesRead { get; init; }
 
-    /// <summary>Experts read because a layer was expected to need them.</summary>
-    public required long ReadAhead { get; init; }
-
-    /// <summary>Experts read ahead and then visited.</summary>
-    public required long ReadAheadUsed { get; init; }
-
     /// <summary>Time in which steps waited for experts.</summary>
     public required TimeSpan Stalled { get; init; }
 

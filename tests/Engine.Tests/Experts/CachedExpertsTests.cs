@@ -119,19 +119,6 @@ public sealed class CachedExpertsTests
         Assert.Null(pipeline.Stages[0].Experts);
     }
 
-    [Fact]
-    public async Task Expected_experts_are_read_ahead_and_change_nothing()
-    {
-        using var file = ReferenceModel.Open("smallthinker-f32");
-        var (tokens, expected) = await Resident(file, null);
-        foreach (var slots in new[] { 1, 2, 100 })
-        {
-            await using var pipeline = LocalPipeline.Load(file, Options(null, LeastMemory(file, null) * slots) with { ExpertOptions = o => o with { Lookahead = true } });
-            Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 1));
-            Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 20));
-        }
-    }
-
     [Theory]
     [InlineData(0)]
     [InlineData(7)]
@@ -145,7 +132,6 @@ public sealed class CachedExpertsTests
         {
             ExpertOptions = o => o with
             {
-                Lookahead = true,
                 Reading = (_, _) =>
                 {
                     if (Volatile.Read(ref fails) && Interlocked.Increment(ref reads) > failing)
