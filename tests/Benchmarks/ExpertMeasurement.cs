@@ -27,7 +27,7 @@ internal static class ExpertMeasurement
         {
             Threads = threads,
             MaxStepTokens = PromptTokens,
-            KvCacheBytes = CachePlan.BytesPerToken(file.Config) * Positions,
+            KvCacheBytes = CachePlan.BytesPerToken(file.Config, file.KvType) * Positions,
             ExpertMemory = memoryMib == 0 ? null : (long)memoryMib << 20,
             ExpertPrefetch = prefetch,
         });

@@ -15,7 +15,7 @@ internal sealed record ExpertTrace(int Layers, int Experts, IReadOnlyList<(int L
         await using var pipeline = LocalPipeline.Load(file, new LocalPipelineOptions
         {
             ContextLength = tokens.Count,
-            KvCacheBytes = CachePlan.BytesPerToken(file.Config) * (tokens.Count + 64L),
+            KvCacheBytes = CachePlan.BytesPerToken(file.Config, file.KvType) * (tokens.Count + 64L),
             ExpertMemory = 1L << 40,
             ExpertOptions = options => options with { Policy = (layers, experts) => recorder = new Recorder(layers, experts) },
         });

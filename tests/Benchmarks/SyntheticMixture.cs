@@ -201,7 +201,7 @@ internal static class SyntheticMixture
 
     private sealed class OwnedPipeline(ModelFile file, IInputObserver observer) : IDisposable
     {
-        private readonly LocalPipeline _pipeline = LocalPipeline.Load(file, new LocalPipelineOptions { ContextLength = Samples, KvCacheBytes = CachePlan.BytesPerToken(file.Config) * Samples, Observer = observer, ExpertMemory = 1L << 30 });
+        private readonly LocalPipeline _pipeline = LocalPipeline.Load(file, new LocalPipelineOptions { ContextLength = Samples, KvCacheBytes = CachePlan.BytesPerToken(file.Config, file.KvType) * Samples, Observer = observer, ExpertMemory = 1L << 30 });
 
         public void Run(StepBatch batch) => _pipeline.ForwardAsync(batch, StepOutput.Logits, CancellationToken.None).AsTask().GetAwaiter().GetResult();
 
