@@ -161,8 +161,8 @@ internal static class SyntheticMixture
                 row[..Constant].Fill((float)((-(exponent * Math.Log(ranks[expert])) - common) / (Constant * constant)));
             }
 
-            file.Gguf.TryGetTensor($"blk.{layer}.ffn_gate_inp.weight", out var tensor);
-            routers.Add((file.Gguf.Position(tensor!), weights));
+            file.Source.TryGetTensor($"blk.{layer}.ffn_gate_inp.weight", out var tensor);
+            routers.Add((((GgufFile)file.Source).Position(tensor!), weights));
         }
 
         return routers;
