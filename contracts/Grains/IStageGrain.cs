@@ -40,6 +40,7 @@ public interface IStageGrain : IGrainWithStringKey
 /// <param name="MaxStepTokens">Most tokens per step.</param>
 /// <param name="StateSlots">Slots of recurrent state, the same number in every stage; 0 for a model without.</param>
 /// <param name="KvType">What keys and values are kept as: F32, Q16 or Q8.</param>
+/// <param name="ExpertMemory">Most memory for this stage's experts; null keeps all of them.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-spec")]
 public sealed record StageSpec(
     [property: Id(0)] string Model,
@@ -50,7 +51,8 @@ public sealed record StageSpec(
     [property: Id(5)] int BlockCount,
     [property: Id(6)] int MaxStepTokens,
     [property: Id(7)] int StateSlots,
-    [property: Id(8)] string KvType);
+    [property: Id(8)] string KvType,
+    [property: Id(9)] long? ExpertMemory);
 
 /// <summary>An adapter that a stage is to hold.</summary>
 /// <param name="Slot">By which steps name it, from 1.</param>

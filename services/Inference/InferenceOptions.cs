@@ -17,6 +17,12 @@ public sealed record InferenceOptions
     /// <summary>What keys and values are kept as where a load request does not say; null (default): what suits the model.</summary>
     public KvType? KvType { get; init; }
 
+    /// <summary>
+    /// Most memory for the experts of a mixture, which are then read from the file when tokens visit them; null (default): all of
+    /// them stay in memory. Bytes, or such as 512MiB.
+    /// </summary>
+    public long? ExpertMemory { get; init; }
+
     /// <summary>Sequences a model works on at a time; default 64.</summary>
     public int MaxRunning { get; init; } = 64;
 
@@ -56,6 +62,7 @@ public sealed record InferenceOptions
             Threads = (int)Read("Threads", defaults.Threads, 1, 1024),
             KvCacheBytes = Read("KvCacheBytes", defaults.KvCacheBytes, 1 << 16, 1L << 50),
             KvType = ReadKvType(),
+            ExpertMemory = ReadSize("ExpertMemory"),
             MaxRunning = (int)Read("MaxRunning", defaults.MaxRunning, 1, 4096),
             MaxWaiting = (int)Read("MaxWaiting", defaults.MaxWaiting, 0, 1_000_000),
             MaxStepTokens = (int)Read("MaxStepTokens", defaults.MaxStepTokens, 1, 65_536),
@@ -83,6 +90,14 @@ public sealed record InferenceOptions
             "q8" => Engine.Execution.KvType.Q8,
             var text => throw new OptionException("Slm:Inference:KvType", text, "be f32, q16 or q8"),
         };
+
+        long? ReadSize(string name)
+        {
+            var text = section[name];
+            if (string.IsNullOrWhiteSpace(text))
+                return null;
+            return ByteSize.TryParse(text, out var bytes) ? bytes : throw new OptionException($"Slm:Inference:{name}", text, $"be {ByteSize.Rule}");
+        }
 
         bool ReadSwitch(string name, bool fallback)
         {

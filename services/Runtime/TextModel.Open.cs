@@ -124,6 +124,7 @@ public sealed partial class TextModel
             Threads = options.Threads ?? local.Threads,
             KvCacheBytes = options.KvCacheBytes,
             KvType = options.KvType,
+            ExpertMemory = options.ExpertMemory,
             ContextLength = options.ContextLength,
             MaxStepTokens = options.Scheduler.MaxStepTokens ?? local.MaxStepTokens,
         };

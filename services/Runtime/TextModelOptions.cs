@@ -18,6 +18,9 @@ public sealed record TextModelOptions
     /// <summary>What keys and values are kept as; null: what suits the model.</summary>
     public KvType? KvType { get; init; }
 
+    /// <summary>Memory for the experts of a mixture, which are then read from the file when tokens visit them; null: all stay in memory.</summary>
+    public long? ExpertMemory { get; init; }
+
     /// <summary>Number of pipeline stages in this process; the result is the same for each.</summary>
     public int Stages { get; init; } = 1;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Google.Rpc;
 using Slm.Engine.Adapters;
+using Slm.Engine.Experts;
 using Slm.Engine.Formats;
 using Slm.Engine.Sampling;
 using Slm.Engine.Scheduling;
@@ -20,6 +21,7 @@ internal static class RuntimeErrors
         map.Add<ModelNotFoundException>(e => ErrorMap.Make(Code.NotFound, e.Message,
             new ResourceInfo { ResourceType = "model", ResourceName = e.Name, Description = e.Message },
             ErrorMap.Info("MODEL_NOT_FOUND", ("model", e.Name), ("known", string.Join(",", e.Known)))));
+        map.Add<ExpertMemoryException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message, ErrorMap.Info("EXPERT_MEMORY_TOO_SMALL")));
         map.Add<ModelFormatException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message, ErrorMap.Info("MODEL_FILE_INVALID")));
         map.Add<AdapterFileNotFoundException>(e => ErrorMap.Make(Code.NotFound, e.Message,
             new ResourceInfo { ResourceType = "adapter", ResourceName = e.Name, Description = e.Message },

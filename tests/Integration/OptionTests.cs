@@ -41,6 +41,7 @@ public sealed class OptionTests
     [Theory]
     [InlineData("Threads", "0")]
     [InlineData("KvCacheBytes", "-1")]
+    [InlineData("ExpertMemory", "much")]
     [InlineData("MaxRunning", "x")]
     [InlineData("SiloPort", "65536")]
     [InlineData("PrefixSharing", "often")]

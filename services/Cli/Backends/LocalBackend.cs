@@ -9,7 +9,7 @@ internal sealed class LocalBackend(TextModel model, string? adapter) : IModelBac
 
     public string Name => model.Name;
 
-    public static async Task<LocalBackend> OpenAsync(string name, int? threads, int? context, int? stages, string? draft, string? adapter)
+    public static async Task<LocalBackend> OpenAsync(string name, int? threads, int? context, int? stages, string? draft, string? adapter, long? expertMemory)
     {
         var chosen = AdapterArgument.Local(adapter);
         var model = TextModel.Open(
@@ -19,6 +19,7 @@ internal sealed class LocalBackend(TextModel model, string? adapter) : IModelBac
             Threads = threads,
             ContextLength = context,
             Stages = stages ?? 1,
+            ExpertMemory = expertMemory,
             DraftModel = draft is null ? null : ModelArgument.ResolveGguf(draft, "--draft-model"),
         });
         try

@@ -4,6 +4,7 @@ using System.Globalization;
 using Slm.Cli.Backends;
 using Slm.Cli.Output;
 using Slm.Engine.Execution;
+using Slm.Engine.Experts;
 using Slm.Engine.Models;
 using Slm.Engine.Scheduling;
 using Spectre.Console;
@@ -16,7 +17,9 @@ internal static class BenchCommand
     /// <summary>Tokens of the warm-up: enough for the hot code to be compiled.</summary>
     private const int WarmUpTokens = 32;
 
-    private sealed record Figures(double LoadMs, double PrefillTokensPerSecond, double DecodeTokensPerSecond, double PeakRssMib);
+    private sealed record Figures(double LoadMs, double PrefillTokensPerSecond, double DecodeTokensPerSecond, double PeakRssMib, ExpertFigures? Experts);
+
+    private sealed record ExpertFigures(double HitRate, double ReadMbPerStep, double StallMsPerStep, string Reading);
 
     public static Command Create()
     {
@@ -25,15 +28,16 @@ internal static class BenchCommand
         var generate = CommonOptions.Positive("--gen-tokens", "Tokens to generate per sequence; default 128.", 1 << 24);
         var sequences = CommonOptions.Positive("--sequences", "Sequences at a time; default 1.", 4096);
         var (threads, stages, kvType, json) = (CommonOptions.Threads(), CommonOptions.Stages(), CommonOptions.KvType(), CommonOptions.Json());
+        var experts = CommonOptions.ExpertMemory();
         var command = new Command("bench", "Measures load time, prompt and generation speed, and memory, with random tokens.")
         {
-            model, prompt, generate, sequences, threads, stages, kvType, json,
+            model, prompt, generate, sequences, threads, stages, kvType, experts, json,
         };
         command.SetAction(async (result, cancellationToken) =>
         {
             var (p, g, s) = (result.GetValue(prompt) ?? 512, result.GetValue(generate) ?? 128, result.GetValue(sequences) ?? 1);
             var path = ModelArgument.ResolveGguf(result.GetRequiredValue(model));
-            var figures = await MeasureAsync(path, p, g, s, result.GetValue(threads), result.GetValue(stages), result.GetValue(kvType), cancellationToken);
+            var figures = await MeasureAsync(path, p, g, s, result.GetValue(threads), result.GetValue(stages), result.GetValue(kvType), result.GetValue(experts), cancellationToken);
             if (result.GetValue(json))
                 WriteJson(figures);
             else
@@ -43,7 +47,7 @@ internal static class BenchCommand
         return command;
     }
 
-    private static async Task<Figures> MeasureAsync(string path, int prompt, int generate, int sequences, int? threads, int? stages, KvType? kvType, CancellationToken cancellationToken)
+    private static async Task<Figures> MeasureAsync(string path, int prompt, int generate, int sequences, int? threads, int? stages, KvType? kvType, long? experts, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
         using var file = ModelFile.Open(path);
@@ -53,7 +57,11 @@ internal static class BenchCommand
         if (length > config.ContextLength)
             throw new CliException($"--prompt-tokens and --gen-tokens: {prompt} + {generate} tokens are more than the context of {config.ContextLength}. Give fewer.");
         var lengths = Enumerable.Repeat((int)length, sequences).ToArray();
-        await using var pipeline = LocalPipeline.Load(file, PipelineSizes.For(config, lengths, threads, stages, kvType) with { MaxStepTokens = Math.Max(512, sequences) });
+        await using var pipeline = LocalPipeline.Load(file, PipelineSizes.For(config, lengths, threads, stages, kvType) with
+        {
+            MaxStepTokens = Math.Max(512, sequences),
+            ExpertMemory = experts,
+        });
         var load = clock.Elapsed.TotalMilliseconds;
 
         var run = new Run(pipeline, config, sequences, (int)length);
@@ -66,9 +74,21 @@ internal static class BenchCommand
         await run.PrefillAsync(prompt, cancellationToken);
         var prefill = clock.Elapsed.TotalSeconds;
         clock.Restart();
+        var before = pipeline.Stages.Select(stage => stage.Experts).ToArray();
+        clock.Restart();
         await run.DecodeAsync(generate, cancellationToken);
         var decode = clock.Elapsed.TotalSeconds;
-        return new Figures(load, (long)prompt * sequences / prefill, (long)generate * sequences / decode, PeakRssMib());
+        return new Figures(load, (long)prompt * sequences / prefill, (long)generate * sequences / decode, PeakRssMib(), Experts(before, [.. pipeline.Stages.Select(stage => stage.Experts)], generate));
+    }
+
+    /// <summary>What the steps between two states of the experts' caches have done; null if all experts are in memory.</summary>
+    private static ExpertFigures? Experts(ExpertCacheStats?[] before, ExpertCacheStats?[] after, int steps)
+    {
+        if (after.FirstOrDefault(stats => stats is not null) is not { } first)
+            return null;
+        double Grown(Func<ExpertCacheStats, double> value) => after.Sum(stats => stats is null ? 0 : value(stats)) - before.Sum(stats => stats is null ? 0 : value(stats));
+        var (hits, misses) = (Grown(s => s.Hits), Grown(s => s.Misses));
+        return new ExpertFigures(hits / Math.Max(1, hits + misses), Grown(s => s.BytesRead) / 1e6 / steps, Grown(s => s.Stalled.TotalMilliseconds) / steps, first.Reading);
     }
 
     /// <summary>Steps over all sequences together, tokens from a fixed sequence of pseudo-random ids.</summary>
@@ -167,6 +187,14 @@ internal static class BenchCommand
         json.WriteNumber("prefill_tokens_per_s", Math.Round(figures.PrefillTokensPerSecond, 2));
         json.WriteNumber("decode_tokens_per_s", Math.Round(figures.DecodeTokensPerSecond, 2));
         json.WriteNumber("peak_rss_mib", Math.Round(figures.PeakRssMib, 1));
+        if (figures.Experts is { } experts)
+        {
+            json.WriteNumber("expert_hit_rate", Math.Round(experts.HitRate, 4));
+            json.WriteNumber("expert_read_mb_per_step", Math.Round(experts.ReadMbPerStep, 3));
+            json.WriteNumber("expert_stall_ms_per_step", Math.Round(experts.StallMsPerStep, 3));
+            json.WriteString("expert_reading", experts.Reading);
+        }
+
         json.WriteEndObject();
     });
 
@@ -180,6 +208,15 @@ internal static class BenchCommand
         table.AddRow("decode", N(figures.DecodeTokensPerSecond), "tokens/s");
         table.AddRow("decode per sequence", N(figures.DecodeTokensPerSecond / sequences), "tokens/s");
         table.AddRow("peak memory", N(figures.PeakRssMib), "MiB");
+        if (figures.Experts is { } experts)
+        {
+            table.AddRow("experts found in memory", N(100 * experts.HitRate), "%");
+            table.AddRow("experts read", N(experts.ReadMbPerStep), "MB/step");
+            table.AddRow("waiting for them", N(experts.StallMsPerStep), "ms/step");
+        }
+
         AnsiConsole.Write(table);
+        if (figures.Experts is not null)
+            AnsiConsole.WriteLine($"experts: {figures.Experts.Reading}");
     }
 }

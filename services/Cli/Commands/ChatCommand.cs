@@ -23,10 +23,11 @@ internal static class ChatCommand
         var system = new Option<string?>("--system", "-s") { Description = "Instructions for the whole conversation.", HelpName = "TEXT" };
         var message = new Option<string?>("--message") { Description = "One message instead of a conversation; - reads it from standard input.", HelpName = "TEXT" };
         var (draft, speculate, adapter) = (CommonOptions.DraftModel(), CommonOptions.Speculate(), CommonOptions.Adapter());
+        var experts = CommonOptions.ExpertMemory();
         var sampling = new SamplingOptionSet();
         var command = new Command("chat", "Talks with a model. " + Help) { model, system, message };
         sampling.AddTo(command);
-        foreach (var option in new Option[] { adapter, speculate, draft, threads, context, stages, endpoint, json })
+        foreach (var option in new Option[] { adapter, speculate, draft, threads, context, stages, experts, endpoint, json })
             command.Add(option);
         command.SetAction(async (result, cancellationToken) =>
         {
@@ -35,7 +36,8 @@ internal static class ChatCommand
             if (result.GetValue(json) && single is null)
                 throw new UsageException("chat: --json needs --message, because a conversation is no single document.");
             await using var backend = await GenerateCommand.OpenAsync(
-                result.GetValue(endpoint), result.GetRequiredValue(model), result.GetValue(threads), result.GetValue(context), result.GetValue(stages), result.GetValue(draft), result.GetValue(adapter));
+                result.GetValue(endpoint), result.GetRequiredValue(model), result.GetValue(threads), result.GetValue(context), result.GetValue(stages), result.GetValue(draft), result.GetValue(adapter),
+                result.GetValue(experts));
             backend.RequireChat();
             var conversation = new Conversation(backend, options, sampling.Stop(result)) { System = result.GetValue(system), Speculation = result.GetValue(speculate) };
             if (single is null)

@@ -57,6 +57,13 @@ internal static class CommonOptions
         CustomParser = ParseKvType,
     };
 
+    public static Option<long?> ExpertMemory() => new("--expert-memory")
+    {
+        Description = "Memory for the experts of a mixture, such as 512MiB: they are read from the file when tokens visit them, and the most useful ones stay. The answer does not depend on it. Without it all of them stay in memory.",
+        HelpName = "SIZE",
+        CustomParser = ParseSize,
+    };
+
     /// <summary>Token ids separated by commas or blanks.</summary>
     public static Option<int[]?> Tokens(string description, string name = "--tokens") => new(name)
     {
@@ -127,6 +134,14 @@ internal static class CommonOptions
                 result.AddError($"--kv-type: '{result.Tokens[0].Value}' is not known. Give f32, q16 or q8.");
                 return null;
         }
+    }
+
+    private static long? ParseSize(ArgumentResult result)
+    {
+        if (ByteSize.TryParse(result.Tokens[0].Value, out var bytes))
+            return bytes;
+        result.AddError($"{result.Argument.Name}: '{result.Tokens[0].Value}' is no size. Give {ByteSize.Rule}.");
+        return null;
     }
 
     private static Uri? ParseEndpoint(ArgumentResult result)

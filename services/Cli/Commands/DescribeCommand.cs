@@ -4,6 +4,7 @@ using Google.Protobuf;
 using Slm.Cli.Backends;
 using Slm.Cli.Output;
 using Slm.Engine.Execution;
+using Slm.Engine.Experts;
 using Slm.Engine.Models;
 using Slm.Tokenization;
 using Slm.V1;
@@ -20,19 +21,19 @@ internal static class DescribeCommand
         var model = CommonOptions.Model();
         var endpoint = CommonOptions.Endpoint();
         var json = CommonOptions.Json();
-        var (stages, adapter) = (CommonOptions.Stages(), CommonOptions.Adapter());
-        var command = new Command("describe", "Describes a model: architecture, parameters, quantization, context, memory, placement.") { model, adapter, stages, endpoint, json };
+        var (stages, adapter, memory) = (CommonOptions.Stages(), CommonOptions.Adapter(), CommonOptions.ExpertMemory());
+        var command = new Command("describe", "Describes a model: architecture, parameters, quantization, context, memory, placement.") { model, adapter, stages, memory, endpoint, json };
         command.SetAction(async (result, cancellationToken) =>
         {
             if (result.GetValue(endpoint) is not null && result.GetValue(adapter) is not null)
                 throw new UsageException("describe: leave --adapter out with --endpoint; the platform describes the adapters that it has loaded.");
-            var description = result.GetValue(endpoint) is { } address
-                ? await RemoteAsync(address, result.GetRequiredValue(model), cancellationToken)
+            var (description, experts) = result.GetValue(endpoint) is { } address
+                ? (await RemoteAsync(address, result.GetRequiredValue(model), cancellationToken), null)
                 : Local(result.GetRequiredValue(model), result.GetValue(stages) ?? 1, AdapterArgument.Local(result.GetValue(adapter)));
             if (result.GetValue(json))
                 WriteJson(description);
             else
-                WriteTable(description);
+                WriteTable(description, experts, result.GetValue(memory));
             return 0;
         });
         return command;
@@ -45,7 +46,7 @@ internal static class DescribeCommand
     }
 
     /// <summary>From the file alone; weights are not read.</summary>
-    private static ModelDescription Local(string model, int stages, AdapterArgument? adapter)
+    private static (ModelDescription Description, ExpertSizes? Experts) Local(string model, int stages, AdapterArgument? adapter)
     {
         using var file = ModelFile.Open(ModelArgument.ResolveGguf(model));
         var config = file.Config;
@@ -97,7 +98,7 @@ internal static class DescribeCommand
                 HasHead = s == ranges.Length - 1,
             });
         }
-        return description;
+        return (description, ExpertSizes.Of(file));
     }
 
     private static Adapter Describe(AdapterArgument argument, ModelFile model)
@@ -147,7 +148,7 @@ internal static class DescribeCommand
         JsonOutput.Write(writer => writer.WriteRawValue(formatter.Format(description)));
     }
 
-    private static void WriteTable(ModelDescription d)
+    private static void WriteTable(ModelDescription d, ExpertSizes? experts, long? expertMemory)
     {
         var grid = new Grid().AddColumn().AddColumn();
         void Row(string name, string value) => grid.AddRow(new Text(name, new Style(foreground: Color.Grey)), new Text(value));
@@ -163,6 +164,14 @@ internal static class DescribeCommand
         Row("memory", d.Memory is null ? "none, not loaded" : $"{Quantity.Bytes(d.Memory.WeightBytes)} weights, {Quantity.Bytes(d.Memory.KvBytesPerToken)} per token of context");
         if (d.Memory is { StateBytesPerSequence: > 0 } state)
             Row("recurrent state", $"{Quantity.Bytes(state.StateBytesPerSequence)} per sequence");
+        if (experts is not null)
+        {
+            Row("experts", $"{experts.Count} in each of {experts.Layers} layers, {experts.Used} visited by a token, {Quantity.Bytes(experts.ExpertBytes)} each, {Quantity.Bytes(experts.ExpertBytes * experts.Count * experts.Layers)} together");
+            Row("--expert-memory", expertMemory is { } budget
+                ? $"{Quantity.Bytes(budget)} keep {N(experts.SlotsOf(budget))} of {N((long)experts.Count * experts.Layers)} in memory, {experts.Reading}"
+                : $"at least {Quantity.Bytes(experts.LeastBytes)}; all of them stay in memory without it");
+        }
+
         if (d.Memory is { KvCapacityBytes: > 0 } memory)
             Row("KV cache", $"{Quantity.Bytes(memory.KvUsedBytes)} of {Quantity.Bytes(memory.KvCapacityBytes)} in use");
         foreach (var a in d.Model.Adapters)

@@ -19,10 +19,11 @@ internal static class GenerateCommand
         var encoder = CommonOptions.Tokens("Token ids for the encoder of an encoder-decoder model; --prompt or --tokens are then what its decoder continues. Without it the encoder reads those, and the decoder begins.", "--encoder-tokens");
         var noSpecial = new Option<bool>("--no-special-tokens") { Description = "Do not put the model's beginning-of-sequence token before --prompt." };
         var (draft, speculate, adapter) = (CommonOptions.DraftModel(), CommonOptions.Speculate(), CommonOptions.Adapter());
+        var experts = CommonOptions.ExpertMemory();
         var sampling = new SamplingOptionSet();
         var command = new Command("generate", "Continues a text or token ids.") { model, prompt, tokens, encoder };
         sampling.AddTo(command);
-        foreach (var option in new Option[] { noSpecial, adapter, speculate, draft, threads, context, stages, endpoint, json })
+        foreach (var option in new Option[] { noSpecial, adapter, speculate, draft, threads, context, stages, experts, endpoint, json })
             command.Add(option);
         command.SetAction(async (result, cancellationToken) =>
         {
@@ -35,7 +36,8 @@ internal static class GenerateCommand
                 Speculation = result.GetValue(speculate),
             };
             await using var backend = await OpenAsync(
-                result.GetValue(endpoint), result.GetRequiredValue(model), result.GetValue(threads), result.GetValue(context), result.GetValue(stages), result.GetValue(draft), result.GetValue(adapter));
+                result.GetValue(endpoint), result.GetRequiredValue(model), result.GetValue(threads), result.GetValue(context), result.GetValue(stages), result.GetValue(draft), result.GetValue(adapter),
+                result.GetValue(experts));
             if (result.GetValue(json))
                 (await Answer.CollectAsync(backend.GenerateAsync(request, cancellationToken))).WriteJson();
             else
@@ -46,12 +48,12 @@ internal static class GenerateCommand
     }
 
     /// <summary>The model of the platform at <paramref name="endpoint"/>, or in this process.</summary>
-    public static async Task<IModelBackend> OpenAsync(Uri? endpoint, string model, int? threads, int? context, int? stages, string? draft, string? adapter)
+    public static async Task<IModelBackend> OpenAsync(Uri? endpoint, string model, int? threads, int? context, int? stages, string? draft, string? adapter, long? expertMemory)
     {
         if (endpoint is null)
-            return await LocalBackend.OpenAsync(model, threads, context, stages, draft, adapter);
-        if ((threads ?? context ?? stages) is not null || draft is not null)
-            throw new UsageException("--threads, --context, --stages and --draft-model are for a model in this process; leave them out with --endpoint.");
+            return await LocalBackend.OpenAsync(model, threads, context, stages, draft, adapter, expertMemory);
+        if ((threads ?? context ?? stages ?? expertMemory) is not null || draft is not null)
+            throw new UsageException("--threads, --context, --stages, --expert-memory and --draft-model are for a model in this process; leave them out with --endpoint.");
         return new RemoteBackend(endpoint, model, adapter);
     }
 

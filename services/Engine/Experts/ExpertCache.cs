@@ -13,7 +13,9 @@ namespace Slm.Engine.Experts;
 /// </summary>
 internal sealed unsafe class ExpertCache : IDisposable
 {
-    private const int ReaderCount = 4;
+    /// <summary>Threads that read.</summary>
+    public const int ReaderCount = 4;
+
     private const int PollMilliseconds = 20;
 
     private readonly object _gate = new();

@@ -55,7 +55,8 @@ internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long?
             throw Refuse("kv_cache_bytes", bytes, $"at least {least}, which hold {BlockSize} tokens of '{entry.Name}'");
         var plan = CachePlan.For(config with { ContextLength = longest }, BlockSize, type, bytes, options.MaxRunning);
         return [.. LayerRange.Split(config.LayerCount, Stages ?? 1).Select(range => new StageSpec(
-            entry.Name, entry.FileBytes, range.First, range.End, BlockSize, plan.BlockCount, (config with { ContextLength = longest }).StepTokens(options.MaxStepTokens), plan.StateSlots, type.ToString()))];
+            entry.Name, entry.FileBytes, range.First, range.End, BlockSize, plan.BlockCount, (config with { ContextLength = longest }).StepTokens(options.MaxStepTokens), plan.StateSlots, type.ToString(),
+            options.ExpertMemory is { } memory ? (long)((decimal)memory * range.Count / config.LayerCount) : null))];
     }
 
     private static KvType? ToKvType(KvCacheType type) => type switch

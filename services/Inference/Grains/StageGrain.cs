@@ -29,9 +29,12 @@ internal sealed partial class StageGrain(SiloEngine engine, AdapterCatalog adapt
             if (_file.Entry.FileBytes != spec.FileBytes)
                 throw Refuse(Code.FailedPrecondition, $"The file of model '{spec.Model}' has {_file.Entry.FileBytes} bytes on silo {silo.SiloAddress} and {spec.FileBytes} where it is served from.");
             var range = new LayerRange(spec.FirstLayer, spec.EndLayer);
-            var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = Enum.Parse<KvType>(spec.KvType) };
+            var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = Enum.Parse<KvType>(spec.KvType), ExpertMemory = spec.ExpertMemory };
             // Reading and repacking weights takes long for a large file: not on this thread, and not between other models' steps.
             var stage = _stage = await Task.Run(() => Stage.Load(_file.File, range, options, engine.Workers));
+            var key = this.GetPrimaryKeyString();
+            if (stage.Experts is { } experts && logger.IsEnabled(LogLevel.Information))
+                LogExperts(logger, key, experts.Slots, experts.Experts, experts.MemoryBytes, experts.Reading);
             return new StageInfo(silo.SiloAddress.ToString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes);
         }
         catch (Exception error)
@@ -112,6 +115,9 @@ internal sealed partial class StageGrain(SiloEngine engine, AdapterCatalog adapt
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Stage {Stage} failed")]
     private static partial void LogFailed(ILogger logger, Exception error, string stage);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Stage {Stage} keeps {Slots} of {Experts} experts in {Bytes} bytes of memory; {Reading}")]
+    private static partial void LogExperts(ILogger logger, string stage, int slots, int experts, long bytes, string reading);
 
     private void Free()
     {

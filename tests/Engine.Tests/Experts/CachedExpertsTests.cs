@@ -112,6 +112,24 @@ public sealed class CachedExpertsTests
     }
 
     [Fact]
+    public async Task The_sizes_said_beforehand_are_those_of_the_cache()
+    {
+        foreach (var model in Models)
+        {
+            using var file = ReferenceModel.Open(model);
+            var sizes = ExpertSizes.Of(file)!;
+            Assert.Equal(LeastMemory(file, null), sizes.LeastBytes);
+            Assert.Equal(0, sizes.SlotsOf(sizes.LeastBytes - 1));
+            await using var pipeline = Cached(file, null, sizes.LeastBytes + (2 * sizes.ExpertBytes), threads: 1);
+            Assert.Equal(pipeline.Stages[0].Experts!.Slots, sizes.SlotsOf(sizes.LeastBytes + (2 * sizes.ExpertBytes)));
+            Assert.Equal(pipeline.Stages[0].Experts!.Experts, sizes.Layers * sizes.Count);
+        }
+
+        using var dense = ReferenceModel.Open("llama-q4_0");
+        Assert.Null(ExpertSizes.Of(dense));
+    }
+
+    [Fact]
     public async Task Models_without_experts_do_not_mind()
     {
         using var file = ReferenceModel.Open("llama-q4_0");
