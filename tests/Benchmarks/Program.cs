@@ -12,6 +12,7 @@ using Slm.Benchmarks;
 // quantization LIBRARY [MODEL]       errors of quantized tensors against the peer's libggml-base
 // generate-experts FOLDER EXPONENT    writes a noise mixture of experts and prints its path
 // experts MODEL THREADS MEMORY on|off WARM TOKENS  decoding with experts from disk (MiB; 0: resident), as JSON
+// disk MODEL                         time in which the disk gives an expert, as JSON
 // expert-policies [MODEL...]          hit rates of cache policies on recorded and drawn router traces
 // otherwise BenchmarkDotNet:         --filter '*Decode*'
 int Number(int index) => int.Parse(args[index], CultureInfo.InvariantCulture);
@@ -27,6 +28,8 @@ switch (args)
         return 0;
     case ["experts", var model, _, _, "on" or "off", _, _]:
         return await ExpertMeasurement.RunAsync(model, Number(2), Number(3), args[4] == "on", Number(5), Number(6));
+    case ["disk", var model]:
+        return DiskSpeed.Run(model);
     case ["expert-policies", .. var models]:
         return await ExpertTrace.CompareAsync(models);
     case ["kernels"]:

@@ -385,7 +385,7 @@ internal sealed unsafe class ExpertCache : IDisposable
     private void Stalled(long ticks)
     {
         _stalledTicks += ticks;
-        ExpertMetrics.StallSeconds.Add(Stopwatch.GetElapsedTime(0, ticks).TotalSeconds, _tag);
+        ExpertMetrics.StallSeconds.Add(ticks / (double)Stopwatch.Frequency, _tag);
     }
 
     /// <summary>The mapping stays with the file that was opened; the path may lead to another one by now.</summary>
