@@ -27,6 +27,65 @@ public sealed unsafe class VectorKernelTests
 
     [Theory]
     [MemberData(nameof(Sets))]
+    public void LayerNorm_is_that_of_the_equations_also_in_place_and_far_from_zero(string kernels)
+    {
+        foreach (var (count, offset) in new[] { (1, 0f), (7, 0f), (8, 3f), (15, 0f), (24, -40f), (100, 0f), (768, 1000f) })
+        {
+            foreach (var biased in new[] { false, true })
+            {
+                var x = Array.ConvertAll(Values(count, 3, count), v => v + offset);
+                var w = Values(count, 2, count + 1);
+                var b = Values(count, 2, count + 2);
+                var y = new float[count];
+                var inPlace = x.ToArray();
+                fixed (float* px = x, pw = w, pb = b, py = y, pi = inPlace)
+                {
+                    StepRunner.Kernels(kernels).LayerNorm(px, pw, biased ? pb : null, py, count, 1e-6f);
+                    StepRunner.Kernels(kernels).LayerNorm(pi, pw, biased ? pb : null, pi, count, 1e-6f);
+                }
+
+                Assert.Equal(y, inPlace);
+                var expected = Exact.LayerNorm([Array.ConvertAll(x, v => (double)v)], w, biased ? b : new float[count], 1e-6f)[0];
+
+                // The mean is rounded like the values it is the mean of.
+                for (var i = 0; i < count; i++)
+                    Assert.Equal(expected[i], y[i], 2e-6 + (3e-7 * Math.Abs(offset)));
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Sets))]
+    public void Functions_without_gate_are_those_of_the_definitions_and_do_not_depend_on_place(string kernels)
+    {
+        var set = StepRunner.Kernels(kernels);
+        foreach (var function in new[] { GateFunction.GeluExact, GateFunction.Relu })
+        {
+            var x = Values(403, 9, 1);
+            (x[3], x[50], x[102], x[103], x[104]) = (-200f, 200f, 0f, 1e-6f, -1e-6f);
+            var (whole, alone, gated) = (x.ToArray(), x.ToArray(), x.ToArray());
+            var ones = Enumerable.Repeat(1f, x.Length).ToArray();
+            fixed (float* pw = whole, pa = alone, pg = gated, po = ones)
+            {
+                set.Activation(function)(pw, x.Length);
+                for (var i = 0; i < x.Length; i++)
+                    set.Activation(function)(pa + i, 1);
+                set.Gate(function)(pg, po, x.Length);
+            }
+
+            Assert.Equal(whole, alone);
+            Assert.Equal(whole, gated);
+            for (var i = 0; i < x.Length; i++)
+            {
+                // 1.5e-7 is what the approximation of Φ allows.
+                var expected = function == GateFunction.Relu ? Math.Max(x[i], 0) : Exact.Gelu(x[i]);
+                Assert.Equal(expected, whole[i], 2.5e-7 * Math.Max(1e-3, Math.Abs(x[i])));
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Sets))]
     public void SwiGlu_is_that_of_the_scalar_twin_and_does_not_depend_on_place(string kernels)
     {
         var gate = Values(103, 40, 1);
