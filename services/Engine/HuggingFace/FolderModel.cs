@@ -90,6 +90,8 @@ internal sealed unsafe class FolderModel(string architecture, FolderConfig confi
     /// <summary>Matrices of one shape behind each other, as experts are kept.</summary>
     public void Stack(string name, int count, Func<int, string> from)
     {
+        // The last must be there before room is made for as many as a configuration claims.
+        _ = Take(from(count - 1), 2);
         var parts = new TensorPart[count];
         for (var i = 0; i < count; i++)
         {

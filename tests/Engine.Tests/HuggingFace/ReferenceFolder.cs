@@ -17,8 +17,14 @@ internal sealed class ReferenceFolder : IDisposable
     private readonly string _architecture;
 
     public ReferenceFolder(string name)
+        : this(name, ReferenceModels.Path(name))
     {
-        _gguf = GgufFile.Open(ReferenceModels.Path(name));
+    }
+
+    /// <summary>The same of another file.</summary>
+    public ReferenceFolder(string name, string path)
+    {
+        _gguf = GgufFile.Open(path);
         _architecture = (string)_gguf.Metadata["general.architecture"];
         switch (name)
         {
@@ -33,6 +39,9 @@ internal sealed class ReferenceFolder : IDisposable
                 break;
             case "t5-f32":
                 T5();
+                break;
+            case "bert":
+                Bert();
                 break;
             default:
                 Decoder(name);
@@ -92,7 +101,7 @@ internal sealed class ReferenceFolder : IDisposable
     private void Decoder(string name)
     {
         var llama = _architecture is "llama" or "minicpm";
-        Config["model_type"] = name == "llama-moe-f16" ? "mixtral" : _architecture switch { "qwen3moe" => "qwen3_moe", "gemma3" => "gemma3_text", var other => other };
+        Config["model_type"] = name == "llama-moe-f16" ? "mixtral" : _architecture switch { "qwen3moe" => "qwen3_moe", "qwen2moe" => "qwen2_moe", "gemma3" => "gemma3_text", var other => other };
         if (_architecture == "smallthinker")
         {
             // As published: no model_type.
@@ -130,7 +139,7 @@ internal sealed class ReferenceFolder : IDisposable
                 if (part.Contains("_exps", StringComparison.Ordinal))
                     Experts(tensor.Name, layer);
                 else
-                    Add(layer + NameOf(part), tensor.Name, part.Contains("norm", StringComparison.Ordinal) ? OneLess
+                    Add(layer + NameOf(part), tensor.Name, shape: part == "ffn_gate_inp_shexp.weight" ? [1, hidden] : null, change: part.Contains("norm", StringComparison.Ordinal) ? OneLess
                         : llama && part is "attn_q.weight" or "attn_k.weight" ? v => Halves(v, headSize, hidden) : null);
             }
         }
@@ -149,6 +158,10 @@ internal sealed class ReferenceFolder : IDisposable
             "attn_output" => "self_attn.o_proj",
             "attn_q_norm" => "self_attn.q_norm",
             "attn_k_norm" => "self_attn.k_norm",
+            "attn_qkv" => "self_attn.qkv_proj",
+            "attn_q_a" => "self_attn.q_a_proj",
+            "attn_q_a_norm" => "self_attn.q_a_layernorm",
+            "attn_q_b" => "self_attn.q_b_proj",
             "attn_kv_a_mqa" => "self_attn.kv_a_proj_with_mqa",
             "attn_kv_a_norm" => "self_attn.kv_a_layernorm",
             "attn_kv_b" => "self_attn.kv_b_proj",
@@ -156,8 +169,12 @@ internal sealed class ReferenceFolder : IDisposable
             "ffn_norm" => gemma ? "pre_feedforward_layernorm" : "post_attention_layernorm",
             "post_ffw_norm" => "post_feedforward_layernorm",
             "ffn_gate" => "mlp.gate_proj",
-            "ffn_up" => "mlp.up_proj",
+            "ffn_up" => _architecture == "phi3" ? "mlp.gate_up_proj" : "mlp.up_proj",
             "ffn_down" => "mlp.down_proj",
+            "ffn_gate_shexp" => "mlp.shared_expert.gate_proj",
+            "ffn_up_shexp" => "mlp.shared_expert.up_proj",
+            "ffn_down_shexp" => "mlp.shared_expert.down_proj",
+            "ffn_gate_inp_shexp" => "mlp.shared_expert_gate",
             "ffn_gate_inp" => _architecture switch { "smallthinker" => "block_sparse_moe.primary_router", "llama" => "block_sparse_moe.gate", _ => "mlp.gate" },
             _ => throw new KeyNotFoundException(part),
         } + suffix;
@@ -180,6 +197,35 @@ internal sealed class ReferenceFolder : IDisposable
             case "llama-moe-f16":
                 Config["num_local_experts"] = Int("expert_count");
                 Config["num_experts_per_tok"] = Int("expert_used_count");
+                break;
+            case "qwen2moe":
+                Config["num_experts"] = Int("expert_count");
+                Config["num_experts_per_tok"] = Int("expert_used_count");
+                Config["moe_intermediate_size"] = Int("expert_feed_forward_length");
+                Config["shared_expert_intermediate_size"] = Int("expert_shared_feed_forward_length");
+                Config["norm_topk_prob"] = false;
+                break;
+            case "phi3":
+                Config["partial_rotary_factor"] = (double)Int("rope.dimension_count") / headSize;
+                Config["original_max_position_embeddings"] = Int("rope.scaling.original_context_length");
+                Config["sliding_window"] = Int("attention.sliding_window");
+                Config["rope_scaling"] = new JsonObject
+                {
+                    ["type"] = "longrope",
+                    ["long_factor"] = Numbers("rope_factors_long.weight"),
+                    ["short_factor"] = Numbers("rope_factors_short.weight"),
+                };
+                break;
+            case "minicpm3":
+                Config["q_lora_rank"] = Int("attention.q_lora_rank");
+                Config["kv_lora_rank"] = Int("attention.kv_lora_rank");
+                Config["qk_rope_head_dim"] = Int("rope.dimension_count");
+                Config["qk_nope_head_dim"] = Int("attention.key_length") - Int("rope.dimension_count");
+                Config["v_head_dim"] = Int("attention.value_length");
+                Config["scale_emb"] = 12;
+                Config["scale_depth"] = 1.4;
+                Config["dim_model_base"] = 256;
+                Config.Remove("head_dim");
                 break;
             case "qwen3moe-f32":
                 Config["num_experts"] = Int("expert_count");
@@ -227,6 +273,48 @@ internal sealed class ReferenceFolder : IDisposable
         }
     }
 
+    private JsonArray Numbers(string name)
+    {
+        Assert.True(_gguf.TryGetTensor(name, out var tensor));
+        return new JsonArray([.. MemoryMarshal.Cast<byte, float>(_gguf.Bytes(tensor)).ToArray().Select(v => (JsonNode)v)]);
+    }
+
+    private void Bert()
+    {
+        Config["model_type"] = "bert";
+        Config["architectures"] = new JsonArray("BertForMaskedLM");
+        Config["hidden_size"] = Int("embedding_length");
+        Config["num_hidden_layers"] = Int("block_count");
+        Config["intermediate_size"] = Int("feed_forward_length");
+        Config["num_attention_heads"] = Int("attention.head_count");
+        Config["max_position_embeddings"] = Int("context_length");
+        Config["layer_norm_eps"] = Float("attention.layer_norm_epsilon");
+        Config["hidden_act"] = "gelu";
+        foreach (var tensor in _gguf.Tensors)
+        {
+            var name = tensor.Name.Replace("blk.", "bert.encoder.layer.", StringComparison.Ordinal);
+            foreach (var (from, to) in new[]
+            {
+                ("token_embd_norm", "bert.embeddings.LayerNorm"), ("token_embd", "bert.embeddings.word_embeddings"), ("position_embd", "bert.embeddings.position_embeddings"),
+                ("token_types", "bert.embeddings.token_type_embeddings"), ("attn_output_norm", "attention.output.LayerNorm"), ("layer_output_norm", "output.LayerNorm"),
+                ("attn_output", "attention.output.dense"), ("attn_q", "attention.self.query"), ("attn_k", "attention.self.key"), ("attn_v", "attention.self.value"),
+                ("ffn_up", "intermediate.dense"), ("ffn_down", "output.dense"),
+            })
+            {
+                if (!name.Contains(from + ".", StringComparison.Ordinal))
+                    continue;
+                name = name.Replace(from, to, StringComparison.Ordinal);
+                break;
+            }
+
+            Add(name, tensor.Name);
+        }
+
+        AddTensor("bert.pooler.dense.weight", "F32", [1, 1], new byte[4]);
+        AddTensor("bert.embeddings.position_ids", "I64", [1, 1], new byte[8]);
+        AddTensor("cls.predictions.bias", "F32", [1], new byte[4]);
+    }
+
     private void Experts(string name, string layer)
     {
         Assert.True(_gguf.TryGetTensor(name, out var tensor));
@@ -237,7 +325,7 @@ internal sealed class ReferenceFolder : IDisposable
         for (var e = 0; e < count; e++)
         {
             _tensors.Add((
-                $"{layer}{(_architecture == "qwen3moe" ? "mlp" : "block_sparse_moe")}.experts.{e}.{names[kind]}.weight",
+                $"{layer}{(_architecture is "qwen2moe" or "qwen3moe" ? "mlp" : "block_sparse_moe")}.experts.{e}.{names[kind]}.weight",
                 tensor.Type.ToString(), [tensor.Shape[1], tensor.Shape[0]], bytes[(e * bytes.Length / count)..((e + 1) * bytes.Length / count)]));
         }
     }

@@ -44,8 +44,14 @@ public sealed class ExactDecoderTests
 
         await Compare(model, new ExactDecoder(model)
         {
-            Layers = Layers, Hidden = Hidden, Heads = 4, KeyValueHeads = 2, HeadSize = 12, Frequency = (_, i) => Math.Pow(1e6, -2.0 * i / 12),
-            ExpertsUsed = 3, NormalizesExperts = normalizes ?? false,
+            Layers = Layers,
+            Hidden = Hidden,
+            Heads = 4,
+            KeyValueHeads = 2,
+            HeadSize = 12,
+            Frequency = (_, i) => Math.Pow(1e6, -2.0 * i / 12),
+            ExpertsUsed = 3,
+            NormalizesExperts = normalizes ?? false,
         });
     }
 
@@ -63,7 +69,14 @@ public sealed class ExactDecoderTests
 
         await Compare(model, new ExactDecoder(model)
         {
-            Layers = Layers, Hidden = Hidden, Heads = 6, KeyValueHeads = 3, HeadSize = 8, Neighbours = true, Frequency = (_, i) => Math.Pow(10000, -2.0 * i / 8), ExpertsUsed = 2,
+            Layers = Layers,
+            Hidden = Hidden,
+            Heads = 6,
+            KeyValueHeads = 3,
+            HeadSize = 8,
+            Neighbours = true,
+            Frequency = (_, i) => Math.Pow(10000, -2.0 * i / 8),
+            ExpertsUsed = 2,
         });
     }
 
@@ -94,7 +107,14 @@ public sealed class ExactDecoderTests
         var divisors = model[isLong ? "rope_factors_long.weight" : "rope_factors_short.weight"];
         await Compare(model, new ExactDecoder(model)
         {
-            Layers = Layers, Hidden = Hidden, Heads = 4, KeyValueHeads = 2, HeadSize = 12, Rotated = 8, Magnitude = 1.19f, Window = _ => 9,
+            Layers = Layers,
+            Hidden = Hidden,
+            Heads = 4,
+            KeyValueHeads = 2,
+            HeadSize = 12,
+            Rotated = 8,
+            Magnitude = 1.19f,
+            Window = _ => 9,
             Frequency = (_, i) => Math.Pow(10000, -2.0 * i / 8) / divisors[i],
         });
     }
@@ -135,9 +155,16 @@ public sealed class ExactDecoderTests
         // Without keys the factors are those of the published model.
         await Compare(model, new ExactDecoder(model)
         {
-            Layers = Layers, Hidden = Hidden, Heads = Heads, KeyValueHeads = Heads, HeadSize = Plain + Rotated, Frequency = (_, i) => Math.Pow(10000, -2.0 * i / Rotated),
+            Layers = Layers,
+            Hidden = Hidden,
+            Heads = Heads,
+            KeyValueHeads = Heads,
+            HeadSize = Plain + Rotated,
+            Frequency = (_, i) => Math.Pow(10000, -2.0 * i / Rotated),
             Latent = (QueryRank, Rank, Plain, Rotated, Value),
-            EmbeddingScale = states ? 3 : 12, ResidualScale = states ? 0.7f : 1.4 / Math.Sqrt(Layers), LogitScale = states ? 1 / 1.5 : 256.0 / Hidden,
+            EmbeddingScale = states ? 3 : 12,
+            ResidualScale = states ? 0.7f : 1.4 / Math.Sqrt(Layers),
+            LogitScale = states ? 1 / 1.5 : 256.0 / Hidden,
         });
     }
 
@@ -153,8 +180,16 @@ public sealed class ExactDecoderTests
 
         await Compare(model, new ExactDecoder(model)
         {
-            Layers = Layers, Hidden = Hidden, Heads = 4, KeyValueHeads = 2, HeadSize = 12, Neighbours = true, Frequency = (_, i) => Math.Pow(10000, -2.0 * i / 12),
-            EmbeddingScale = 12, ResidualScale = 1.4 / Math.Sqrt(Layers), LogitScale = 256.0 / Hidden,
+            Layers = Layers,
+            Hidden = Hidden,
+            Heads = 4,
+            KeyValueHeads = 2,
+            HeadSize = 12,
+            Neighbours = true,
+            Frequency = (_, i) => Math.Pow(10000, -2.0 * i / 12),
+            EmbeddingScale = 12,
+            ResidualScale = 1.4 / Math.Sqrt(Layers),
+            LogitScale = 256.0 / Hidden,
         });
     }
 
@@ -173,7 +208,13 @@ public sealed class ExactDecoderTests
         var divisors = model["rope_freqs.weight"];
         await Compare(model, new ExactDecoder(model)
         {
-            Layers = Layers, Hidden = Hidden, Heads = 4, KeyValueHeads = 2, HeadSize = 12, Neighbours = true, Window = _ => 7,
+            Layers = Layers,
+            Hidden = Hidden,
+            Heads = 4,
+            KeyValueHeads = 2,
+            HeadSize = 12,
+            Neighbours = true,
+            Window = _ => 7,
             Frequency = (_, i) => Math.Pow(10000, -2.0 * i / 12) / divisors[i],
         });
     }
@@ -201,7 +242,13 @@ public sealed class ExactDecoderTests
 
         await Compare(model, new ExactDecoder(model)
         {
-            Layers = Count, Hidden = Hidden, Heads = 4, KeyValueHeads = 2, HeadSize = 16, Gate = Exact.TanhGelu, EmbeddingScale = Math.Sqrt(Hidden),
+            Layers = Count,
+            Hidden = Hidden,
+            Heads = 4,
+            KeyValueHeads = 2,
+            HeadSize = 16,
+            Gate = Exact.TanhGelu,
+            EmbeddingScale = Math.Sqrt(Hidden),
             Window = layer => layer % 6 < 5 ? 6 : int.MaxValue,
             Frequency = (layer, i) => layer % 6 < 5 ? Math.Pow(10000, -2.0 * i / 16) : Math.Pow(1e6, -2.0 * i / 16) / 8,
         });

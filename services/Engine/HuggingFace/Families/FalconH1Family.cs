@@ -13,10 +13,10 @@ internal static class FalconH1Family
         RopeMapping.Add(model, config, headSize);
         var (heads, groups, state, convolution) = (
             config.RequiredInt("mamba_n_heads"), config.RequiredInt("mamba_n_groups"), config.RequiredInt("mamba_d_state"), config.RequiredInt("mamba_d_conv"));
-        var inner = config.Int("mamba_d_ssm", 1) ?? checked(config.RequiredInt("mamba_expand") * config.RequiredInt("hidden_size"));
+        var inner = config.Int("mamba_d_ssm", 1) ?? (int)Math.Min(int.MaxValue, (long)config.RequiredInt("mamba_expand") * config.RequiredInt("hidden_size"));
         if (config.Flag("mamba_rms_norm") is true && config.Flag("mamba_norm_before_gate") is not false)
             throw config.Error("'mamba_norm_before_gate' is true or missing beside 'mamba_rms_norm'; only a norm after the gate is supported.");
-        MambaTensors.AddSizes(model, convolution, inner, state, heads, groups);
+        var group = MambaTensors.AddSizes(model, convolution, inner, state, heads, groups);
         double Factor(string name) => config.Number(name) ?? 1;
         model.Matrix("token_embd.weight", "model.embed_tokens.weight", Factor("embedding_multiplier"));
         model.Vector("output_norm.weight", "model.final_layernorm.weight");
@@ -34,8 +34,8 @@ internal static class FalconH1Family
             model.Linear(blk + "attn_output", layer + "self_attn.o_proj", Factor("attention_out_multiplier"));
             model.Segments(
                 blk + "ssm_in.weight", layer + "mamba.in_proj.weight",
-                (inner, mamba * segments[0]), (inner, mamba * segments[1]), (groups * state, mamba * segments[2]), (groups * state, mamba * segments[3]), (heads, mamba * segments[4]));
-            MambaTensors.AddLayer(model, blk, layer + "mamba.", convolution, inner + (2 * groups * state), heads, inner, groups);
+                (inner, mamba * segments[0]), (inner, mamba * segments[1]), (group, mamba * segments[2]), (group, mamba * segments[3]), (heads, mamba * segments[4]));
+            MambaTensors.AddLayer(model, blk, layer + "mamba.", convolution, inner + (2 * group), heads, inner, groups);
             model.Linear(blk + "ssm_out", layer + "mamba.out_proj", Factor("ssm_out_multiplier"));
             // Published GGUF files have this one name without suffix, and others read no other.
             model.Vector(blk + "ffn_norm", layer + "pre_ff_layernorm.weight");

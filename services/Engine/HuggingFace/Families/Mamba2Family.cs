@@ -13,7 +13,7 @@ internal static class Mamba2Family
         MambaTensors.RequireFreeSteps(config);
         var layers = config.RequiredInt("num_hidden_layers");
         var (heads, groups, state, convolution) = (config.RequiredInt("num_heads"), config.RequiredInt("n_groups"), config.RequiredInt("state_size"), config.RequiredInt("conv_kernel"));
-        var inner = checked(heads * config.RequiredInt("head_dim"));
+        var inner = (int)Math.Min(int.MaxValue, (long)heads * config.RequiredInt("head_dim"));
         model.Set("block_count", layers);
         model.Set("embedding_length", config.RequiredInt("hidden_size"));
         model.Set("feed_forward_length", 0);
@@ -21,7 +21,7 @@ internal static class Mamba2Family
         // The state has no end; files say this much.
         model.Set("context_length", ContextLength);
         model.Set("attention.layer_norm_rms_epsilon", config.Number("layer_norm_epsilon") ?? 1e-5);
-        MambaTensors.AddSizes(model, convolution, inner, state, heads, groups);
+        var group = MambaTensors.AddSizes(model, convolution, inner, state, heads, groups);
         model.Matrix("token_embd.weight", "backbone.embeddings.weight");
         model.Vector("output_norm.weight", "backbone.norm_f.weight");
         DecoderParts.AddHead(model, config.Flag("tie_word_embeddings") ?? false);
@@ -30,7 +30,7 @@ internal static class Mamba2Family
             var (blk, layer) = ($"blk.{i}.", $"backbone.layers.{i}.");
             model.Vector(blk + "attn_norm.weight", layer + "norm.weight");
             model.Linear(blk + "ssm_in", layer + "mixer.in_proj");
-            MambaTensors.AddLayer(model, blk, layer + "mixer.", convolution, inner + (2 * groups * state), heads, inner, groups);
+            MambaTensors.AddLayer(model, blk, layer + "mixer.", convolution, inner + (2 * group), heads, inner, groups);
             model.Linear(blk + "ssm_out", layer + "mixer.out_proj");
         }
     }

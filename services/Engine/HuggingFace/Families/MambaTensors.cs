@@ -3,14 +3,20 @@ namespace Slm.Engine.HuggingFace.Families;
 /// <summary>Mamba-2 of mamba2 and falcon-h1.</summary>
 internal static class MambaTensors
 {
+    private const int MaxWidth = 1 << 24;
+
     /// <summary>Sets <c>ssm.*</c>.</summary>
-    public static void AddSizes(FolderModel model, int convolution, int inner, int state, int heads, int groups)
+    /// <returns>Elements of B, or of C, of all groups.</returns>
+    public static int AddSizes(FolderModel model, int convolution, int inner, int state, int heads, int groups)
     {
+        if ((long)groups * state > MaxWidth || inner > MaxWidth || heads > MaxWidth)
+            throw model.Config.Error($"{heads} heads with {inner} elements and {groups} groups with {state} are too many.");
         model.Set("ssm.conv_kernel", convolution);
         model.Set("ssm.inner_size", inner);
         model.Set("ssm.state_size", state);
         model.Set("ssm.time_step_rank", heads);
         model.Set("ssm.group_count", groups);
+        return groups * state;
     }
 
     /// <summary>Refuses steps that are clamped.</summary>

@@ -42,6 +42,8 @@ internal static class SmallThinkerFamily
             return;
         }
 
+        if (windows.Length != layers)
+            throw config.Error($"'sliding_window_layout' has {windows.Length} numbers, but there are {layers} layers.");
         var usual = Enumerable.Range(0, layers).Select(i => i % SmallThinkerConfig.Pattern == 0 ? 0.0 : 1.0).ToArray();
         var rotated = layers == SmallThinkerConfig.Pattern ? [.. Enumerable.Repeat(1.0, layers)] : usual;
         if (!windows.SequenceEqual(usual) || (rotations is not null && !rotations.SequenceEqual(rotated)))
