@@ -82,7 +82,7 @@ internal static class ModelsCommand
     {
         if (rows.Count == 0)
         {
-            AnsiConsole.WriteLine("No models. Put .gguf files into " + string.Join(" or ", ModelArgument.Catalog().Folders) + ".");
+            AnsiConsole.WriteLine("No models. Put .gguf files, or folders with config.json and *.safetensors, into " + string.Join(" or ", ModelArgument.Catalog().Folders) + ".");
             return;
         }
         var table = new Table().AddColumns("model", "state", "architecture", "type")
