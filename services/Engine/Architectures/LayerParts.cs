@@ -27,7 +27,7 @@ internal static class LayerParts
 
     /// <summary>Attention with <c>attn_*</c>, and a norm after it with <c>post_attention_norm</c>.</summary>
     public static Attention Attention(
-        ModelWeights weights, int layer, int cacheLayer, int window = 0, Rotation rotation = Rotation.Usual, Sight sight = Sight.Causal)
+        ModelWeights weights, int layer, int cacheLayer, int window = 0, Rotation rotation = Rotation.Usual, Sight sight = Sight.Causal, IPositionBias? bias = null)
     {
         var c = weights.Config;
         var blk = $"blk.{layer}.";
@@ -50,28 +50,35 @@ internal static class LayerParts
             Window = window,
             Rotation = rotation,
             Sight = sight,
+            Bias = bias,
         };
     }
 
-    /// <summary>Gated feed-forward with <c>ffn_*</c>, and a norm after it with <c>post_ffw_norm</c>; without <c>ffn_gate</c>, <c>ffn_up</c> holds the gate's rows, then its own.</summary>
+    /// <summary>Gated feed-forward with <c>ffn_*</c>, and a norm after it with <c>post_ffw_norm</c>; see <see cref="Gated"/>.</summary>
     public static FeedForwardBlock FeedForward(ModelWeights weights, int layer, GateFunction function = GateFunction.Silu, string norm = "ffn_norm.weight")
     {
         var c = weights.Config;
         var blk = $"blk.{layer}.";
-        var fused = !weights.Has(blk + "ffn_gate.weight");
         return new FeedForwardBlock
         {
             InputNorm = weights.Norm(blk + norm, c.HiddenSize),
-            Products = fused
-                ? new GatedProducts(
-                    weights.Rows(blk + "ffn_up", c.HiddenSize, 2 * c.FeedForwardSize, 0, c.FeedForwardSize),
-                    weights.Rows(blk + "ffn_up", c.HiddenSize, 2 * c.FeedForwardSize, c.FeedForwardSize, c.FeedForwardSize),
-                    function)
-                : new GatedProducts(
-                    weights.Linear(blk + "ffn_gate", c.HiddenSize, c.FeedForwardSize), weights.Linear(blk + "ffn_up", c.HiddenSize, c.FeedForwardSize), function),
+            Products = Gated(weights, layer, function),
             Down = new Residual(
                 weights.Linear(blk + "ffn_down", c.FeedForwardSize, c.HiddenSize), weights.OptionalNorm(blk + "post_ffw_norm.weight", c.HiddenSize), c.ResidualScale),
         };
+    }
+
+    /// <summary><c>ffn_gate</c> and <c>ffn_up</c>; without the first, <c>ffn_up</c> holds its rows, then its own.</summary>
+    public static GatedProducts Gated(ModelWeights weights, int layer, GateFunction function)
+    {
+        var c = weights.Config;
+        var (gate, up) = ($"blk.{layer}.ffn_gate", $"blk.{layer}.ffn_up");
+        return weights.Has(gate + ".weight")
+            ? new GatedProducts(weights.Linear(gate, c.HiddenSize, c.FeedForwardSize), weights.Linear(up, c.HiddenSize, c.FeedForwardSize), function)
+            : new GatedProducts(
+                weights.Rows(up, c.HiddenSize, 2 * c.FeedForwardSize, 0, c.FeedForwardSize),
+                weights.Rows(up, c.HiddenSize, 2 * c.FeedForwardSize, c.FeedForwardSize, c.FeedForwardSize),
+                function);
     }
 
     /// <summary>The router <c>ffn_gate_inp</c>.</summary>

@@ -13,7 +13,7 @@ internal enum Sight
     /// <summary>The positions up to its own, or a window of them.</summary>
     Causal,
 
-    /// <summary>All of its text, which the step computes as a whole.</summary>
+    /// <summary>All of its text, which the step computes as a whole, or as many positions on each side as a window has.</summary>
     Text,
 
     /// <summary>All of the encoder's input.</summary>
@@ -40,7 +40,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
     /// <param name="scale">Factor of q·k.</param>
     /// <param name="window">Positions that a query sees, its own included; 0 for all.</param>
     /// <param name="context">The step.</param>
-    /// <param name="sight">What a query sees; a window is for <see cref="Sight.Causal"/>.</param>
+    /// <param name="sight">What a query sees.</param>
     /// <param name="bias">Added to the scores; null: nothing.</param>
     public AttendWork(int layer, AttentionShape shape, float scale, int window, StepContext context, Sight sight = Sight.Causal, IPositionBias? bias = null)
     {
@@ -142,7 +142,8 @@ internal readonly unsafe struct AttendWork : IParallelWork
     }
 
     /// <summary>First position that a query head sees.</summary>
-    private int Begin(QueryGroup group, int query) => _window == 0 ? 0 : Math.Max(0, Position(group, query) - _window + 1);
+    private int Begin(QueryGroup group, int query) =>
+        _window == 0 ? 0 : Math.Max(0, Position(group, query) - _window + (_sight == Sight.Causal ? 1 : 0));
 
     /// <summary>First chunk that a query head sees something of.</summary>
     private int First(QueryGroup group, int query) => Begin(group, query) / Chunk;
@@ -234,7 +235,8 @@ internal readonly unsafe struct AttendWork : IParallelWork
         if (_sight == Sight.Causal)
             return Position(group, query);
         ref readonly var item = ref _context.Batch.Items[group.Item];
-        return (_sight == Sight.Text ? item.StartPosition + item.Count : item.EncoderTokens) - 1;
+        var last = (_sight == Sight.Text ? item.StartPosition + item.Count : item.EncoderTokens) - 1;
+        return _window == 0 ? last : Math.Min(last, Position(group, query) + _window);
     }
 
     /// <summary>Position of a query head: heads of one token follow one another.</summary>

@@ -39,7 +39,7 @@ internal sealed unsafe class Attention(int cacheLayer, AttentionShape shape) : I
     /// <summary>Factor of q·k.</summary>
     public float Scale { get; init; } = 1 / MathF.Sqrt(shape.KeySize);
 
-    /// <summary>Positions that a query sees, its own included; 0 for all.</summary>
+    /// <summary>Positions that a query sees, its own included, or of its text those on each side; 0 for all.</summary>
     public int Window { get; init; }
 
     /// <summary>Whether a query sees what follows it.</summary>

@@ -50,3 +50,27 @@ internal sealed class BucketBias : IPositionBias
         row[within..].Fill(table[^1]);
     }
 }
+
+/// <summary>
+/// A penalty on each head's scores that grows with the distance on either side (ALiBi, Press et al. 2022): slopes are the powers
+/// of 2^(-8/n) for n heads; where n is no power of two, those of the next lower one, then every second of twice as many.
+/// </summary>
+internal sealed class SlopeBias : IPositionBias
+{
+    private readonly float[] _slopes;
+
+    /// <param name="heads">Query heads.</param>
+    public SlopeBias(int heads)
+    {
+        var whole = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)heads + 1) / 2;
+        _slopes = [.. Enumerable.Range(0, heads).Select(
+            head => (float)Math.Pow(2, head < whole ? -8.0 * (head + 1) / whole : -4.0 * ((2 * (head - whole)) + 1) / whole))];
+    }
+
+    /// <inheritdoc/>
+    public void Fill(int head, int first, Span<float> row)
+    {
+        for (var i = 0; i < row.Length; i++)
+            row[i] = -_slopes[head] * Math.Abs(first + i);
+    }
+}

@@ -20,6 +20,13 @@ internal sealed unsafe class OutputHead
         _scale = scale;
     }
 
+    /// <summary>The norm alone.</summary>
+    public OutputHead(Norm norm)
+    {
+        _hiddenSize = norm.Size;
+        _norm = norm;
+    }
+
     /// <summary>None of either.</summary>
     public OutputHead(int hiddenSize) => _hiddenSize = hiddenSize;
 

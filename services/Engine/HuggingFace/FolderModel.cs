@@ -62,6 +62,14 @@ internal sealed unsafe class FolderModel(string architecture, FolderConfig confi
         Vector(name + ".bias", from + ".bias", headSize: headSize);
     }
 
+    /// <summary>Weights of a norm and, where the folder has it, its bias.</summary>
+    public void Norm(string name, string from)
+    {
+        Vector(name + ".weight", from + ".weight");
+        if (Has(from + ".bias"))
+            Vector(name + ".bias", from + ".bias");
+    }
+
     /// <summary>A matrix.</summary>
     public void Matrix(string name, string from, double scale = 1, int headSize = 0)
     {

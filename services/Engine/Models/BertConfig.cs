@@ -2,9 +2,12 @@ using Slm.Engine.Formats;
 
 namespace Slm.Engine.Models;
 
-/// <summary>Hyper-parameters of the BERT family (Devlin et al. 2019): bert, and nomic-bert with rotary positions and gates.</summary>
+/// <summary>Hyper-parameters of the BERT family (Devlin et al. 2019): bert, nomic-bert and modern-bert with rotary positions, and jina-bert-v2.</summary>
 internal static class BertConfig
 {
+    /// <summary>In modern-bert every third layer from the first on sees all of the text, the others a window.</summary>
+    public const int Pattern = 3;
+
     /// <summary>Reads <c>{architecture}.*</c>.</summary>
     /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
     public static ModelConfig Read(ModelSource file, string architecture)
@@ -22,7 +25,7 @@ internal static class BertConfig
             throw keys.Error($"'{keys.Key("moe_every_n_layers")}' is {every}; experts are not supported for this architecture.");
         // 0 none, 1 mean, 2 first token, 3 last token: who asks for embeddings pools. 4 is a classifier behind the encoder.
         keys.Int("pooling_type", 0, 3);
-        var rotary = architecture != "bert";
+        var rotary = architecture is "nomic-bert" or "modern-bert";
         var headSize = hidden / heads;
         if (rotary && headSize % 2 != 0)
             throw keys.Error($"'{keys.Key("attention.head_count")}' is {heads}, so that a head has {headSize} elements; the number must be even.");
@@ -43,6 +46,24 @@ internal static class BertConfig
                 ? RopeReader.Read(keys, headSize, contextLength, neoX: true)
                 : new RopeConfig { Base = 10000, Dimensions = 0, NeoX = false },
             IsCausal = false,
+        };
+    }
+
+    /// <summary>Reads <c>modern-bert.*</c>: all layers but every third see a window, half of it on each side, with a rotation of their own.</summary>
+    /// <exception cref="ModelFormatException">A key is missing or absurd.</exception>
+    public static ModelConfig ReadModern(ModelSource file)
+    {
+        var keys = new GgufKeys(file, "modern-bert");
+        var config = Read(file, "modern-bert");
+        var window = keys.Int("attention.sliding_window", 0, int.MaxValue) ?? 0;
+        if (window < 2)
+            return config;
+        if (keys.Int("attention.sliding_window_pattern", 0, LlamaConfig.MaxLayers) is { } pattern and not Pattern)
+            throw keys.Error($"'{keys.Key("attention.sliding_window_pattern")}' is {pattern}; {Pattern} is supported: every third layer sees all.");
+        return config with
+        {
+            Window = window / 2,
+            WindowRope = new RopeConfig { Base = keys.Float("rope.freq_base_swa", 1.0001, 1e12) ?? 10000, Dimensions = config.Rope.Dimensions, NeoX = true },
         };
     }
 }

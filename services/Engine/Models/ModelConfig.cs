@@ -44,7 +44,7 @@ public sealed record ModelConfig
     /// <summary>Rotary embedding of layers that see only a window, where it is another.</summary>
     public RopeConfig? WindowRope { get; init; }
 
-    /// <summary>Positions that a layer with a window sees, its own included; 0 without windows.</summary>
+    /// <summary>Positions that a layer with a window sees, its own included, or of an encoder those on each side; 0 without windows.</summary>
     public int Window { get; init; }
 
     /// <summary>Factor of q·k; 0 for the usual 1/√<see cref="HeadSize"/>.</summary>
@@ -101,10 +101,12 @@ public sealed record ModelConfig
         ["bert"] = file => BertConfig.Read(file, "bert"),
         ["falcon-h1"] = FalconH1Config.Read,
         ["gemma3"] = GemmaConfig.Read,
+        ["jina-bert-v2"] = file => BertConfig.Read(file, "jina-bert-v2"),
         ["llama"] = file => LlamaConfig.Read(file, "llama", neoX: false),
         ["mamba2"] = Mamba2Config.Read,
         ["minicpm"] = MiniCpmConfig.Read,
         ["minicpm3"] = MiniCpm3Config.Read,
+        ["modern-bert"] = BertConfig.ReadModern,
         ["nomic-bert"] = file => BertConfig.Read(file, "nomic-bert"),
         ["phi3"] = Phi3Config.Read,
         ["plm"] = PlmConfig.Read,

@@ -43,6 +43,12 @@ internal sealed class ReferenceFolder : IDisposable
             case "bert":
                 Bert();
                 break;
+            case "nomic-bert":
+                NomicBert();
+                break;
+            case "modern-bert":
+                ModernBert();
+                break;
             default:
                 Decoder(name);
                 break;
@@ -279,6 +285,65 @@ internal sealed class ReferenceFolder : IDisposable
         return new JsonArray([.. MemoryMarshal.Cast<byte, float>(_gguf.Bytes(tensor)).ToArray().Select(v => (JsonNode)v)]);
     }
 
+    private void NomicBert()
+    {
+        Config["model_type"] = "nomic_bert";
+        Config["n_embd"] = Int("embedding_length");
+        Config["n_layer"] = Int("block_count");
+        Config["n_inner"] = Int("feed_forward_length");
+        Config["n_head"] = Int("attention.head_count");
+        Config["n_positions"] = Int("context_length");
+        Config["layer_norm_epsilon"] = Float("attention.layer_norm_epsilon");
+        Config["rotary_emb_base"] = Float("rope.freq_base");
+        Config["rotary_emb_fraction"] = 1.0;
+        Config["activation_function"] = "swiglu";
+        Config["prenorm"] = false;
+        Rename(
+            "encoder.layers.",
+            ("token_embd_norm", "emb_ln"), ("token_embd", "embeddings.word_embeddings"), ("token_types", "embeddings.token_type_embeddings"), ("attn_qkv", "attn.Wqkv"),
+            ("attn_output_norm", "norm1"), ("layer_output_norm", "norm2"), ("attn_output", "attn.out_proj"), ("ffn_up", "mlp.fc11"), ("ffn_gate", "mlp.fc12"), ("ffn_down", "mlp.fc2"));
+    }
+
+    private void ModernBert()
+    {
+        Config["model_type"] = "modernbert";
+        Config["hidden_size"] = Int("embedding_length");
+        Config["num_hidden_layers"] = Int("block_count");
+        Config["intermediate_size"] = Int("feed_forward_length");
+        Config["num_attention_heads"] = Int("attention.head_count");
+        Config["max_position_embeddings"] = Int("context_length");
+        Config["norm_eps"] = Float("attention.layer_norm_epsilon");
+        Config["global_rope_theta"] = Float("rope.freq_base");
+        Config["local_rope_theta"] = Float("rope.freq_base_swa");
+        Config["local_attention"] = Int("attention.sliding_window");
+        Config["global_attn_every_n_layers"] = 3;
+        Config["hidden_activation"] = "gelu";
+        Rename(
+            "model.layers.",
+            ("token_embd_norm", "model.embeddings.norm"), ("token_embd", "model.embeddings.tok_embeddings"), ("output_norm", "model.final_norm"), ("attn_qkv", "attn.Wqkv"),
+            ("attn_output", "attn.Wo"), ("ffn_norm", "mlp_norm"), ("ffn_up", "mlp.Wi"), ("ffn_down", "mlp.Wo"));
+        AddTensor("head.dense.weight", "F32", [1, 1], new byte[4]);
+        AddTensor("decoder.bias", "F32", [1], new byte[4]);
+    }
+
+    /// <summary>Tensors by the first of the names that theirs has, or by their own.</summary>
+    private void Rename(string layers, params ReadOnlySpan<(string From, string To)> names)
+    {
+        foreach (var tensor in _gguf.Tensors)
+        {
+            var name = tensor.Name.Replace("blk.", layers, StringComparison.Ordinal);
+            foreach (var (from, to) in names)
+            {
+                if (!name.Contains(from + ".", StringComparison.Ordinal))
+                    continue;
+                name = name.Replace(from, to, StringComparison.Ordinal);
+                break;
+            }
+
+            Add(name, tensor.Name);
+        }
+    }
+
     private void Bert()
     {
         Config["model_type"] = "bert";
@@ -290,26 +355,12 @@ internal sealed class ReferenceFolder : IDisposable
         Config["max_position_embeddings"] = Int("context_length");
         Config["layer_norm_eps"] = Float("attention.layer_norm_epsilon");
         Config["hidden_act"] = "gelu";
-        foreach (var tensor in _gguf.Tensors)
-        {
-            var name = tensor.Name.Replace("blk.", "bert.encoder.layer.", StringComparison.Ordinal);
-            foreach (var (from, to) in new[]
-            {
-                ("token_embd_norm", "bert.embeddings.LayerNorm"), ("token_embd", "bert.embeddings.word_embeddings"), ("position_embd", "bert.embeddings.position_embeddings"),
-                ("token_types", "bert.embeddings.token_type_embeddings"), ("attn_output_norm", "attention.output.LayerNorm"), ("layer_output_norm", "output.LayerNorm"),
-                ("attn_output", "attention.output.dense"), ("attn_q", "attention.self.query"), ("attn_k", "attention.self.key"), ("attn_v", "attention.self.value"),
-                ("ffn_up", "intermediate.dense"), ("ffn_down", "output.dense"),
-            })
-            {
-                if (!name.Contains(from + ".", StringComparison.Ordinal))
-                    continue;
-                name = name.Replace(from, to, StringComparison.Ordinal);
-                break;
-            }
-
-            Add(name, tensor.Name);
-        }
-
+        Rename(
+            "bert.encoder.layer.",
+            ("token_embd_norm", "bert.embeddings.LayerNorm"), ("token_embd", "bert.embeddings.word_embeddings"), ("position_embd", "bert.embeddings.position_embeddings"),
+            ("token_types", "bert.embeddings.token_type_embeddings"), ("attn_output_norm", "attention.output.LayerNorm"), ("layer_output_norm", "output.LayerNorm"),
+            ("attn_output", "attention.output.dense"), ("attn_q", "attention.self.query"), ("attn_k", "attention.self.key"), ("attn_v", "attention.self.value"),
+            ("ffn_up", "intermediate.dense"), ("ffn_down", "output.dense"));
         AddTensor("bert.pooler.dense.weight", "F32", [1, 1], new byte[4]);
         AddTensor("bert.embeddings.position_ids", "I64", [1, 1], new byte[8]);
         AddTensor("cls.predictions.bias", "F32", [1], new byte[4]);

@@ -22,7 +22,7 @@ internal static class BertFamily
         model.Matrix("token_embd.weight", embeddings + "word_embeddings.weight");
         model.Matrix("position_embd.weight", embeddings + "position_embeddings.weight");
         model.Matrix("token_types.weight", embeddings + "token_type_embeddings.weight");
-        AddNorm(model, "token_embd_norm", embeddings + "LayerNorm");
+        model.Norm("token_embd_norm", embeddings + "LayerNorm");
         for (var i = 0; i < layers; i++)
         {
             var (blk, layer) = ($"blk.{i}.", $"{prefix}encoder.layer.{i}.");
@@ -30,19 +30,13 @@ internal static class BertFamily
             model.Linear(blk + "attn_k", layer + "attention.self.key");
             model.Linear(blk + "attn_v", layer + "attention.self.value");
             model.Linear(blk + "attn_output", layer + "attention.output.dense");
-            AddNorm(model, blk + "attn_output_norm", layer + "attention.output.LayerNorm");
+            model.Norm(blk + "attn_output_norm", layer + "attention.output.LayerNorm");
             model.Linear(blk + "ffn_up", layer + "intermediate.dense");
             model.Linear(blk + "ffn_down", layer + "output.dense");
-            AddNorm(model, blk + "layer_output_norm", layer + "output.LayerNorm");
+            model.Norm(blk + "layer_output_norm", layer + "output.LayerNorm");
         }
 
         // Heads for other tasks than embedding.
         model.Ignore(n => n.StartsWith(prefix + "pooler.", StringComparison.Ordinal) || n.StartsWith("cls.", StringComparison.Ordinal) || n == embeddings + "position_ids");
-    }
-
-    private static void AddNorm(FolderModel model, string name, string from)
-    {
-        model.Vector(name + ".weight", from + ".weight");
-        model.Vector(name + ".bias", from + ".bias");
     }
 }
