@@ -20,7 +20,9 @@ internal static unsafe class DiskSpeed
         var part = sizes.ExpertBytes / Readers;
         using var file = DirectFile.Open(path);
         using var barrier = new Barrier(Readers);
-        var length = new FileInfo(path).Length;
+        // Of the file, not of a link to it.
+        using var handle = File.OpenHandle(path);
+        var length = RandomAccess.GetLength(handle);
         var clock = Stopwatch.StartNew();
         var threads = Enumerable.Range(0, Readers).Select(reader => new Thread(() =>
         {

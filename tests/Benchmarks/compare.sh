@@ -2,7 +2,9 @@
 # Compares the engine with llama.cpp (npm: node-llama-cpp): the same noise models, the same number of threads and tokens, one
 # engine at a time, alternating; medians. Ratios come first in the table.
 #
-#   tests/Benchmarks/compare.sh
+#   chrt -r 5 tests/Benchmarks/compare.sh
+#
+# Real-time priority (as root) keeps the peer's two spinning threads from meeting on one core; without it, leave out chrt.
 #
 #   SLM_BENCH_CACHE    folder of the peer and the models (about 3 GB); default ~/.cache/slm-bench
 #   SLM_BENCH_THREADS  threads of both engines; default 2
