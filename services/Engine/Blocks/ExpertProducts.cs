@@ -29,7 +29,7 @@ internal sealed unsafe class ExpertProducts(int experts, GateFunction function)
     /// <summary>Fills <see cref="ExpertBatch.Gate"/>, and <see cref="ExpertBatch.GateInt8"/> if wanted, of the visits to the experts.</summary>
     public void RunGate(StepContext context, ExpertBatch batch, ReadOnlySpan<int> active, int columns, bool quantize)
     {
-        var gate = new GateWork(context, _first, _second, active.Length, context.Kernels.Gate(function));
+        var gate = new GateWork(context, _first, _second, active.Length, context.Kernels.Gate(function), function == GateFunction.Relu);
         context.Workers.Run(gate.Parts, ref gate);
         if (!quantize)
             return;
@@ -62,9 +62,12 @@ internal sealed unsafe class ExpertProducts(int experts, GateFunction function)
         private readonly MatMulTask[]? _factors;
         private readonly delegate*<float*, float*, int, void> _function;
         private readonly int _partRows, _partsEach;
+        private readonly bool _closes;
 
-        public GateWork(StepContext context, MatMulTask[] products, MatMulTask[]? factors, int experts, delegate*<float*, float*, int, void> function)
+        public GateWork(
+            StepContext context, MatMulTask[] products, MatMulTask[]? factors, int experts, delegate*<float*, float*, int, void> function, bool closes = false)
         {
+            _closes = closes;
             _context = context;
             _products = products;
             _factors = factors;
@@ -86,7 +89,10 @@ internal sealed unsafe class ExpertProducts(int experts, GateFunction function)
             if (_factors is null)
                 return;
             ref readonly var factor = ref _factors[part / _partsEach];
-            factor.Run(begin, end, _context.Scratch(worker));
+            if (_closes)
+                ActiveRows.Run(in product, in factor, begin, end, _context.Scratch(worker));
+            else
+                factor.Run(begin, end, _context.Scratch(worker));
             for (nint token = 0; token < product.Tokens; token++)
             {
                 var at = (token * product.Rows) + begin;

@@ -15,7 +15,7 @@ internal sealed unsafe class GatedProducts(Linear gate, Linear up, GateFunction 
     public void Forward(StepContext context, float* x)
     {
         var work = new GateWork(
-            context, gate.Task(context, x, context.Tokens, context.Gate), up.Task(context, x, context.Tokens, context.Up), context.Kernels.Gate(function));
+            context, gate.Task(context, x, context.Tokens, context.Gate), up.Task(context, x, context.Tokens, context.Up), context.Kernels.Gate(function), function == GateFunction.Relu);
         context.Workers.Run(work.Parts, ref work);
     }
 
@@ -26,9 +26,11 @@ internal sealed unsafe class GatedProducts(Linear gate, Linear up, GateFunction 
         private readonly MatMulTask _gate, _up;
         private readonly delegate*<float*, float*, int, void> _function;
         private readonly int _partRows;
+        private readonly bool _closes;
 
-        public GateWork(StepContext context, in MatMulTask gate, in MatMulTask up, delegate*<float*, float*, int, void> function)
+        public GateWork(StepContext context, in MatMulTask gate, in MatMulTask up, delegate*<float*, float*, int, void> function, bool closes)
         {
+            _closes = closes;
             _context = context;
             _gate = gate;
             _up = up;
@@ -45,7 +47,10 @@ internal sealed unsafe class GatedProducts(Linear gate, Linear up, GateFunction 
             var begin = part * _partRows;
             var end = Math.Min(_gate.Rows, begin + _partRows);
             _gate.Run(begin, end, _context.Scratch(worker));
-            _up.Run(begin, end, _context.Scratch(worker));
+            if (_closes)
+                ActiveRows.Run(in _gate, in _up, begin, end, _context.Scratch(worker));
+            else
+                _up.Run(begin, end, _context.Scratch(worker));
             for (nint token = 0; token < _gate.Tokens; token++)
             {
                 var at = (token * _gate.Rows) + begin;

@@ -153,6 +153,7 @@ internal sealed unsafe class Linear
         {
             Weights = _weights,
             RowBytes = _rowBytes,
+            RowsTogether = _layout is null ? 1 : _panelRows,
             Rows = Rows,
             Columns = Columns,
             Tokens = tokens,

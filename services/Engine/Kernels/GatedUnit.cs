@@ -107,7 +107,12 @@ internal static unsafe class GatedUnit<TMath, TFunction>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Eight(Vector256<float> gate, Vector256<float> up) => TFunction.Apply<TMath>(gate) * up;
+    private static Vector256<float> Eight(Vector256<float> gate, Vector256<float> up)
+    {
+        var product = TFunction.Apply<TMath>(gate) * up;
+        // +0 behind a closed gate, whatever the factor is: it may have been left out.
+        return typeof(TFunction) == typeof(ReluGate) ? Vector256.ConditionalSelect(Vector256.LessThanOrEqual(gate, Vector256<float>.Zero), Vector256<float>.Zero, product) : product;
+    }
 }
 
 /// <summary>x ← f(x), element by element.</summary>

@@ -14,6 +14,9 @@ internal unsafe struct MatMulTask
     /// <summary>Bytes of a row; a panel has as many times its rows.</summary>
     public nint RowBytes;
 
+    /// <summary>Rows that a kernel computes together: those of a panel, or 1.</summary>
+    public int RowsTogether;
+
     /// <summary>Number of rows: outputs per token.</summary>
     public int Rows;
 

@@ -21,7 +21,7 @@ const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
 const length = Math.max(prompt, longContext) + decodeTokens + 8;
 let context = await model.createContext({ contextSize: length, batchSize: prompt, sequences: 1, threads, flashAttention: flash === "on" });
 const load = performance.now() - started;
-const vocabulary = 32000;
+const vocabulary = Math.min(32000, model.fileInfo.metadata.tokenizer?.ggml?.tokens?.length ?? 32000);
 const id = (i) => (i * 7919) % vocabulary;
 
 // Straight to the binding: the library's own bookkeeping per token would count against the peer.
