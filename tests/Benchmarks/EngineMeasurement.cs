@@ -86,7 +86,8 @@ internal static class EngineMeasurement
             KvPositions = Positions,
         });
         var run = new Run(pipeline, file.Config.VocabSize, Positions);
-        await run.PrefillAsync(PromptTokens);
+        for (var start = 0; start < (work == "long" ? Positions / 2 : PromptTokens); start += PromptTokens)
+            await run.PrefillAsync(PromptTokens, start);
         var rates = new List<double>();
         for (var all = Stopwatch.StartNew(); all.Elapsed.TotalSeconds < seconds;)
         {
@@ -103,12 +104,15 @@ internal static class EngineMeasurement
                 case "after":
                     await run.DecodeAsync(1, PromptTokens, tokens = 16);
                     break;
+                case "long":
+                    await run.DecodeAsync(1, Positions / 2, tokens = 16);
+                    break;
                 case "eight":
                     await run.DecodeAsync(Sequences, 0, 16);
                     tokens = 16 * Sequences;
                     break;
                 default:
-                    throw new ArgumentException($"'{work}' is none of prefill, decode, after, eight.");
+                    throw new ArgumentException($"'{work}' is none of prefill, decode, after, long, eight.");
             }
 
             rates.Add(tokens / clock.Elapsed.TotalSeconds);

@@ -5,7 +5,7 @@ using Slm.Benchmarks;
 // generate FOLDER SIZE RECIPE        writes a noise model and prints its path
 // measure MODEL THREADS TOKENS LONG  one round of the comparison, as JSON
 // bandwidth THREADS                  read bandwidth in GB/s
-// profile MODEL THREADS WORK SECONDS  repeats prefill, decode, after (512 tokens) or eight
+// profile MODEL THREADS WORK SECONDS  repeats prefill, decode, after (512 tokens), long (4096) or eight
 // kernels                            products on one thread
 // speculation MODEL [DRAFT]          decoding with and without proposed tokens
 // adapters MODEL THREADS RANK        what LoRA adapters cost

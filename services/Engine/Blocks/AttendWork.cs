@@ -158,7 +158,6 @@ internal readonly unsafe struct AttendWork : IParallelWork
         nint rowFloats = _shape.Heads * size;
         var query = _context.Query + (group.FirstToken * rowFloats) + ((nint)kvHead * Heads * size);
         var start = chunk * Chunk;
-        var last = Last(group, count - 1);
         var rows = stackalloc float*[count];
         var results = stackalloc float*[count];
         var begin = stackalloc int[count];
@@ -171,15 +170,10 @@ internal readonly unsafe struct AttendWork : IParallelWork
             end[q] = Math.Min(Chunk, Last(group, q) - start + 1);
         }
 
-        var table = _sight == Sight.Encoder ? _context.EncoderBlocksOf(group.Item) : _context.BlocksOf(group.Item);
-        var tiles = (Math.Min(Chunk, last - start + 1) + AttentionState.TilePositions - 1) / AttentionState.TilePositions;
         var heads = stackalloc byte*[AttentionState.ChunkTiles];
-        for (var tile = 0; tile < tiles; tile++)
-        {
-            var position = start + (tile * AttentionState.TilePositions);
-            heads[tile] = cache.Head(_layer, table[position / cache.BlockSize], position % cache.BlockSize, kvHead);
-        }
-
+        var tiles = Tiles(group, kvHead, chunk, heads);
+        var ahead = stackalloc byte*[AttentionState.ChunkTiles];
+        var aheadTiles = Next(group, unit, chunk, ahead);
         var queries = new AttentionQueries
         {
             Count = count,
@@ -193,8 +187,42 @@ internal readonly unsafe struct AttendWork : IParallelWork
             Stride = _stride,
             Scale = _scale,
             Cap = _context.Config.AttentionCap,
+            Ahead = ahead,
+            AheadCount = aheadTiles,
         };
         _context.Kernels.AttentionChunk(cache.Type)(in queries, heads, tiles);
+    }
+
+    /// <summary>
+    /// Tiles that this thread is likely to attend to next: the unit's next chunk, or the beginning of a later unit of the group; of parts that are shared out, the others
+    /// take those between.
+    /// </summary>
+    private int Next(QueryGroup group, int unit, int chunk, byte** heads)
+    {
+        var threads = _context.Workers.Threads;
+        if (_chunks == 1 && Tiles(group, unit % _shape.KeyValueHeads, chunk + 1, heads) is var tiles and > 0)
+            return tiles;
+        var part = (unit * _chunks) + (_chunks == 1 ? 0 : chunk) + threads;
+        var (nextUnit, nextChunk) = (part / _chunks, _chunks == 1 ? First(group, 0) : part % _chunks);
+        return nextUnit / _shape.KeyValueHeads == unit / _shape.KeyValueHeads ? Tiles(group, nextUnit % _shape.KeyValueHeads, nextChunk, heads) : 0;
+    }
+
+    /// <summary>Addresses of a chunk's tiles; none beyond what the group sees.</summary>
+    private int Tiles(QueryGroup group, int kvHead, int chunk, byte** heads)
+    {
+        var start = chunk * Chunk;
+        var last = Last(group, (group.Count * Heads) - 1);
+        if (start > last)
+            return 0;
+        var table = _sight == Sight.Encoder ? _context.EncoderBlocksOf(group.Item) : _context.BlocksOf(group.Item);
+        var tiles = (Math.Min(Chunk, last - start + 1) + AttentionState.TilePositions - 1) / AttentionState.TilePositions;
+        for (var tile = 0; tile < tiles; tile++)
+        {
+            var position = start + (tile * AttentionState.TilePositions);
+            heads[tile] = _context.Cache.Head(_layer, table[position / _context.Cache.BlockSize], position % _context.Cache.BlockSize, kvHead);
+        }
+
+        return tiles;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

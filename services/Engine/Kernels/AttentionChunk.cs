@@ -37,6 +37,12 @@ internal unsafe struct AttentionQueries
     /// <summary>Factor of the scores.</summary>
     public float Scale;
 
+    /// <summary>Tiles whose keys are asked for meanwhile: those of the chunk that this thread is likely to attend to next.</summary>
+    public byte** Ahead;
+
+    /// <summary>Number of <see cref="Ahead"/>.</summary>
+    public int AheadCount;
+
     /// <summary>Scaled scores x become cap · tanh(x / cap); 0 leaves them.</summary>
     public float Cap;
 }
@@ -123,13 +129,25 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
 
         if (TCell.Scaled)
             Scale(in queries, keys, count, values: true);
+        var few = queries.Count <= FewQueries;
         for (var tile = 0; tile < count; tile++)
         {
+            var values = keys[tile] + ((nint)Tile * queries.HeadSize);
             var q = 0;
+            if (few && tile < queries.AheadCount)
+            {
+                var ahead = (T*)queries.Ahead[tile];
+                if (queries.Count == 1)
+                    AddSome<AskAhead>(in queries, 0, tile, values, 0, Tile, ahead);
+                else
+                    AddPair<AskAhead>(in queries, 0, tile, values, ahead);
+                q = Math.Min(2, queries.Count);
+            }
+
             for (; q + 2 <= queries.Count; q += 2)
-                AddPair(in queries, q, tile, keys[tile] + ((nint)Tile * queries.HeadSize));
+                AddPair<AskNothing>(in queries, q, tile, values, null);
             if (q < queries.Count)
-                AddSome(in queries, q, tile, keys[tile] + ((nint)Tile * queries.HeadSize), 0, Tile);
+                AddSome<AskNothing>(in queries, q, tile, values, 0, Tile, null);
         }
     }
 
@@ -157,16 +175,19 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
     {
         var size = queries.HeadSize;
         var q = 0;
+        // A tile's values are needed when all scores are done, and with few queries all of that takes less time than they take to come from memory.
         var few = queries.Count <= FewQueries;
         for (var tile = 0; tile < tiles; tile++)
         {
-            if (few)
-                Fetch(keys, tile, tiles, size, queries.Stride);
             var at = queries.Scores + (tile * Tile);
             for (q = 0; q + 2 <= queries.Count; q += 2)
             {
-                if (Sees(in queries, q, tile) || Sees(in queries, q + 1, tile))
-                    TwoScores(queries.Queries[q], queries.Queries[q + 1], keys[tile], at + (q * Chunk), at + ((q + 1) * Chunk), size);
+                if (!Sees(in queries, q, tile) && !Sees(in queries, q + 1, tile))
+                    continue;
+                if (few && q == 0)
+                    TwoScores<AskAhead>(queries.Queries[0], queries.Queries[1], keys[tile], at, at + Chunk, size, keys[tile] + (Tile * size));
+                else
+                    TwoScores<AskNothing>(queries.Queries[q], queries.Queries[q + 1], keys[tile], at + (q * Chunk), at + ((q + 1) * Chunk), size, null);
             }
         }
 
@@ -177,29 +198,13 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
             var at = queries.Scores + (tile * Tile) + (q * Chunk);
             if (tile + 1 == tiles)
                 OneScores(queries.Queries[q], keys[tile], at, size);
-            else if (Sees(in queries, q, tile) || Sees(in queries, q, tile + 1))
-                PairScores(queries.Queries[q], keys[tile], keys[tile + 1], at, size);
+            else if (!Sees(in queries, q, tile) && !Sees(in queries, q, tile + 1))
+                continue;
+            else if (q == 0)
+                PairScores<AskAhead>(queries.Queries[q], keys[tile], keys[tile + 1], at, size);
+            else
+                PairScores<AskNothing>(queries.Queries[q], keys[tile], keys[tile + 1], at, size);
         }
-    }
-
-    /// <summary>
-    /// With few queries a tile takes less time than it takes to come from memory, and it is too short for the processor to
-    /// notice the stream: asks for this tile's values, which follow the scores, and for the next tile's keys.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Fetch(T** keys, int tile, int tiles, int size, int stride)
-    {
-        if (!Sse.IsSupported)
-            return;
-        var values = keys[tile] + (Tile * size);
-        var line = 64 / sizeof(T);
-        for (var i = 0; i < Tile * stride; i += line)
-            Sse.Prefetch0(values + i);
-        if (tile + 1 == tiles)
-            return;
-        var next = keys[tile + 1];
-        for (var i = 0; i < Tile * size; i += line)
-            Sse.Prefetch0(next + i);
     }
 
     private static bool Sees(in AttentionQueries queries, int query, int tile) =>
@@ -207,42 +212,46 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
 
     /// <summary>The values of a tile for two queries: together where both see them, in order of position for each.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddPair(in AttentionQueries queries, int q, int tile, T* values)
+    private static void AddPair<TAhead>(in AttentionQueries queries, int q, int tile, T* values, T* ahead)
+        where TAhead : struct, IAhead
     {
         var begin = Math.Max(0, Math.Max(queries.Begin[q], queries.Begin[q + 1]) - (tile * Tile));
         var end = Math.Min(Tile, Math.Min(queries.End[q], queries.End[q + 1]) - (tile * Tile));
         if (begin >= end)
         {
-            AddSome(in queries, q, tile, values, 0, Tile);
-            AddSome(in queries, q + 1, tile, values, 0, Tile);
+            AddSome<AskNothing>(in queries, q, tile, values, 0, Tile, null);
+            AddSome<AskNothing>(in queries, q + 1, tile, values, 0, Tile, null);
             return;
         }
 
-        AddSome(in queries, q, tile, values, 0, begin);
-        AddSome(in queries, q + 1, tile, values, 0, begin);
+        AddSome<AskNothing>(in queries, q, tile, values, 0, begin, null);
+        AddSome<AskNothing>(in queries, q + 1, tile, values, 0, begin, null);
         var weights = queries.Scores + (tile * Tile) + (q * Chunk) + begin;
-        AddTwo(
-            weights, weights + Chunk, values + (begin * (nint)queries.Stride), queries.States[q] + 8, queries.States[q + 1] + 8, queries.Stride, end - begin);
-        AddSome(in queries, q, tile, values, end, Tile);
-        AddSome(in queries, q + 1, tile, values, end, Tile);
+        AddTwo<TAhead>(
+            weights, weights + Chunk, values + (begin * (nint)queries.Stride), queries.States[q] + 8, queries.States[q + 1] + 8, queries.Stride, end - begin, ahead);
+        AddSome<AskNothing>(in queries, q, tile, values, end, Tile, null);
+        AddSome<AskNothing>(in queries, q + 1, tile, values, end, Tile, null);
     }
 
     /// <summary>Those values of positions <paramref name="begin"/> to <paramref name="end"/> of a tile that a query sees.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddSome(in AttentionQueries queries, int q, int tile, T* values, int begin, int end)
+    private static void AddSome<TAhead>(in AttentionQueries queries, int q, int tile, T* values, int begin, int end, T* ahead)
+        where TAhead : struct, IAhead
     {
         begin = Math.Max(begin, queries.Begin[q] - (tile * Tile));
         end = Math.Min(end, queries.End[q] - (tile * Tile));
         if (begin < end)
-            AddOne(queries.Scores + (tile * Tile) + (q * Chunk), values, queries.States[q] + 8, queries.Stride, begin, end);
+            AddOne<TAhead>(queries.Scores + (tile * Tile) + (q * Chunk), values, queries.States[q] + 8, queries.Stride, begin, end, ahead);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TwoScores(float* first, float* second, T* keys, float* firstScores, float* secondScores, int headSize)
+    private static void TwoScores<TAhead>(float* first, float* second, T* keys, float* firstScores, float* secondScores, int headSize, T* ahead)
+        where TAhead : struct, IAhead
     {
         Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
-        for (var d = 0; d < headSize; d++, keys += Tile)
+        for (var d = 0; d < headSize; d++, keys += Tile, ahead += Tile)
         {
+            TAhead.Ask(ahead, Tile * sizeof(T));
             var p = Vector256.Create(first[d]);
             var q = Vector256.Create(second[d]);
             var k = TCell.Load(keys);
@@ -271,11 +280,15 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
 
     /// <summary>One query and two tiles: enough independent sums to keep the multipliers busy.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PairScores(float* query, T* keys, T* next, float* scores, int headSize)
+    private static void PairScores<TAhead>(float* query, T* keys, T* next, float* scores, int headSize)
+        where TAhead : struct, IAhead
     {
         Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
+        var values = (nint)headSize * Tile;
         for (var d = 0; d < headSize; d++, keys += Tile, next += Tile)
         {
+            TAhead.Ask(keys + values, Tile * sizeof(T));
+            TAhead.Ask(next + values, Tile * sizeof(T));
             var q = Vector256.Create(query[d]);
             a0 = TMath.MultiplyAdd(q, TCell.Load(keys), a0);
             a1 = TMath.MultiplyAdd(q, TCell.Load(keys + 8), a1);
@@ -368,7 +381,8 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddTwo(float* first, float* second, T* values, float* firstSums, float* secondSums, nint stride, int count)
+    private static void AddTwo<TAhead>(float* first, float* second, T* values, float* firstSums, float* secondSums, nint stride, int count, T* ahead)
+        where TAhead : struct, IAhead
     {
         nint column = 0;
         for (; column + 32 <= stride; column += 32)
@@ -384,8 +398,9 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
             var b1 = Vector256.Load(t + 8);
             var b2 = Vector256.Load(t + 16);
             var b3 = Vector256.Load(t + 24);
-            for (var p = 0; p < count; p++, v += stride)
+            for (var p = 0; p < count; p++, v += stride, ahead += Tile)
             {
+                TAhead.Ask(ahead, Tile * sizeof(T));
                 var x = Vector256.Create(first[p]);
                 var y = Vector256.Create(second[p]);
                 var k = TCell.Load(v);
@@ -445,7 +460,8 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddOne(float* weights, T* values, float* sums, nint stride, int begin, int end)
+    private static void AddOne<TAhead>(float* weights, T* values, float* sums, nint stride, int begin, int end, T* ahead)
+        where TAhead : struct, IAhead
     {
         nint column = 0;
         for (; column + 64 <= stride; column += 64)
@@ -460,8 +476,9 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
             var a5 = Vector256.Load(s + 40);
             var a6 = Vector256.Load(s + 48);
             var a7 = Vector256.Load(s + 56);
-            for (var p = begin; p < end; p++, v += stride)
+            for (var p = begin; p < end; p++, v += stride, ahead += 2 * Tile)
             {
+                TAhead.Ask(ahead, 2 * Tile * sizeof(T));
                 var w = Vector256.Create(weights[p]);
                 a0 = TMath.MultiplyAdd(w, TCell.Load(v), a0);
                 a1 = TMath.MultiplyAdd(w, TCell.Load(v + 8), a1);
