@@ -19,6 +19,13 @@ internal static unsafe class ActiveRows
     public static void Run(in MatMulTask gate, in MatMulTask factor, int begin, int end, float* scratch)
     {
         var first = begin;
+        // What adapters add is computed for whole ranges of rows.
+        if (factor.AddSegments != null)
+        {
+            factor.Run(begin, end, scratch);
+            return;
+        }
+
         for (var row = begin; row < end;)
         {
             var next = Math.Min(end, row + Math.Max(1, factor.RowsTogether));
