@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Slm.Engine.Kernels;
 using Slm.Engine.Models;
 
@@ -68,21 +70,47 @@ internal readonly unsafe struct KvTile
     }
 
     /// <summary>Rounds elements to multiples of the scale that it returns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Round<T>(T* cells, int step, float* x, int count, int largest)
         where T : unmanaged
     {
         var top = MathF.Abs(TensorPrimitives.MaxMagnitude(new ReadOnlySpan<float>(x, count)));
         var inverse = top > 0 && float.IsFinite(top) ? largest / top : 0;
-        for (var i = 0; i < count; i++, cells += step)
+        var factor = Vector256.Create(inverse);
+        var rounded = stackalloc int[Vector256<int>.Count];
+        var i = 0;
+        for (; i + Vector256<int>.Count <= count; i += Vector256<int>.Count)
         {
-            var rounded = (int)MathF.Round(x[i] * inverse);
-            if (sizeof(T) == sizeof(short))
-                *(short*)cells = (short)rounded;
-            else
-                *(sbyte*)cells = (sbyte)rounded;
+            var eight = Vector256.ConvertToInt32(Vector256.Round(Vector256.Load(x + i) * factor));
+            if (step == 1)
+            {
+                var shorts = Vector128.Narrow(eight.GetLower(), eight.GetUpper());
+                if (sizeof(T) == sizeof(short))
+                    shorts.Store((short*)(cells + i));
+                else
+                    *(long*)(cells + i) = Vector128.Narrow(shorts, shorts).AsInt64().ToScalar();
+                continue;
+            }
+
+            eight.Store(rounded);
+            for (var j = 0; j < Vector256<int>.Count; j++)
+                Put(cells + ((i + j) * (nint)step), rounded[j]);
         }
+
+        for (; i < count; i++)
+            Put(cells + (i * (nint)step), (int)MathF.Round(x[i] * inverse));
 
         // What is not finite stays so: the logits will show it.
         return float.IsFinite(top) ? top / largest : top;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put<T>(T* cell, int value)
+        where T : unmanaged
+    {
+        if (sizeof(T) == sizeof(short))
+            *(short*)cell = (short)value;
+        else
+            *(sbyte*)cell = (sbyte)value;
     }
 }
