@@ -1,5 +1,4 @@
-using System.Runtime.InteropServices;
-using Slm.Engine.Formats;
+using Slm.Integration;
 
 namespace Slm.Cli.Tests;
 
@@ -12,7 +11,7 @@ public sealed class AdapterTests : IDisposable
     public AdapterTests()
     {
         Directory.CreateDirectory(Path.Combine(_folder, "adapters"));
-        Write(Adapter);
+        RandomAdapter.Write(Adapter, Model, seed: 1);
     }
 
     private string Adapter => Path.Combine(_folder, "adapters", "style.gguf");
@@ -62,29 +61,4 @@ public sealed class AdapterTests : IDisposable
     }
 
     private static async Task<string> TokensAsync(params string[] more) => (await SlmCommand.RunAsync([.. Generate, .. more])).Json().GetProperty("token_ids").GetRawText();
-
-    private static void Write(string path)
-    {
-        const int Rank = 4;
-        using var model = GgufFile.Open(Model);
-        var random = new Random(1);
-        var writer = new GgufWriter();
-        writer.Add("general.type", "adapter");
-        writer.Add("general.architecture", model.Metadata["general.architecture"]);
-        writer.Add("adapter.type", "lora");
-        writer.Add("adapter.lora.alpha", 40f);
-        void Add(string name, long columns, long rows)
-        {
-            var values = Enumerable.Range(0, (int)(columns * rows)).Select(_ => (random.NextSingle() - 0.5f) * 0.2f).ToArray();
-            writer.AddTensor(name, TensorType.F32, [columns, rows], MemoryMarshal.AsBytes<float>(values).ToArray());
-        }
-
-        foreach (var tensor in model.Tensors.Where(t => t.Shape.Count == 2 && t.Name.StartsWith("blk.", StringComparison.Ordinal)))
-        {
-            Add(tensor.Name + ".lora_a", tensor.Shape[0], Rank);
-            Add(tensor.Name + ".lora_b", Rank, tensor.Shape[1]);
-        }
-
-        writer.Write(path);
-    }
 }

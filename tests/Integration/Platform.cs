@@ -52,7 +52,7 @@ public class Platform : IAsyncLifetime
         await File.WriteAllBytesAsync(Path.Combine(_folder, "broken.gguf"), (await File.ReadAllBytesAsync(ReferenceModel.PathOf("qwen3-f32")))[..5000]);
         ReferenceModel.WriteTall(Path.Combine(_folder, $"{AdapterFile.Tall}.gguf"));
         AdapterFile.WriteAll(Path.Combine(_folder, "adapters"));
-        AdapterFile.Write(Path.Combine(_folder, "adapters", $"{AdapterFile.Tall}.gguf"), Path.Combine(_folder, $"{AdapterFile.Tall}.gguf"), seed: 4);
+        RandomAdapter.Write(Path.Combine(_folder, "adapters", $"{AdapterFile.Tall}.gguf"), Path.Combine(_folder, $"{AdapterFile.Tall}.gguf"), seed: 4);
         _app = LocalPlatform.Build(
             [
                 $"--Slm:Http={Http}", $"--Slm:Grpc={Grpc}", $"--Slm:Models={ReferenceModel.Folder};{_folder}", $"--Slm:Trainer:Folder={_folder}/jobs",

@@ -1,4 +1,5 @@
 using Slm.Engine.Blocks;
+using Slm.Engine.Kernels;
 
 namespace Slm.Engine.Architectures;
 
@@ -22,7 +23,7 @@ internal sealed class PlmArchitecture(LlamaArchitecture llama) : IArchitecture
             new FeedForwardBlock
             {
                 InputNorm = weights.Norm(blk + "ffn_norm.weight", c.HiddenSize),
-                Products = new SquaredProduct(weights.Linear(blk + "ffn_up", c.HiddenSize, c.FeedForwardSize)),
+                Products = new PlainProduct(weights.Linear(blk + "ffn_up", c.HiddenSize, c.FeedForwardSize), GateFunction.ReluSquared),
                 Down = new Residual(weights.Linear(blk + "ffn_down", c.FeedForwardSize, c.HiddenSize)),
             },
         ];

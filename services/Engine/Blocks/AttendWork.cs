@@ -173,7 +173,7 @@ internal readonly unsafe struct AttendWork : IParallelWork
         var heads = stackalloc byte*[AttentionState.ChunkTiles];
         var tiles = Tiles(group, kvHead, chunk, heads);
         var ahead = stackalloc byte*[AttentionState.ChunkTiles];
-        var aheadTiles = Next(group, unit, chunk, ahead);
+        var aheadTiles = count <= AttentionState.FewQueries ? Next(group, unit, chunk, ahead) : 0;
         var queries = new AttentionQueries
         {
             Count = count,

@@ -62,6 +62,9 @@ internal static unsafe class AttentionState
     /// </summary>
     public const int ChunkPositions = TilePositions * ChunkTiles;
 
+    /// <summary>With at most so many queries a tile takes less time than it takes to come from memory.</summary>
+    public const int FewQueries = 8;
+
     /// <summary>Length of a state.</summary>
     public static int Floats(int stride) => stride + 8;
 
@@ -94,7 +97,6 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
 {
     private const int Tile = AttentionState.TilePositions;
     private const int Chunk = AttentionState.ChunkPositions;
-    private const int FewQueries = 8;
 
     /// <summary>Fills the state of every query that sees something of the chunk.</summary>
     /// <param name="queries">The queries.</param>
@@ -129,7 +131,7 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
 
         if (TCell.Scaled)
             Scale(in queries, keys, count, values: true);
-        var few = queries.Count <= FewQueries;
+        var few = queries.Count <= AttentionState.FewQueries;
         for (var tile = 0; tile < count; tile++)
         {
             var values = keys[tile] + ((nint)Tile * queries.HeadSize);
@@ -176,7 +178,7 @@ internal static unsafe class AttentionChunk<TMath, TCell, T>
         var size = queries.HeadSize;
         var q = 0;
         // A tile's values are needed when all scores are done, and with few queries all of that takes less time than they take to come from memory.
-        var few = queries.Count <= FewQueries;
+        var few = queries.Count <= AttentionState.FewQueries;
         for (var tile = 0; tile < tiles; tile++)
         {
             var at = queries.Scores + (tile * Tile);

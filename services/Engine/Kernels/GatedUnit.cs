@@ -15,6 +15,9 @@ internal enum GateFunction
     /// <summary>max(g, 0): ReGLU.</summary>
     Relu,
 
+    /// <summary>max(x, 0)², a function without gate (So et al. 2021).</summary>
+    ReluSquared,
+
     /// <summary>g · Φ(g) with the normal distribution function Φ, of which <see cref="Gelu"/> is an approximation.</summary>
     GeluExact,
 }
@@ -54,6 +57,18 @@ internal readonly struct ReluGate : IGateFunction
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Apply<TMath>(Vector256<float> gate)
         where TMath : struct, IFloatMath => Vector256.Max(gate, Vector256<float>.Zero);
+}
+
+/// <summary>See <see cref="GateFunction.ReluSquared"/>.</summary>
+internal readonly struct ReluSquaredGate : IGateFunction
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Apply<TMath>(Vector256<float> gate)
+        where TMath : struct, IFloatMath
+    {
+        var open = Vector256.Max(gate, Vector256<float>.Zero);
+        return open * open;
+    }
 }
 
 /// <summary>

@@ -67,6 +67,9 @@ internal sealed unsafe class KernelSet
     public delegate*<float*, int, void> Relu { get; private init; }
 
     /// <summary>x (in and out), count.</summary>
+    public delegate*<float*, int, void> ReluSquared { get; private init; }
+
+    /// <summary>x (in and out), count.</summary>
     public delegate*<float*, int, void> GeluExact { get; private init; }
 
     /// <summary>gate (in and out), up, count.</summary>
@@ -107,12 +110,14 @@ internal sealed unsafe class KernelSet
     }
 
     /// <summary>Gated unit with a function: gate (in and out), up, count.</summary>
+    /// <exception cref="NotSupportedException">There is no such kernel.</exception>
     public delegate*<float*, float*, int, void> Gate(GateFunction function) => function switch
     {
         GateFunction.Gelu => GeGlu,
         GateFunction.Relu => ReGlu,
         GateFunction.GeluExact => GeluExactGlu,
-        _ => SwiGlu,
+        GateFunction.Silu => SwiGlu,
+        _ => throw new NotSupportedException($"There is no kernel for {function} with a gate."),
     };
 
     /// <summary>A function without gate: x (in and out), count.</summary>
@@ -120,6 +125,7 @@ internal sealed unsafe class KernelSet
     public delegate*<float*, int, void> Activation(GateFunction function) => function switch
     {
         GateFunction.Relu => Relu,
+        GateFunction.ReluSquared => ReluSquared,
         GateFunction.GeluExact => GeluExact,
         _ => throw new NotSupportedException($"There is no kernel for {function} without a gate."),
     };
@@ -147,6 +153,7 @@ internal sealed unsafe class KernelSet
             RmsNorm = &RmsNorm<PortableMath>.Run,
             LayerNorm = &LayerNorm<PortableMath>.Run,
             Relu = &Activation<PortableMath, ReluGate>.Run,
+            ReluSquared = &Activation<PortableMath, ReluSquaredGate>.Run,
             GeluExact = &Activation<PortableMath, GeluExactGate>.Run,
             SwiGlu = &GatedUnit<PortableMath, SiluGate>.Run,
             GeGlu = &GatedUnit<PortableMath, GeluGate>.Run,
@@ -177,6 +184,7 @@ internal sealed unsafe class KernelSet
             RmsNorm = &RmsNorm<FusedMath>.Run,
             LayerNorm = &LayerNorm<FusedMath>.Run,
             Relu = &Activation<FusedMath, ReluGate>.Run,
+            ReluSquared = &Activation<FusedMath, ReluSquaredGate>.Run,
             GeluExact = &Activation<FusedMath, GeluExactGate>.Run,
             SwiGlu = &GatedUnit<FusedMath, SiluGate>.Run,
             GeGlu = &GatedUnit<FusedMath, GeluGate>.Run,

@@ -84,6 +84,19 @@ public sealed unsafe class VectorKernelTests
         }
     }
 
+    /// <summary>Two operations on floats, so exact.</summary>
+    [Theory]
+    [MemberData(nameof(Sets))]
+    public void Squares_are_of_what_is_positive(string kernels)
+    {
+        var x = Values(403, 9, 1);
+        (x[3], x[50], x[102]) = (-200f, 200f, 0f);
+        var squares = x.ToArray();
+        fixed (float* p = squares)
+            StepRunner.Kernels(kernels).Activation(GateFunction.ReluSquared)(p, x.Length);
+        Assert.Equal(x.Select(v => v > 0 ? v * v : 0), squares);
+    }
+
     [Theory]
     [MemberData(nameof(Sets))]
     public void SwiGlu_is_that_of_the_scalar_twin_and_does_not_depend_on_place(string kernels)
