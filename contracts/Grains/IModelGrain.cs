@@ -3,7 +3,8 @@ using Slm.V1;
 namespace Slm.Contracts.Grains;
 
 /// <summary>
-/// A deployment, keyed by the model's name. It owns the placement of the stages, the admission of requests and their batch.
+/// A deployment, keyed by the model's name: where its replicas and their stages are, and which replica a request goes to. It
+/// computes nothing, and running answers do not need it: where its silo is lost, another one takes the replicas over.
 /// A model that is only available is loaded by the first call that needs it. Calls fail with <see cref="StatusException"/>.
 /// </summary>
 [Alias("slm.model")]
@@ -33,15 +34,27 @@ public interface IModelGrain : IGrainWithStringKey
     [Alias("unload-adapter"), ResponseTimeout("00:30:00")]
     Task<Payload<Adapter>> UnloadAdapterAsync(Payload<UnloadAdapterRequest> request);
 
-    /// <summary>Continues a prompt. Ending the enumeration frees its place in the batch.</summary>
-    [Alias("generate"), ResponseTimeout("00:30:00")]
-    IAsyncEnumerable<Payload<GenerateResponse>> GenerateAsync(Payload<GenerateRequest> request, CancellationToken cancellationToken);
+    /// <summary>Key of the replica that a request is to go to. The model is loaded if need be.</summary>
+    /// <param name="prefixes">Hashes of ever longer beginnings of the prompt, the longest last: a replica that has seen one has its keys and values.</param>
+    [Alias("route"), ResponseTimeout("00:30:00")]
+    Task<string> RouteAsync(ulong[] prefixes);
 
-    /// <summary>Log-probabilities of a given continuation.</summary>
-    [Alias("score"), ResponseTimeout("00:30:00")]
-    Task<Payload<ScoreResponse>> ScoreAsync(Payload<ScoreRequest> request, CancellationToken cancellationToken);
+    /// <summary>Tells that a replica did not answer. It is asked again, and replaced if it does not.</summary>
+    [Alias("lost"), ResponseTimeout("00:30:00")]
+    Task LostAsync(string replica);
 
-    /// <summary>One vector per input.</summary>
-    [Alias("embed"), ResponseTimeout("00:30:00")]
-    Task<Payload<EmbedResponse>> EmbedAsync(Payload<EmbedRequest> request, CancellationToken cancellationToken);
+    /// <summary>A replica tells that it lives and where its stages are.</summary>
+    /// <returns>False if it is not wanted any more.</returns>
+    [Alias("keep"), ResponseTimeout("00:00:30")]
+    Task<bool> KeepAsync(ReplicaInfo replica);
+
+    /// <summary>Moves what the model has on a silo elsewhere, while answers go on.</summary>
+    /// <returns>What moved, in sentences.</returns>
+    [Alias("vacate"), ResponseTimeout("00:30:00")]
+    Task<string[]> VacateAsync(string silo);
+
+    /// <summary>Places the model anew over the silos there are now, while answers go on.</summary>
+    /// <returns>What moved, in sentences.</returns>
+    [Alias("rebalance"), ResponseTimeout("00:30:00")]
+    Task<string[]> RebalanceAsync();
 }

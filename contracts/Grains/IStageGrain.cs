@@ -1,9 +1,9 @@
-using System.Runtime.InteropServices;
-
 namespace Slm.Contracts.Grains;
 
 /// <summary>
-/// A contiguous range of a model's layers and their KV blocks, keyed by "model/stage". It computes one step at a time.
+/// A contiguous range of a model's layers and their KV blocks on one silo (<see cref="SiloKey"/>), as a part of a pipeline. Steps
+/// come from the pipeline's owner, activations from the stage before; each goes on to the stage behind, and what the last one
+/// computes is the answer to its owner. Without word from its owner for as long as its lease, it frees itself.
 /// </summary>
 [Alias("slm.stage")]
 public interface IStageGrain : IGrainWithStringKey
@@ -12,9 +12,23 @@ public interface IStageGrain : IGrainWithStringKey
     [Alias("load"), ResponseTimeout("00:30:00")]
     Task<StageInfo> LoadAsync(StageSpec spec);
 
-    /// <summary>Runs the stage's layers over one step.</summary>
-    [Alias("forward"), ResponseTimeout("00:10:00")]
-    ValueTask<StageResult> ForwardAsync(StageRequest request);
+    /// <summary>Begins a run: steps of earlier ones end, and those to come are numbered from 0.</summary>
+    /// <returns>False if it holds no layers.</returns>
+    [Alias("begin"), ResponseTimeout("00:00:10")]
+    Task<bool> BeginAsync(StageRun run);
+
+    /// <summary>Runs the stage's layers over one step, after the steps before it and when its input is there.</summary>
+    /// <returns>What the last stage computes; nothing from the others, whose activations went to the stage behind.</returns>
+    [Alias("run"), ResponseTimeout("00:10:00")]
+    ValueTask<StageResult> RunAsync(StageRequest request);
+
+    /// <summary>Takes the activations of the stage before, for a step that has come or will come from the owner.</summary>
+    [Alias("receive"), ResponseTimeout("00:00:30")]
+    ValueTask ReceiveAsync(StageInput input);
+
+    /// <summary>Answers at once, whatever it computes: the owner knows that it lives, and the stage that its owner does.</summary>
+    [Alias("ping"), ResponseTimeout("00:00:10")]
+    Task<bool> PingAsync();
 
     /// <summary>Copies what an adapter has for these layers into a free slot.</summary>
     /// <returns>The tensors of the adapter that these layers use.</returns>
@@ -41,6 +55,10 @@ public interface IStageGrain : IGrainWithStringKey
 /// <param name="StateSlots">Slots of recurrent state, the same number in every stage; 0 for a model without.</param>
 /// <param name="KvType">What keys and values are kept as: F32, Q16 or Q8.</param>
 /// <param name="ExpertMemory">Most memory for this stage's experts; null keeps all of them.</param>
+/// <param name="Numerics">The arithmetic of the pipeline: a silo that computes otherwise must not be mixed in.</param>
+/// <param name="LeaseSeconds">How long it lives without word from its owner.</param>
+/// <param name="Replica">Which copy of the model it belongs to.</param>
+/// <param name="Stage">Its number in the pipeline.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-spec")]
 public sealed record StageSpec(
     [property: Id(0)] string Model,
@@ -52,7 +70,21 @@ public sealed record StageSpec(
     [property: Id(6)] int MaxStepTokens,
     [property: Id(7)] int StateSlots,
     [property: Id(8)] string KvType,
-    [property: Id(9)] long? ExpertMemory);
+    [property: Id(9)] long? ExpertMemory,
+    [property: Id(10)] string Numerics,
+    [property: Id(11)] int LeaseSeconds,
+    [property: Id(12)] int Replica,
+    [property: Id(13)] int Stage);
+
+/// <summary>How the stages of a pipeline are connected until something about them changes.</summary>
+/// <param name="Epoch">Number of the run, higher than any before.</param>
+/// <param name="Next">Key of the stage behind; null for the last one.</param>
+/// <param name="StepsAtOnce">Steps that may be on their way at a time: with more than one, results are copied.</param>
+[GenerateSerializer, Immutable, Alias("slm.stage-run")]
+public sealed record StageRun(
+    [property: Id(0)] long Epoch,
+    [property: Id(1)] string? Next,
+    [property: Id(2)] int StepsAtOnce);
 
 /// <summary>An adapter that a stage is to hold.</summary>
 /// <param name="Slot">By which steps name it, from 1.</param>
@@ -67,7 +99,7 @@ public sealed record StageAdapterSpec(
     [property: Id(3)] float Strength);
 
 /// <summary>What a stage holds, and where.</summary>
-/// <param name="Silo">Address of its silo.</param>
+/// <param name="Silo">Parsable address of its silo.</param>
 /// <param name="FirstLayer">First layer.</param>
 /// <param name="EndLayer">Behind the last layer.</param>
 /// <param name="HasEmbedding">It starts from token ids.</param>
@@ -75,6 +107,7 @@ public sealed record StageAdapterSpec(
 /// <param name="WeightBytes">Bytes of its weights.</param>
 /// <param name="KvBytesPerToken">Bytes of keys and values per position.</param>
 /// <param name="StateBytes">Bytes of a slot of recurrent state.</param>
+/// <param name="SiloName">Name of its silo.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-info")]
 public sealed record StageInfo(
     [property: Id(0)] string Silo,
@@ -84,81 +117,5 @@ public sealed record StageInfo(
     [property: Id(4)] bool HasHead,
     [property: Id(5)] long WeightBytes,
     [property: Id(6)] long KvBytesPerToken,
-    [property: Id(7)] long StateBytes);
-
-/// <summary>
-/// One ragged step for one stage: per sequence its new tokens, where they stand, and the KV blocks that hold its state.
-/// </summary>
-[GenerateSerializer, Immutable, Alias("slm.stage-request")]
-public sealed class StageRequest
-{
-    /// <summary>New tokens of all sequences, one sequence after the other.</summary>
-    [Id(0)]
-    public required int[] Tokens { get; init; }
-
-    /// <summary>
-    /// Per sequence seven numbers: new tokens, position of the first, length of the block table, output rows, state slot, adapter
-    /// slot, tokens of its encoder's input.
-    /// </summary>
-    [Id(1)]
-    public required int[] Sequences { get; init; }
-
-    /// <summary>Block tables of all sequences, one after the other.</summary>
-    [Id(2)]
-    public required int[] Blocks { get; init; }
-
-    /// <summary>KV blocks to copy before the step: source and target in turn.</summary>
-    [Id(5)]
-    public int[] Copies { get; init; } = [];
-
-    /// <summary>Slots of recurrent state to copy before the step: source and target in turn.</summary>
-    [Id(6)]
-    public int[] StateCopies { get; init; } = [];
-
-    /// <summary>True: the tokens are the encoder's input.</summary>
-    [Id(7)]
-    public bool Encodes { get; init; }
-
-    /// <summary>True: final hidden states instead of logits.</summary>
-    [Id(3)]
-    public bool Hidden { get; init; }
-
-    /// <summary>Hidden states of the stage before, [tokens, hidden]; empty for the first stage.</summary>
-    [Id(4)]
-    public Activations Input { get; init; }
-}
-
-/// <summary>Row-major values a stage returns.</summary>
-/// <param name="Values">[tokens, hidden] from a stage before the last, else [output rows, vocabulary or hidden].</param>
-[GenerateSerializer, Immutable, Alias("slm.stage-result")]
-public sealed record StageResult([property: Id(0)] Activations Values);
-
-/// <summary>
-/// 32-bit floats on their way between stages: the sender's own buffer within a silo, little-endian bytes between silos.
-/// A stage's buffer stays as it is until its next step, and a pipeline runs one step at a time.
-/// </summary>
-/// <param name="Values">The numbers.</param>
-[Immutable]
-public readonly record struct Activations(ReadOnlyMemory<float> Values);
-
-/// <summary>What <see cref="Activations"/> is between silos.</summary>
-[GenerateSerializer, Alias("slm.activation-bytes")]
-public struct ActivationBytes
-{
-    /// <summary>Little-endian 32-bit floats.</summary>
-    [Id(0)]
-    public byte[]? Bytes { get; set; }
-}
-
-/// <summary>Translates between the two.</summary>
-[RegisterConverter]
-public sealed class ActivationsConverter : IConverter<Activations, ActivationBytes>
-{
-    /// <inheritdoc/>
-    public Activations ConvertFromSurrogate(in ActivationBytes surrogate) =>
-        new(MemoryMarshal.Cast<byte, float>(surrogate.Bytes).ToArray());
-
-    /// <inheritdoc/>
-    public ActivationBytes ConvertToSurrogate(in Activations value) =>
-        new() { Bytes = MemoryMarshal.AsBytes(value.Values.Span).ToArray() };
-}
+    [property: Id(7)] long StateBytes,
+    [property: Id(8)] string SiloName);

@@ -1,6 +1,6 @@
 using System.Text;
 using Grpc.Core;
-using Slm.Contracts.Grains;
+using Slm.Inference.Cluster;
 using Slm.Inference.Mapping;
 using Slm.Runtime;
 using Slm.ServiceDefaults.Errors;
@@ -8,27 +8,26 @@ using Slm.V1;
 
 namespace Slm.Inference;
 
-/// <summary>gRPC face of generation, scoring and embeddings: finds the model's grain and passes the call on.</summary>
-internal sealed class InferenceEndpoint(IGrainFactory grains, ModelCatalog catalog) : InferenceService.InferenceServiceBase
+/// <summary>gRPC face of generation, scoring and embeddings: finds the model and passes the call on to a replica of it.</summary>
+internal sealed class InferenceEndpoint(ReplicaCalls replicas, ModelCatalog catalog) : InferenceService.InferenceServiceBase
 {
     /// <inheritdoc/>
     public override async Task Generate(GenerateRequest request, IServerStreamWriter<GenerateResponse> responseStream, ServerCallContext context)
     {
         var cancelled = context.CancellationToken;
-        request.Scheduling = CallTerms.Of(request.Scheduling, context);
-        await foreach (var piece in Grain(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name).GenerateAsync(new(request), cancelled).WithCancellation(cancelled))
-            await responseStream.WriteAsync(piece.Message, cancelled);
+        Prepare(request, context);
+        await foreach (var piece in replicas.GenerateAsync(request, cancelled))
+            await responseStream.WriteAsync(piece, cancelled);
     }
 
     /// <inheritdoc/>
     public override async Task<GenerateOnceResponse> GenerateOnce(GenerateRequest request, ServerCallContext context)
     {
-        var cancelled = context.CancellationToken;
-        request.Scheduling = CallTerms.Of(request.Scheduling, context);
+        Prepare(request, context);
         var whole = new GenerateOnceResponse();
         var text = new StringBuilder();
-        await foreach (var piece in Grain(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name).GenerateAsync(new(request), cancelled).WithCancellation(cancelled))
-            whole.Append(piece.Message, text);
+        await foreach (var piece in replicas.GenerateAsync(request, context.CancellationToken))
+            whole.Append(piece, text);
         whole.Text = text.ToString();
         return whole;
     }
@@ -37,24 +36,32 @@ internal sealed class InferenceEndpoint(IGrainFactory grains, ModelCatalog catal
     public override async Task<ScoreResponse> Score(ScoreRequest request, ServerCallContext context)
     {
         request.Scheduling = CallTerms.Of(request.Scheduling, context);
-        return (await Grain(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name).ScoreAsync(new(request), context.CancellationToken)).Message;
+        var model = Resolve(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name);
+        return (await replicas.CallAsync(model, replica => replica.ScoreAsync(new(request), context.CancellationToken), context.CancellationToken)).Message;
     }
 
     /// <inheritdoc/>
     public override async Task<EmbedResponse> Embed(EmbedRequest request, ServerCallContext context)
     {
         request.Scheduling = CallTerms.Of(request.Scheduling, context);
-        return (await Grain(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name).EmbedAsync(new(request), context.CancellationToken)).Message;
+        var model = Resolve(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name);
+        return (await replicas.CallAsync(model, replica => replica.EmbedAsync(new(request), context.CancellationToken), context.CancellationToken)).Message;
     }
 
-    /// <summary>The grain of a model, whose name may have an adapter behind it as well as the field of its own.</summary>
-    private IModelGrain Grain(string model, string? adapter, Action<string> setAdapter)
+    private void Prepare(GenerateRequest request, ServerCallContext context)
+    {
+        request.Scheduling = CallTerms.Of(request.Scheduling, context);
+        request.Model = Resolve(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name);
+    }
+
+    /// <summary>The name of a model, which may have an adapter behind it as well as the field of its own.</summary>
+    private string Resolve(string model, string? adapter, Action<string> setAdapter)
     {
         var name = ModelName.Find(catalog, model);
         if (adapter is not null && name.Adapter is not null && name.Adapter != adapter)
             throw new FieldException("adapter", $"adapter is \"{adapter}\", but the model \"{model}\" names \"{name.Adapter}\". Leave one of them out.");
         if (name.Adapter is not null)
             setAdapter(name.Adapter);
-        return grains.GetGrain<IModelGrain>(name.Model.Name);
+        return name.Model.Name;
     }
 }

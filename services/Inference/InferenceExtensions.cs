@@ -1,9 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+using Npgsql;
 using Orleans.Configuration;
 using Orleans.Serialization.Configuration;
 using Slm.Contracts.Grains;
+using Slm.Inference.Cluster;
 using Slm.Inference.Engines;
 using Slm.Runtime;
 using Slm.ServiceDefaults;
@@ -29,12 +32,18 @@ public static class InferenceExtensions
         builder.Services.TryAddSingleton(_ => models is null ? ModelCatalog.Default() : new ModelCatalog(models));
         builder.Services.TryAddSingleton<AdapterCatalog>();
         builder.Services.AddSingleton<SiloEngine>();
+        builder.Services.AddSingleton<SiloSpeed>();
+        builder.Services.AddSingleton<SiloParts>();
+        builder.Services.AddSingleton<SiloDirectory>();
+        builder.Services.AddSingleton<ModelPlanner>();
+        builder.Services.AddSingleton<ReplicaCalls>();
+        builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.Configure<ErrorMap>(RuntimeErrors.AddTo);
         builder.Services.AddHealthChecks().AddCheck<SiloHealthCheck>("silo");
         builder.Services.AddGrpcServiceHealth(InferenceService.Descriptor.FullName);
         builder.Services.AddGrpcServiceHealth(ModelService.Descriptor.FullName);
-        if (ClusterSchema.IsUsed(builder.Configuration))
-            builder.Services.AddHostedService<ClusterSchema>();
+        builder.Services.AddGrpcServiceHealth(ClusterService.Descriptor.FullName);
+        AddStore(builder);
         // Between silos only types of the contracts are read.
         builder.Services.Configure<TypeManifestOptions>(types => types.AddAllowedAssembly(typeof(IModelGrain).Assembly));
         builder.UseOrleans(silo => Configure(silo, builder.Configuration, options));
@@ -46,11 +55,40 @@ public static class InferenceExtensions
     {
         app.MapGrpcService<InferenceEndpoint>();
         app.MapGrpcService<ModelEndpoint>();
+        app.MapGrpcService<ClusterEndpoint>();
         return app;
+    }
+
+    private static void AddStore(IHostApplicationBuilder builder)
+    {
+        if (!ClusterSchema.IsUsed(builder.Configuration))
+        {
+            builder.Services.AddSingleton<IDeploymentStore, MemoryDeploymentStore>();
+            return;
+        }
+
+        builder.Services.AddHostedService<ClusterSchema>();
+        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(ClusterSchema.ConnectionString(builder.Configuration)));
+        builder.Services.AddSingleton<IDeploymentStore, PostgreSqlDeploymentStore>();
     }
 
     private static void Configure(ISiloBuilder silo, IConfiguration configuration, InferenceOptions options)
     {
+        silo.Services.AddPlacementDirector<OnSiloPlacement, OnSiloDirector>();
+        // Losses are noticed in seconds: two probes missed, confirmed by another silo where there is one.
+        silo.Configure<ClusterMembershipOptions>(o =>
+        {
+            o.ProbeTimeout = TimeSpan.FromSeconds(2);
+            o.NumMissedProbesLimit = 2;
+            o.TableRefreshTimeout = TimeSpan.FromSeconds(10);
+        });
+        silo.Configure<SiloOptions>(o => o.SiloName = options.SiloName ?? o.SiloName);
+        silo.Services.AddOptions<SiloOptions>().PostConfigure<IOptions<EndpointOptions>>((o, endpoint) =>
+        {
+            // Orleans' own default is a random name.
+            if (options.SiloName is null)
+                o.SiloName = $"{Environment.MachineName}-{endpoint.Value.SiloPort}";
+        });
         // Orleans reads the section itself: clustering, cluster and service id, ports.
         if (configuration.GetSection("Orleans:Clustering").Exists())
             return;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Slm.Engine.Execution;
 using Slm.Engine.Speculation;
+using Slm.Inference.Engines;
 using Slm.ServiceDefaults;
 
 namespace Slm.Inference;
@@ -44,6 +45,15 @@ public sealed record InferenceOptions
     /// <summary>How long unloading lets running requests go on; default 120 s.</summary>
     public int DrainSeconds { get; init; } = 120;
 
+    /// <summary>What placements call this process; default the machine's name and the silo's port.</summary>
+    public string? SiloName { get; init; }
+
+    /// <summary>What placements may ask for, subsection <c>Labels</c>, such as <c>Labels:zone</c> = a.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>When a part of a model on another silo counts as lost: subsection <c>Loss</c>, in milliseconds.</summary>
+    internal PipelineOptions Pipeline { get; init; } = new();
+
     /// <summary>Port of the silo for other silos; 0 (default) takes a free one. Ignored where an <c>Orleans</c> section names a clustering.</summary>
     public int SiloPort { get; init; }
 
@@ -70,9 +80,22 @@ public sealed record InferenceOptions
             PrefixSharing = ReadSwitch("PrefixSharing", defaults.PrefixSharing),
             Speculation = ReadSpeculation(defaults.Speculation),
             DrainSeconds = (int)Read("DrainSeconds", defaults.DrainSeconds, 0, 86_400),
+            SiloName = string.IsNullOrWhiteSpace(section["SiloName"]) ? null : CheckName(section["SiloName"]!),
+            Labels = section.GetSection("Labels").GetChildren().ToDictionary(l => l.Key, l => l.Value ?? "", StringComparer.Ordinal),
+            Pipeline = new PipelineOptions
+            {
+                AskAfter = TimeSpan.FromMilliseconds(Read("Loss:AskAfterMs", (long)defaults.Pipeline.AskAfter.TotalMilliseconds, 10, 600_000)),
+                LostAfter = TimeSpan.FromMilliseconds(Read("Loss:LostAfterMs", (long)defaults.Pipeline.LostAfter.TotalMilliseconds, 100, 600_000)),
+                Lease = TimeSpan.FromMilliseconds(Read("Loss:LeaseMs", (long)defaults.Pipeline.Lease.TotalMilliseconds, 4_000, 86_400_000)),
+                Avoid = TimeSpan.FromMilliseconds(Read("Loss:AvoidMs", (long)defaults.Pipeline.Avoid.TotalMilliseconds, 0, 86_400_000)),
+            },
             SiloPort = (int)Read("SiloPort", defaults.SiloPort, 0, 65_535),
             SiloGatewayPort = (int)Read("SiloGatewayPort", defaults.SiloGatewayPort, 0, 65_535),
         };
+
+        static string CheckName(string name) => name.Any(c => char.IsWhiteSpace(c) || char.IsControl(c) || ",;|@=".Contains(c, StringComparison.Ordinal))
+            ? throw new OptionException("Slm:Inference:SiloName", name, "be a name without blanks and , ; | @ =")
+            : name;
 
         SpeculationKind ReadSpeculation(SpeculationKind fallback) => section["Speculation"] switch
         {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Google.Rpc;
 using Slm.Engine.Adapters;
+using Slm.Engine.Execution;
 using Slm.Engine.Experts;
 using Slm.Engine.Formats;
 using Slm.Engine.Sampling;
@@ -45,6 +46,8 @@ internal static class RuntimeErrors
             ErrorMap.Info("CONTEXT_LENGTH_EXCEEDED", ("prompt_tokens", Number(e.PromptTokens)), ("context_length", Number(e.ContextLength)))));
         map.Add<CapacityExceededException>(e => ErrorMap.Make(Code.ResourceExhausted, e.Message,
             ErrorMap.Retry(e.RetryAfter), ErrorMap.Info("OVERLOADED")));
+        map.Add<PipelineUnavailableException>(e => ErrorMap.Make(Code.Unavailable, e.Message,
+            ErrorMap.Retry(e.RetryAfter), ErrorMap.Info("MODEL_INCOMPLETE")));
         map.Add<DeadlineExceededException>(e => ErrorMap.Make(Code.DeadlineExceeded, e.Message, ErrorMap.Info("TIME_IS_UP")));
         map.Add<ModelTaskException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message, ErrorMap.Info("MODEL_CANNOT_DO_THIS")));
         map.Add<SchedulerStoppedException>(e => ErrorMap.Make(Code.Unavailable, e.Message,

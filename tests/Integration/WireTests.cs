@@ -19,7 +19,7 @@ public sealed class WireTests
         Gen.Select(
             Gen.Select(Gen.Int[1, 40], Gen.Int[0, 100], Gen.Int[0, 40], (count, start, outputs) => (count, start, outputs: Math.Min(outputs, count))).Array[1, 8],
             Gen.Bool,
-            Gen.Float.Array[0, 50]).Sample((items, hidden, values) =>
+            Gen.Bool).Sample((items, hidden, later) =>
         {
             var batch = new StepBatch();
             var next = 0;
@@ -29,11 +29,12 @@ public sealed class WireTests
             batch.AddCopy(next, 3);
             batch.AddCopy(0, next + 1);
             batch.AddStateCopy(2, next);
-            var request = StageSteps.ToRequest(batch, hidden ? StepOutput.Hidden : StepOutput.Logits).With(new Activations(values));
+            var request = StageMessages.ToRequest(batch, hidden ? StepOutput.Hidden : StepOutput.Logits).For(later ? 1 : 0, 7, 12);
             var arrived = Wire.Deserialize<StageRequest>(Wire.SerializeToArray(request))!;
             var copy = new StepBatch();
             arrived.Fill(copy);
-            Assert.Equal(batch.Tokens, copy.Tokens);
+            Assert.Equal((7, 12), (arrived.Epoch, arrived.Number));
+            Assert.Equal(later ? new int[batch.TokenCount] : batch.Tokens.ToArray(), copy.Tokens.ToArray());
             Assert.Equal(batch.Items, copy.Items);
             Assert.Equal(batch.Encodes, copy.Encodes);
             Assert.Equal(batch.OutputRows, copy.OutputRows);
@@ -42,8 +43,15 @@ public sealed class WireTests
             for (var i = 0; i < batch.Items.Length; i++)
                 Assert.Equal(batch.BlocksOf(batch.Items[i]), copy.BlocksOf(copy.Items[i]));
             Assert.Equal(hidden, arrived.Hidden);
-            Assert.Equal(values.Select(BitConverter.SingleToInt32Bits), arrived.Input.Values.ToArray().Select(BitConverter.SingleToInt32Bits));
         });
+
+    [Fact]
+    public void Activations_survive_bit_for_bit() => Gen.Float.Array[0, 50].Sample(values =>
+    {
+        var arrived = Wire.Deserialize<StageInput>(Wire.SerializeToArray(new StageInput(3, 4, new Activations(values))))!;
+        Assert.Equal((3, 4), (arrived.Epoch, arrived.Number));
+        Assert.Equal(values.Select(BitConverter.SingleToInt32Bits), arrived.Values.Values.ToArray().Select(BitConverter.SingleToInt32Bits));
+    });
 
     [Fact]
     public void A_message_survives()

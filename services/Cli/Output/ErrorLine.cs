@@ -22,7 +22,7 @@ internal static class ErrorLine
         ContextLengthExceededException context => $"{context.Message} Shorten the prompt{(context.PromptTokens < context.ContextLength ? " or lower --max-tokens" : "")}.",
         ChatTemplateMissingException => $"--model: {error.Message} That is 'slm generate --prompt TEXT'.",
         ModelTaskException => $"--model: {error.Message}",
-        TemplateException or CapacityExceededException or InvalidLogitsException or PipelineFailedException => error.Message,
+        TemplateException or CapacityExceededException or InvalidLogitsException or PipelineFailedException or PipelineUnavailableException => error.Message,
         RpcException rpc => Describe(rpc),
         FileNotFoundException { FileName: { } file } => $"The file '{file}' does not exist.",
         IOException or UnauthorizedAccessException or ArgumentException => error.Message,

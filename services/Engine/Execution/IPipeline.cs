@@ -14,8 +14,13 @@ public enum StepOutput
 }
 
 /// <summary>
-/// All stages of a model in order, in this process or behind grains. The scheduler runs one step at a time.
+/// All stages of a model in order, in this process or behind grains.
 /// </summary>
+/// <remarks>
+/// One caller at a time begins steps, and has at most <see cref="Depth"/> of them in flight: begun, and their tasks not yet
+/// ended. Every stage runs the steps in the order in which they were begun, and they end in that order, so that what a
+/// step copies or writes is there for all later ones. No sequence is in two steps in flight.
+/// </remarks>
 public interface IPipeline : IAsyncDisposable
 {
     /// <summary>Hyper-parameters of the model.</summary>
@@ -47,10 +52,33 @@ public interface IPipeline : IAsyncDisposable
     /// <summary>Frees a slot; no step may name it any more. Nothing happens if it is empty.</summary>
     ValueTask UnloadAdapterAsync(int slot) => default;
 
+    /// <summary>
+    /// Steps that may be in flight at a time, at least 1: a pipeline over several machines works on as many as it has
+    /// stages. Constant while a step is in flight.
+    /// </summary>
+    int Depth => 1;
+
     /// <summary>What keys and values are kept as.</summary>
     KvType KvType => KvType.F32;
 
     /// <summary>Runs one step through every stage.</summary>
-    /// <returns>Row-major results for <see cref="StepBatch.OutputRows"/>, valid until the next call.</returns>
+    /// <param name="batch">Unchanged until the task has ended.</param>
+    /// <param name="output">What to return.</param>
+    /// <param name="cancellationToken">Ends the step, whose sequences are then lost.</param>
+    /// <returns>
+    /// Row-major results for <see cref="StepBatch.OutputRows"/>, valid until the call that is <see cref="Depth"/> calls
+    /// later begins: until the next one at depth 1, until the next but one at depth 2.
+    /// </returns>
+    /// <exception cref="PipelineLostException">A part of the pipeline is gone; see <see cref="RecoverAsync"/>.</exception>
     ValueTask<ReadOnlyMemory<float>> ForwardAsync(StepBatch batch, StepOutput output, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Makes the pipeline whole again after a step ended with <see cref="PipelineLostException"/>. Called when no step is in
+    /// flight, and none is begun until it has ended.
+    /// </summary>
+    /// <param name="lost">With what the first such step ended.</param>
+    /// <param name="cancellationToken">The pipeline is given up.</param>
+    /// <returns>What the stages still hold.</returns>
+    /// <exception cref="Exception">It cannot be made whole, now at least; <see cref="PipelineUnavailableException"/> says when it may.</exception>
+    ValueTask<PipelineRecovery> RecoverAsync(Exception lost, CancellationToken cancellationToken) => ValueTask.FromException<PipelineRecovery>(lost);
 }

@@ -5,9 +5,17 @@ namespace Slm.Engine.Execution;
 /// <summary>Names what the numbers depend on, besides model file and request.</summary>
 public static class Numerics
 {
+    /// <summary>Raised whenever a kernel's order of reduction changes.</summary>
+    private const int Version = 2;
+
+    /// <summary>Arithmetic of the kernels, such as "fma-a8b32-2": processes with the same one compute the same bits.</summary>
+    public static string Arithmetic => $"{KernelSet.Best.Numerics}-a8b32-{Version}";
+
+    /// <summary>The instructions in use, which do not change the bits of the same arithmetic.</summary>
+    public static string Kernels => KernelSet.Best.Name;
+
     /// <summary>Arithmetic of the kernels, activation format of quantized products, KV storage: such as "fma-a8b32-kvq16-2".</summary>
-    /// <remarks>The last number is raised whenever a kernel's order of reduction changes.</remarks>
     public static string Fingerprint(KvType kvType) => Describe(KernelSet.Best, kvType);
 
-    internal static string Describe(KernelSet kernels, KvType kvType) => $"{kernels.Numerics}-a8b32-kv{kvType.ToString().ToLowerInvariant()}-2";
+    internal static string Describe(KernelSet kernels, KvType kvType) => $"{kernels.Numerics}-a8b32-kv{kvType.ToString().ToLowerInvariant()}-{Version}";
 }

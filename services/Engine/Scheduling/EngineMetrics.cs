@@ -60,6 +60,9 @@ public static class EngineMetrics
     /// <summary>Times a sequence lost its KV blocks.</summary>
     public const string Preemptions = "slm.engine.preemptions";
 
+    /// <summary>How long the model paused each time its pipeline had lost a part, until it was whole again.</summary>
+    public const string RecoveryDuration = "slm.engine.recovery.duration";
+
     /// <summary>From submission to the first token (OpenTelemetry semantic conventions for generative AI).</summary>
     public const string TimeToFirstToken = "gen_ai.server.time_to_first_token";
 
@@ -81,6 +84,7 @@ public static class EngineMetrics
     internal static readonly Counter<long> FailedCount = Meter.CreateCounter<long>(Failed, "{request}", "Requests that ended with an error.");
     internal static readonly Counter<long> ExpiredCount = Meter.CreateCounter<long>(Expired, "{request}", "Requests whose deadline passed.");
     internal static readonly Counter<long> PreemptionCount = Meter.CreateCounter<long>(Preemptions, "{preemption}", "Times a sequence lost its KV blocks to another.");
+    internal static readonly Histogram<double> RecoverySeconds = Meter.CreateHistogram<double>(RecoveryDuration, "s", "From the loss of a part of the pipeline until it was whole again.");
     internal static readonly Histogram<double> FirstTokenSeconds = Meter.CreateHistogram<double>(TimeToFirstToken, "s", "From submission to the first token.");
     internal static readonly Histogram<double> OutputTokenSeconds = Meter.CreateHistogram<double>(TimePerOutputToken, "s", "Mean time per token after the first.");
 

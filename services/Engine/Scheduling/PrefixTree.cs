@@ -41,6 +41,18 @@ internal sealed class PrefixTree
     /// <summary>Called with the slot of a state whose block is given up.</summary>
     public Action<int>? StateReleased { get; init; }
 
+    /// <summary>Number of states kept.</summary>
+    public int StateCount
+    {
+        get
+        {
+            var count = 0;
+            for (var node = _oldest; node is not null; node = node.Newer)
+                count += node.StateSlot < 0 ? 0 : 1;
+            return count;
+        }
+    }
+
     /// <summary>Number of blocks kept, held or idle.</summary>
     public int Count { get; private set; }
 

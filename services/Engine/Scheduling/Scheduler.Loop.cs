@@ -18,7 +18,7 @@ public sealed partial class Scheduler
                     _plan.Enqueue(sequence);
             }
 
-            foreach (var sequence in _plan.Matching(static s => s.Cancelled))
+            foreach (var sequence in _plan.Matching(static s => s.Cancelled && !s.InFlight))
             {
                 if (sequence.Satisfied)
                 {
@@ -34,9 +34,12 @@ public sealed partial class Scheduler
             Expire(_time.GetTimestamp());
             if (_aborted)
                 FailAll(new SchedulerStoppedException());
-            if (stopping && _plan.IsEmpty)
+            var done = stopping && _plan.IsEmpty;
+            if (done && _recovery is null)
                 break;
-            if (!Step() && !(stopping && _plan.IsEmpty))
+            if (done)
+                _abort.Cancel();
+            if (!Advance() && !(stopping && _plan.IsEmpty && _recovery is null))
                 _wake.WaitOne();
         }
 
@@ -47,82 +50,155 @@ public sealed partial class Scheduler
     {
         if (Volatile.Read(ref _deadlines) == 0)
             return;
-        foreach (var sequence in _plan.Matching(s => s.Deadline <= now))
-        {
-            Leave(sequence, ref _expired, EngineMetrics.ExpiredCount);
-            sequence.Fail(new DeadlineExceededException(sequence.Terms.Timeout!.Value, sequence.Started is not null));
-        }
+        foreach (var sequence in _plan.Matching(s => s.Deadline <= now && s.Ended == EarlyEnd.None))
+            End(sequence, new DeadlineExceededException(sequence.Terms.Timeout!.Value, sequence.Started is not null), EarlyEnd.Expired);
     }
 
-    /// <summary>One iteration; false if there was nothing to do.</summary>
-    private bool Step()
+    /// <summary>One iteration: takes the results of steps that have ended, and begins the next; false if there was nothing to do.</summary>
+    private bool Advance()
     {
         try
         {
-            var preemptions = _plan.Preemptions;
-            var (looked, reused) = (_plan.PromptTokens, _plan.ReusedTokens);
-            Propose();
-            _plan.Build(_time.GetTimestamp());
-            if (_plan.PromptTokens > looked)
-                EngineMetrics.PrefixLookupCount.Add(_plan.PromptTokens - looked, _tag);
-            if (_plan.ReusedTokens > reused)
-                EngineMetrics.PrefixHitCount.Add(_plan.ReusedTokens - reused, _tag);
-            if (_plan.Preemptions > preemptions)
-                EngineMetrics.PreemptionCount.Add(_plan.Preemptions - preemptions, _tag);
-
-            // Requests for no token and no log-probability have nothing to compute.
-            foreach (var sequence in _plan.Matching(static s => s.FeedEnd == 0))
+            var worked = false;
+            for (; _flights.TryPeek(out var first) && first.Step.IsCompleted; worked = true)
             {
-                sequence.Complete(_time.GetTimestamp());
-                Finish(sequence);
+                _flights.Dequeue();
+                Take(first.Part, new ValueTask<ReadOnlyMemory<float>>(first.Step));
             }
 
-            // What a failed step has taken away may be planned for the others.
-            var worked = _plan.Encode.Items.Count > 0;
-            if (!RunBatch(_plan.Encode, StepOutput.Hidden))
+            // Whoever has gone meanwhile goes before the next step is planned.
+            if (worked)
                 return true;
-            worked |= _plan.Logits.Items.Count + _plan.Hidden.Items.Count > 0;
-            RunBatch(_plan.Logits, StepOutput.Logits);
-            RunBatch(_plan.Hidden, StepOutput.Hidden);
+            if (_lost is not null)
+                return Recover();
+            if (_planned.Count == 0 && _flights.Count < _pipeline.Depth)
+                Plan();
+            for (; _planned.Count > 0 && _flights.Count < _pipeline.Depth; worked = true)
+                Begin(_planned.Dequeue());
             return worked;
         }
 #pragma warning disable CA1031 // The loop must outlive any error: whoever waits gets it, and the next request a fresh start.
         catch (Exception error)
 #pragma warning restore CA1031
         {
+            Abandon();
             FailAll(new PipelineFailedException($"The scheduler failed: {error.Message}", error));
             return true;
         }
     }
 
-    /// <summary>Runs a part of the step, if there is something in it; false if it failed.</summary>
-    private bool RunBatch(StepPart part, StepOutput output)
+    private void Plan()
     {
-        if (part.Items.Count == 0)
-            return true;
+        var preemptions = _plan.Preemptions;
+        var (looked, reused) = (_plan.PromptTokens, _plan.ReusedTokens);
+        _plan.FreeSteps = _pipeline.Depth - _flights.Count;
+        Propose();
+        _plan.Build(_time.GetTimestamp(), _planned);
+        if (_plan.PromptTokens > looked)
+            EngineMetrics.PrefixLookupCount.Add(_plan.PromptTokens - looked, _tag);
+        if (_plan.ReusedTokens > reused)
+            EngineMetrics.PrefixHitCount.Add(_plan.ReusedTokens - reused, _tag);
+        if (_plan.Preemptions > preemptions)
+            EngineMetrics.PreemptionCount.Add(_plan.Preemptions - preemptions, _tag);
+
+        // Requests for no token and no log-probability have nothing to compute.
+        foreach (var sequence in _plan.Matching(static s => s.FeedEnd == 0))
+        {
+            sequence.Complete(_time.GetTimestamp());
+            Finish(sequence);
+        }
+    }
+
+    /// <summary>Begins a planned step. One that is over at once is taken at once.</summary>
+    private void Begin(StepPart part)
+    {
+        ValueTask<ReadOnlyMemory<float>> step;
+        try
+        {
+            step = _pipeline.ForwardAsync(part.Batch, part.Output, _abort.Token);
+        }
+#pragma warning disable CA1031 // Whatever a pipeline throws ends the step, not the loop.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            step = ValueTask.FromException<ReadOnlyMemory<float>>(error);
+        }
+
+        if (step.IsCompleted && _flights.Count == 0)
+        {
+            Take(part, step);
+            return;
+        }
+
+        var task = step.AsTask();
+        _flights.Enqueue((part, task));
+        task.GetAwaiter().UnsafeOnCompleted(_signal);
+    }
+
+    /// <summary>Takes the result of a step that has ended.</summary>
+    private void Take(StepPart part, ValueTask<ReadOnlyMemory<float>> step)
+    {
+        Land(part);
         ReadOnlyMemory<float> rows;
         try
         {
-            rows = Wait(_pipeline.ForwardAsync(part.Batch, output, _abort.Token));
-            var width = output == StepOutput.Logits ? _pipeline.Config.VocabSize : _pipeline.Config.HiddenSize;
+            rows = step.GetAwaiter().GetResult();
+            var width = part.Output == StepOutput.Logits ? _pipeline.Config.VocabSize : _pipeline.Config.HiddenSize;
             if (rows.Length != (long)part.Batch.OutputRows.Length * width)
                 throw new InvalidOperationException($"The pipeline returned {rows.Length} values for {part.Batch.OutputRows.Length} rows of {width}.");
+        }
+        catch (PipelineLostException error)
+        {
+            Lose(part, error);
+            return;
         }
 #pragma warning disable CA1031 // Whatever a pipeline throws ends the requests of the step, not the loop.
         catch (Exception error)
 #pragma warning restore CA1031
         {
+            // What the failed step has taken away may be planned for others.
+            Abandon();
             _plan.ForgetPrefixes();
             foreach (var item in part.Items)
-                Fail(item.Sequence, new PipelineFailedException($"A step of the model failed: {error.Message}", error));
-            return false;
+            {
+                if (item.Sequence.Ended == EarlyEnd.None)
+                    Fail(item.Sequence, new PipelineFailedException($"A step of the model failed: {error.Message}", error));
+            }
+
+            _plan.Return(part);
+            return;
         }
 
+        _fruitless = 0;
         Interlocked.Increment(ref _steps);
         EngineMetrics.StepTokenCounts.Record(part.Batch.TokenCount, _tag);
         EngineMetrics.StepSequenceCounts.Record(part.Items.Count, _tag);
         Publish(part, rows.Span);
-        return true;
+        _plan.Return(part);
+    }
+
+    /// <summary>The sequences of a step are in flight no more; those that have ended meanwhile leave.</summary>
+    private void Land(StepPart part)
+    {
+        foreach (var item in part.Items)
+        {
+            var sequence = item.Sequence;
+            sequence.InFlight = false;
+            if (sequence.Ended == EarlyEnd.Expired)
+                Leave(sequence, ref _expired, EngineMetrics.ExpiredCount);
+            else if (sequence.Ended == EarlyEnd.Failed)
+                Leave(sequence, ref _failed, EngineMetrics.FailedCount);
+        }
+    }
+
+    /// <summary>Gives up the steps that are planned and not begun.</summary>
+    private void Abandon()
+    {
+        while (_planned.TryDequeue(out var part))
+        {
+            Land(part);
+            _plan.Return(part);
+        }
     }
 
     /// <summary>Has tokens proposed for the sequences that can go on.</summary>
@@ -130,7 +206,7 @@ public sealed partial class Scheduler
     {
         foreach (var sequence in _plan.Decoding())
         {
-            sequence.Speculation?.Keep(0);
+            ForgetProposal(sequence);
             if (sequence.Speculation is not { } state || Math.Min(state.Limit, sequence.MostPerStep - 1) is var wanted && wanted <= 0)
                 continue;
             if (state.Kind == SpeculationKind.NGram)
@@ -142,7 +218,16 @@ public sealed partial class Scheduler
         _drafts?.Propose(_abort.Token);
     }
 
-    private void Released(Sequence sequence)
+    /// <summary>What was proposed and not checked is of no use; the draft model has computed some of it.</summary>
+    private static void ForgetProposal(Sequence sequence)
+    {
+        if (sequence.Speculation is not { } state)
+            return;
+        state.Keep(0);
+        state.Computed = Math.Min(state.Computed, sequence.Count - 1);
+    }
+
+    private void ReleaseDraft(Sequence sequence)
     {
         if (sequence.Speculation is { } state)
             _drafts?.Release(state);
@@ -180,6 +265,8 @@ public sealed partial class Scheduler
             var (sequence, start, count, outputs, proposed) = item;
             var mine = rows[..(outputs * width)];
             rows = rows[mine.Length..];
+            if (sequence.Ended != EarlyEnd.None)
+                continue;
             var before = sequence.Count;
             try
             {
@@ -266,13 +353,29 @@ public sealed partial class Scheduler
 
     private void FailAll(Exception error)
     {
-        foreach (var sequence in _plan.Matching(static _ => true))
-            Fail(sequence, error);
+        foreach (var sequence in _plan.Matching(static s => s.Ended == EarlyEnd.None))
+        {
+            sequence.Doubtful = true;
+            End(sequence, error, EarlyEnd.Failed);
+        }
+    }
+
+    /// <summary>Ends a request with an error, at once for its client, and here when no step works on it any more.</summary>
+    private void End(Sequence sequence, Exception error, EarlyEnd kind)
+    {
+        if (sequence.InFlight)
+            sequence.Ended = kind;
+        else if (kind == EarlyEnd.Expired)
+            Leave(sequence, ref _expired, EngineMetrics.ExpiredCount);
+        else
+            Leave(sequence, ref _failed, EngineMetrics.FailedCount);
+        sequence.Fail(error);
     }
 
     private void Leave(Sequence sequence, ref long counter, System.Diagnostics.Metrics.Counter<long>? metric)
     {
         _plan.Remove(sequence);
+        ReleaseDraft(sequence);
         _adapters.Release(sequence.Adapter);
         Interlocked.Increment(ref counter);
         metric?.Add(1, _tag);
@@ -288,6 +391,4 @@ public sealed partial class Scheduler
             _demand -= sequence.Demand;
         }
     }
-
-    private static T Wait<T>(ValueTask<T> task) => task.IsCompletedSuccessfully ? task.Result : task.AsTask().GetAwaiter().GetResult();
 }

@@ -12,6 +12,8 @@ namespace Slm.Engine.Scheduling;
 /// served in order. When the KV blocks run out, the newest sequence of the least urgent priority gives its blocks up and is
 /// computed again later from its prompt and answer so far; its output does not change, because the choice of a token is a function of tokens, options, seed and position.
 /// A consumer that is slower than the model pauses only its own sequence. Without work the thread sleeps.
+/// Of a pipeline that takes several steps at a time it keeps as many in flight, of different sequences, and takes their
+/// results in order. Where the pipeline loses a part it is made whole again, and what was lost is computed again: answers go on.
 /// </summary>
 public sealed partial class Scheduler : IAsyncDisposable
 {
@@ -29,6 +31,9 @@ public sealed partial class Scheduler : IAsyncDisposable
     private readonly AutoResetEvent _wake = new(false);
     private readonly CancellationTokenSource _abort = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Queue<StepPart> _planned = [];
+    private readonly Queue<(StepPart Part, Task<ReadOnlyMemory<float>> Step)> _flights = [];
+    private readonly Action _signal;
     private long _arrivals, _generated, _prompt, _steps, _completed, _cancelled, _failed, _expired;
     private int _inSystem;
     private long _drafted, _accepted;
@@ -66,7 +71,8 @@ public sealed partial class Scheduler : IAsyncDisposable
         _blocks = new BlockManager(pipeline.BlockCount, pipeline.BlockSize);
         var capacity = (int)Math.Min(int.MaxValue, (long)pipeline.BlockCount * pipeline.BlockSize);
         ContextLength = Math.Min(options.ContextLength ?? pipeline.Config.ContextLength, capacity);
-        _plan = new StepPlan(pipeline, options, _blocks) { Released = Released };
+        _plan = new StepPlan(pipeline, options, _blocks) { Preempted = ReleaseDraft };
+        _signal = Wake;
         if (!pipeline.Config.IsCausal)
             ContextLength = Math.Min(ContextLength, _plan.MaxTokens);
         _tag = EngineMetrics.Register(this, options.Model);
@@ -75,6 +81,9 @@ public sealed partial class Scheduler : IAsyncDisposable
 
     /// <summary>Most tokens of prompt and answer together: the least of the model's, the configured, and what the KV cache holds.</summary>
     public int ContextLength { get; }
+
+    /// <summary>Slots of recurrent state in use, those of them that are kept for others, and blocks of the draft model in use; exact while nothing runs.</summary>
+    internal (int States, int Kept, int DraftBlocks) Held => (_plan.States.Used, _plan.States.Kept, _drafts?.BlocksUsed ?? 0);
 
     /// <summary>What it is doing and has done; may be a step old.</summary>
     public SchedulerStats Stats
@@ -88,7 +97,8 @@ public sealed partial class Scheduler : IAsyncDisposable
                 _plan.RunningCount, inbox + _plan.WaitingCount, _blocks.Used, _blocks.Idle, _blocks.Total,
                 Interlocked.Read(ref _generated), Interlocked.Read(ref _prompt), _plan.PromptTokens, _plan.ReusedTokens,
                 Interlocked.Read(ref _drafted), Interlocked.Read(ref _accepted), Interlocked.Read(ref _steps), Interlocked.Read(ref _completed),
-                Interlocked.Read(ref _cancelled), Interlocked.Read(ref _failed), Interlocked.Read(ref _expired), _plan.Preemptions);
+                Interlocked.Read(ref _cancelled), Interlocked.Read(ref _failed), Interlocked.Read(ref _expired), _plan.Preemptions,
+                Interlocked.Read(ref _recoveries));
         }
     }
 
@@ -105,6 +115,7 @@ public sealed partial class Scheduler : IAsyncDisposable
     /// <exception cref="CapacityExceededException">Too many requests wait, or need too much memory (at the first MoveNextAsync).</exception>
     /// <exception cref="DeadlineExceededException">The request's time is up (while enumerating).</exception>
     /// <exception cref="PipelineFailedException">A step failed (while enumerating).</exception>
+    /// <exception cref="PipelineUnavailableException">A part of the pipeline is gone for good (while enumerating).</exception>
     /// <exception cref="SchedulerStoppedException">The scheduler was shut down.</exception>
     public IAsyncEnumerable<GenerationEvent> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken = default)
     {

@@ -95,6 +95,7 @@ public sealed record SchedulerOptions
 /// <param name="Failed">Requests that ended with an error.</param>
 /// <param name="Expired">Requests whose deadline passed.</param>
 /// <param name="Preemptions">Times a sequence lost its KV blocks to an older or more urgent one.</param>
+/// <param name="Recoveries">Times the pipeline lost a part and was made whole again.</param>
 public readonly record struct SchedulerStats(
     int Running,
     int Waiting,
@@ -112,7 +113,8 @@ public readonly record struct SchedulerStats(
     long Cancelled,
     long Failed,
     long Expired,
-    long Preemptions)
+    long Preemptions,
+    long Recoveries)
 {
     /// <summary>Share of the KV blocks in use, 0 to 1.</summary>
     public double KvOccupancy => KvBlocksTotal == 0 ? 0 : (double)KvBlocksUsed / KvBlocksTotal;

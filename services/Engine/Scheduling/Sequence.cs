@@ -5,6 +5,19 @@ using Slm.Engine.Speculation;
 
 namespace Slm.Engine.Scheduling;
 
+/// <summary>How a request ended while its step was in flight.</summary>
+internal enum EarlyEnd
+{
+    /// <summary>It did not.</summary>
+    None,
+
+    /// <summary>Its deadline passed.</summary>
+    Expired,
+
+    /// <summary>With an error.</summary>
+    Failed,
+}
+
 /// <summary>
 /// State of one request: its tokens, how many of them the pipeline has computed, and the KV blocks that hold them.
 /// The scheduler's loop owns it; a client only sets <see cref="Cancelled"/> and <see cref="Satisfied"/>.
@@ -101,6 +114,18 @@ internal abstract class Sequence(int[] tokens, int promptLength)
 
     /// <summary>True while it holds a place in the batch.</summary>
     public bool Running { get; set; }
+
+    /// <summary>Part of a step that is planned or runs: it is neither planned, nor are its blocks taken, before that has ended.</summary>
+    public bool InFlight { get; set; }
+
+    /// <summary>Its client was told that it has ended, while in flight: it leaves when its step ends.</summary>
+    public EarlyEnd Ended { get; set; }
+
+    /// <summary>Its last step was lost.</summary>
+    public bool Lost { get; set; }
+
+    /// <summary>When it decoded last, in steps.</summary>
+    public long Turn { get; set; }
 
     /// <summary>The client has what it wanted and left: not an abandoned request.</summary>
     public bool Satisfied

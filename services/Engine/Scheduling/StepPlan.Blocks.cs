@@ -52,10 +52,34 @@ internal sealed partial class StepPlan
         {
             sequence.Doubtful = true;
 
-            // What it was about to start from is gone.
-            if (sequence.StateSource is not null || sequence.CopySource is not null)
-                Preempt(sequence);
+            // What it was about to start from is gone. A step in flight has it, because steps keep their order.
+            if (!sequence.InFlight && (sequence.StateSource is not null || sequence.CopySource is not null))
+                Evict(sequence);
         }
+    }
+
+    /// <summary>The pipeline lost steps, none is in flight, and it is whole again: has computed again what is gone.</summary>
+    /// <param name="stateLost">All that was computed is gone.</param>
+    public void Restart(bool stateLost)
+    {
+        if (stateLost || HasState)
+        {
+            // Lost steps may have kept states that are now neither the old ones nor the new.
+            _tree?.Clear();
+            _snapshots.Clear();
+        }
+
+        _scratch.Clear();
+        _scratch.AddRange(_running);
+        foreach (var sequence in _scratch)
+        {
+            sequence.Doubtful |= stateLost;
+            if (stateLost || (HasState && (sequence.Lost || sequence.StateSource is not null)))
+                Evict(sequence);
+            sequence.Lost = false;
+        }
+
+        Count();
     }
 
     /// <summary>Moves a waiting sequence to the running ones, with blocks for its present tokens, if it fits.</summary>
@@ -149,12 +173,19 @@ internal sealed partial class StepPlan
     private int MissingBlocks(Sequence sequence, int more) =>
         Math.Max(0, Math.Min(_blocks.Total, _blocks.BlocksFor(sequence.Lead + sequence.Count + more)) - sequence.Blocks.Count);
 
-    /// <summary>Gets a decoding sequence its next block; false if it had to give way itself.</summary>
+    /// <summary>Gets a decoding sequence its next block; false if it had to give way itself, or has to wait.</summary>
     private bool Cover(Sequence sequence, int tokens)
     {
         while (!_blocks.TryCover(sequence.Blocks, sequence.Lead + tokens))
         {
-            var victim = NewestPaused() ?? _running[^1];
+            var last = _running.Count - 1;
+            while (_running[last].InFlight)
+                last--;
+            var victim = NewestPaused() ?? _running[last];
+
+            // Those behind it give way when their step has ended.
+            if (victim == sequence && last < _running.Count - 1)
+                return false;
             Preempt(victim);
             if (victim == sequence)
                 return false;
@@ -190,7 +221,15 @@ internal sealed partial class StepPlan
         if (places <= 0 || available < needed)
             return;
         while ((_running.Count >= MaxRunning || _blocks.Available < needed) && _running[^1].Terms.Priority > urgent.Terms.Priority)
+        {
+            if (_running[^1].InFlight)
+            {
+                _held = urgent.Terms.Priority;
+                return;
+            }
+
             Preempt(_running[^1]);
+        }
     }
 
     /// <summary>Gives up a sequence's blocks; what they hold is kept while there is room.</summary>
@@ -209,24 +248,31 @@ internal sealed partial class StepPlan
         sequence.Computed = 0;
         sequence.Encoded = false;
         sequence.Doubtful = false;
-        Released?.Invoke(sequence);
     }
 
+    /// <summary>Takes a sequence's blocks for another.</summary>
     private void Preempt(Sequence sequence)
+    {
+        Evict(sequence);
+        Interlocked.Increment(ref _preemptions);
+        Preempted?.Invoke(sequence);
+    }
+
+    /// <summary>Has a sequence wait, and be computed again from its tokens.</summary>
+    private void Evict(Sequence sequence)
     {
         Release(sequence);
         sequence.Preemptions++;
         sequence.Running = false;
         _running.Remove(sequence);
         Insert(_waiting, sequence);
-        Interlocked.Increment(ref _preemptions);
     }
 
     private Sequence? NewestPaused()
     {
         for (var i = _running.Count - 1; i >= 0; i--)
         {
-            if (_running[i].Stalled)
+            if (_running[i].Stalled && !_running[i].InFlight)
                 return _running[i];
         }
 

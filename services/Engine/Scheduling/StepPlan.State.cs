@@ -15,6 +15,9 @@ internal sealed partial class StepPlan
 
     private bool HasState => _slots.Total > 0;
 
+    /// <summary>Slots in use, and those of them that hold what is kept for others.</summary>
+    public (int Used, int Kept) States => (_slots.Used, _tree?.StateCount ?? 0);
+
     /// <summary>Gets a sequence its slot, from the kept states if need be.</summary>
     private bool TryTakeSlot(Sequence sequence)
     {

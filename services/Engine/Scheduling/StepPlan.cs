@@ -2,28 +2,6 @@ using Slm.Engine.Execution;
 
 namespace Slm.Engine.Scheduling;
 
-/// <summary>The share of a sequence in a step.</summary>
-/// <param name="Sequence">Whose tokens.</param>
-/// <param name="Start">Position of the first token.</param>
-/// <param name="Count">Number of tokens.</param>
-/// <param name="Outputs">How many of the last ones give an output row.</param>
-/// <param name="Proposed">How many of the last ones are only proposed.</param>
-internal readonly record struct PlannedItem(Sequence Sequence, int Start, int Count, int Outputs, int Proposed);
-
-/// <summary>One call of the pipeline: the batch and whose it is, in the same order.</summary>
-internal sealed class StepPart
-{
-    public StepBatch Batch { get; } = new();
-
-    public List<PlannedItem> Items { get; } = [];
-
-    public void Clear()
-    {
-        Batch.Clear();
-        Items.Clear();
-    }
-}
-
 /// <summary>
 /// Decides what the next step computes: first one token of every running sequence, then chunks of prompts, those of the
 /// most urgent priority first, within a priority those of the client that has been given least, within a client in order of
@@ -36,6 +14,8 @@ internal sealed class StepPart
 /// so only decoding can run out of blocks. Then the sequence of the last rank goes back to the queue; paused ones go first.
 /// Sequences in the batch being built are never taken, because their rank is better than that of the one that needs a block.
 /// The first of all ranks that is not paused can always go on, so the queue always moves.
+/// Where the pipeline takes several steps at a time, those in flight keep their sequences to themselves; the others decode
+/// in equal shares, those first that have waited longest.
 /// </remarks>
 internal sealed partial class StepPlan
 {
@@ -62,10 +42,15 @@ internal sealed partial class StepPlan
     private int _tokensLeft;
     private int _inputLeft;
     private int _rowsLeft;
+    private readonly IPipeline _pipeline;
+    private readonly Stack<StepPart> _spare = [];
+    private long _turn;
+    private int? _held;
     private long _now;
 
     public StepPlan(IPipeline pipeline, SchedulerOptions options, BlockManager blocks)
     {
+        _pipeline = pipeline;
         _blocks = blocks;
         _slots = new StateSlots(pipeline.StateSlots);
         _wholeTexts = !pipeline.Config.IsCausal;
@@ -105,17 +90,20 @@ internal sealed partial class StepPlan
     /// <summary>Most tokens of a step, and so of a text or an encoder's input, which are computed in one.</summary>
     public int MaxTokens => _maxTokens;
 
-    /// <summary>Called when a sequence gives its blocks up.</summary>
-    public Action<Sequence>? Released { get; init; }
+    /// <summary>Called when a sequence gives its blocks up for another.</summary>
+    public Action<Sequence>? Preempted { get; init; }
+
+    /// <summary>Steps that the pipeline takes now, of <see cref="IPipeline.Depth"/>.</summary>
+    public int FreeSteps { get; set; } = 1;
 
     /// <summary>What the encoder has to read, before anything else.</summary>
-    public StepPart Encode { get; } = new();
+    private StepPart Encode { get; set; } = new();
 
     /// <summary>What needs logits.</summary>
-    public StepPart Logits { get; } = new();
+    private StepPart Logits { get; set; } = new();
 
     /// <summary>What needs hidden states.</summary>
-    public StepPart Hidden { get; } = new();
+    private StepPart Hidden { get; set; } = new();
 
     public void Enqueue(Sequence sequence)
     {
@@ -142,16 +130,15 @@ internal sealed partial class StepPlan
         return _scratch;
     }
 
-    /// <summary>Fills <see cref="Encode"/>, <see cref="Logits"/> and <see cref="Hidden"/>; all empty means that there is nothing to do.</summary>
-    public void Build(long now)
+    /// <summary>Plans what to compute next: the calls of the pipeline, in their order, whose sequences are then in flight. None: there is nothing to do.</summary>
+    public void Build(long now, Queue<StepPart> parts)
     {
         _now = now;
+        _turn++;
+        _held = null;
         _tokensLeft = _maxTokens;
         _rowsLeft = _maxRows;
-        Encode.Clear();
         Encode.Batch.Encodes = true;
-        Logits.Clear();
-        Hidden.Clear();
         MakeRoomForUrgent();
         _inputLeft = _maxTokens;
         if (Decode())
@@ -163,35 +150,86 @@ internal sealed partial class StepPlan
         Prefill();
         AddStateCopies();
         Count();
+        Encode = Depart(Encode, StepOutput.Hidden, parts);
+        Logits = Depart(Logits, StepOutput.Logits, parts);
+        Hidden = Depart(Hidden, StepOutput.Hidden, parts);
     }
 
-    /// <summary>The sequences that can go on with a token now, for proposals; valid until the next call.</summary>
-    public List<Sequence> Decoding()
+    /// <summary>Takes a part back whose sequences are in flight no more.</summary>
+    public void Return(StepPart part)
+    {
+        part.Clear();
+        _spare.Push(part);
+    }
+
+    private StepPart Depart(StepPart part, StepOutput output, Queue<StepPart> parts)
+    {
+        if (part.Items.Count == 0)
+            return part;
+        part.Output = output;
+        foreach (var item in part.Items)
+            item.Sequence.InFlight = true;
+        parts.Enqueue(part);
+        return _spare.TryPop(out var spare) ? spare : new StepPart();
+    }
+
+    /// <summary>The sequences that are to go on with a token now, in order of rank; valid until the next call.</summary>
+    public List<Sequence> Decoding() => Decoding(out _);
+
+    /// <param name="all">How many can, those in flight included.</param>
+    private List<Sequence> Decoding(out int all)
     {
         _scratch.Clear();
+        all = 0;
         foreach (var sequence in _running)
         {
-            if (sequence.Decoding && !Paused(sequence))
+            if (!sequence.Decoding)
+                continue;
+            if (sequence.InFlight)
+            {
+                all++;
+            }
+            else if (!Held(sequence) && !Paused(sequence))
+            {
+                all++;
                 _scratch.Add(sequence);
+            }
+        }
+
+        // With one step at a time the share is all of them.
+        var depth = _pipeline.Depth;
+        var share = Math.Min(Share(_scratch.Count, FreeSteps), Share(all, depth));
+        if (share < _scratch.Count)
+        {
+            _scratch.Sort(static (a, b) => a.Turn != b.Turn ? a.Turn.CompareTo(b.Turn) : a.Precedes(b) ? -1 : b.Precedes(a) ? 1 : 0);
+            _scratch.RemoveRange(share, _scratch.Count - share);
+            _scratch.Sort(static (a, b) => a.Precedes(b) ? -1 : b.Precedes(a) ? 1 : 0);
         }
 
         return _scratch;
+
+        static int Share(int sequences, int steps) => (sequences + steps - 1) / steps;
     }
 
-    /// <summary>A token of each running sequence, with what is proposed to follow; true if there was one.</summary>
+    /// <summary>It is soon to give way to a more urgent one, for which others in flight have to end.</summary>
+    private bool Held(Sequence sequence) => sequence.Terms.Priority > _held;
+
+    /// <summary>A token of each running sequence, with what is proposed to follow; true if there is one that decodes.</summary>
     private bool Decode()
     {
-        var decoding = Decoding();
+        var decoding = Decoding(out var all);
 
         // Proposals leave each sequence its token, and half of the step to prompts. With many sequences they do not pay.
         var spare = Math.Min(Math.Min(_rowsLeft, MostVerifiedRows) - decoding.Count, (_tokensLeft - decoding.Count) / 2);
         foreach (var sequence in decoding)
         {
-            if (sequence.Running && Cover(sequence, sequence.Computed + 1))
-                spare -= PlanDecode(sequence, Math.Max(0, spare));
+            if (!sequence.Running || !Cover(sequence, sequence.Computed + 1))
+                continue;
+            spare -= PlanDecode(sequence, Math.Max(0, spare));
+            sequence.Turn = _turn;
         }
 
-        return decoding.Count > 0;
+        return all > 0;
     }
 
     /// <summary>Adds the newest token and as many proposed ones as there is room for; returns how many.</summary>
@@ -224,13 +262,13 @@ internal sealed partial class StepPlan
         _scratch.Clear();
         foreach (var sequence in _running)
         {
-            if (!sequence.Decoding && sequence.Computed < sequence.FeedEnd && !Paused(sequence))
+            if (!sequence.InFlight && !sequence.Decoding && sequence.Computed < sequence.FeedEnd && !Held(sequence) && !Paused(sequence))
                 _scratch.Add(sequence);
         }
 
         foreach (var sequence in _waiting)
         {
-            if (sequence.FeedEnd > 0 && !Paused(sequence))
+            if (sequence.FeedEnd > 0 && !Held(sequence) && !Paused(sequence))
                 _scratch.Add(sequence);
         }
 

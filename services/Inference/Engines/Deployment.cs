@@ -6,61 +6,56 @@ using Slm.Runtime;
 
 namespace Slm.Inference.Engines;
 
-/// <summary>A loaded model: its text side and scheduler here, its layers behind stage grains.</summary>
+/// <summary>A copy of a model at work: its text side and scheduler here, its layers behind stage grains.</summary>
 internal sealed class Deployment : IAsyncDisposable
 {
     private readonly GrainPipeline _pipeline;
 
-    private Deployment(TextModel model, GrainPipeline pipeline, DeploymentSettings settings, IReadOnlyList<StageInfo> stages, StageSpec shape)
-    {
-        Model = model;
-        _pipeline = pipeline;
-        Settings = settings;
-        Stages = stages;
-        KvCapacityBytes = (stages.Sum(s => s.KvBytesPerToken) * shape.BlockCount * shape.BlockSize) + (stages.Sum(s => s.StateBytes) * shape.StateSlots);
-    }
+    private Deployment(TextModel model, GrainPipeline pipeline) => (Model, _pipeline) = (model, pipeline);
 
     public TextModel Model { get; }
 
-    public DeploymentSettings Settings { get; }
+    /// <summary>The stages as they are now.</summary>
+    public IReadOnlyList<StageSlot> Stages => _pipeline.Slots;
 
-    public IReadOnlyList<StageInfo> Stages { get; }
+    /// <summary>Told when a stage has been replaced.</summary>
+    public Action? Changed
+    {
+        get => _pipeline.Changed;
+        set => _pipeline.Changed = value;
+    }
 
-    public long KvCapacityBytes { get; }
+    /// <summary>Bytes of keys, values and recurrent state over all stages.</summary>
+    public long KvCapacityBytes => Stages.Sum(s => (s.Info.KvBytesPerToken * s.Spec.BlockCount * s.Spec.BlockSize) + (s.Info.StateBytes * s.Spec.StateSlots));
 
     /// <summary>Loads a model over stages that it starts.</summary>
     /// <param name="lease">The model's file; the deployment disposes it, also when this fails.</param>
-    /// <param name="settings">How to load it.</param>
-    /// <param name="stageOf">The grain of a stage.</param>
+    /// <param name="replica">What it is to be.</param>
+    /// <param name="loader">Starts the stages.</param>
     /// <param name="engine">Has the file of the draft model and the threads that run it.</param>
     /// <param name="options">Limits.</param>
     /// <param name="time">Clock.</param>
     public static async Task<Deployment> LoadAsync(
-        ModelLease lease, DeploymentSettings settings, Func<int, IStageGrain> stageOf, SiloEngine engine, InferenceOptions options, TimeProvider time)
+        ModelLease lease, ReplicaSpec replica, StageLoader loader, SiloEngine engine, InferenceOptions options, TimeProvider time)
     {
-        var stages = new List<IStageGrain>();
         ModelLease? draft = null;
         LocalPipeline? drafter = null;
+        GrainPipeline? pipeline = null;
         try
         {
-            var specs = settings.Plan(lease.Entry, lease.File, options);
-            var loading = new List<Task<StageInfo>>();
-            for (var s = 0; s < specs.Length; s++)
-            {
-                stages.Add(stageOf(s));
-                loading.Add(stages[s].LoadAsync(specs[s]));
-            }
-            var infos = await Task.WhenAll(loading);
-            var pipeline = new GrainPipeline(lease.File.Config, specs[0], stages);
+            var settings = DeploymentSettings.From(replica.Settings.Message);
+            var shape = settings.Shape(lease.Entry, lease.File, options) with { Replica = replica.Replica };
+            var specs = replica.Stages.Select((place, s) => (DeploymentSettings.Of(shape, place, s, lease.File.Config.LayerCount), place.Silo)).ToArray();
+            pipeline = await GrainPipeline.LoadAsync(lease.File.Config, specs, replica.StepsAtOnce, loader, options.Pipeline, time);
             if (settings.DraftModel is { } name)
             {
                 draft = engine.Open(name);
                 drafter = await Task.Run(() => TextModel.LoadDraft(lease.File, draft.File, new LocalPipelineOptions
                 {
                     Workers = engine.Workers,
-                    BlockSize = specs[0].BlockSize,
-                    MaxStepTokens = specs[0].MaxStepTokens,
-                    KvPositions = specs[0].BlockCount * (long)specs[0].BlockSize,
+                    BlockSize = shape.BlockSize,
+                    MaxStepTokens = shape.MaxStepTokens,
+                    KvPositions = shape.BlockCount * (long)shape.BlockSize,
                 }));
             }
 
@@ -85,12 +80,12 @@ internal sealed class Deployment : IAsyncDisposable
                 },
                 draft is null ? [lease] : [lease, draft],
                 drafter));
-            return new Deployment(model, pipeline, settings, infos, specs[0]);
+            return new Deployment(model, pipeline);
         }
         catch
         {
-            foreach (var stage in stages)
-                await stage.UnloadAsync();
+            if (pipeline is not null)
+                await pipeline.DisposeAsync();
             if (drafter is not null)
                 await drafter.DisposeAsync();
             draft?.Dispose();
@@ -98,6 +93,9 @@ internal sealed class Deployment : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Moves the stages that are on a silo to others.</summary>
+    public Task<IReadOnlyList<(StageSlot From, StageSlot To)>> VacateAsync(string silo, CancellationToken cancellationToken) => _pipeline.VacateAsync(silo, cancellationToken);
 
     /// <summary>Frees what is here without asking the stages, which go with their silo.</summary>
     public ValueTask StopWithSiloAsync()

@@ -11,16 +11,16 @@ using Slm.V1;
 namespace Slm.Inference.Engines;
 
 /// <summary>How a model is to be loaded; null leaves the choice to the service.</summary>
-internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long? KvCacheBytes, SpeculationKind? Speculation, string? DraftModel, KvType? KvType)
+internal sealed record DeploymentSettings(Placement? Placement, int? ContextLength, long? KvCacheBytes, SpeculationKind? Speculation, string? DraftModel, KvType? KvType)
 {
     private const int BlockSize = 32;
 
     /// <summary>Everything left open.</summary>
-    public static DeploymentSettings Any { get; } = new(null, null, null, null, null, null);
+    public static DeploymentSettings Any { get; } = From(new LoadModelRequest());
 
     /// <summary>Reads a request.</summary>
     public static DeploymentSettings From(LoadModelRequest request) => new(
-        request.Placement is { HasStages: true } placement ? placement.Stages : null,
+        request.Placement is { } placement && placement.CalculateSize() > 0 ? placement : null,
         request.HasContextLength ? request.ContextLength : null,
         request.HasKvCacheBytes ? request.KvCacheBytes : null,
         RequestMapping.ToSpeculation(request.Speculation, "speculation"),
@@ -29,35 +29,51 @@ internal sealed record DeploymentSettings(int? Stages, int? ContextLength, long?
 
     /// <summary>True if a model loaded with <paramref name="loaded"/> is what this asks for.</summary>
     public bool IsMetBy(DeploymentSettings loaded) =>
-        (Stages is null || Stages == (loaded.Stages ?? 1))
+        (Placement is null || Placement.Equals(loaded.Placement ?? new Placement { Stages = 1 }))
         && (ContextLength is null || ContextLength == loaded.ContextLength)
         && (KvCacheBytes is null || KvCacheBytes == loaded.KvCacheBytes)
         && (Speculation is null || Speculation == loaded.Speculation)
         && (DraftModel is null || DraftModel == loaded.DraftModel)
         && (KvType is null || KvType == loaded.KvType);
 
-    /// <summary>Checks the settings against a model and decides what each stage is to hold.</summary>
+    /// <summary>Checks the settings against a model and decides what all of its stages have in common.</summary>
+    /// <returns>A stage of all layers.</returns>
     /// <exception cref="FieldException">A setting does not fit the model.</exception>
-    public StageSpec[] Plan(CatalogEntry entry, ModelFile file, InferenceOptions options)
+    public StageSpec Shape(CatalogEntry entry, ModelFile file, InferenceOptions options)
     {
         var config = file.Config;
-        if (Stages is { } stages && (stages < 1 || stages > config.LayerCount))
-            throw Refuse("placement.stages", stages, $"from 1 to {config.LayerCount}, the number of layers of '{entry.Name}'");
+        if (Placement is { HasStages: true } placement && (placement.Stages < 1 || placement.Stages > config.LayerCount))
+            throw Refuse("placement.stages", placement.Stages, $"from 1 to {config.LayerCount}, the number of layers of '{entry.Name}'");
+        if (Placement is { HasReplicas: true, Replicas: < 1 or > MostReplicas } copies)
+            throw Refuse("placement.replicas", copies.Replicas, $"from 1 to {MostReplicas}");
+        if (Placement is { HasMap: true } map && (map.HasStages || map.HasExpertGroups || map.HasReplicas))
+            throw new FieldException("placement.map", "placement.map says where everything goes; leave stages, expert_groups and replicas out.");
         if (ContextLength is { } context && (context < 1 || context > config.ContextLength))
             throw Refuse("context_length", context, $"from 1 to {config.ContextLength}, what '{entry.Name}' was made for");
         if (Speculation == SpeculationKind.Draft && DraftModel is null)
             throw new FieldException("draft_model", "draft_model must name a model where speculation is SPECULATION_DRAFT.");
-        var longest = ContextLength ?? config.ContextLength;
+        var longest = config with { ContextLength = ContextLength ?? config.ContextLength };
         var type = KvType ?? options.KvType ?? file.KvType;
         var least = CachePlan.LeastBytes(config, BlockSize, type);
         var bytes = KvCacheBytes ?? options.KvCacheBytes;
         if (bytes < least)
             throw Refuse("kv_cache_bytes", bytes, $"at least {least}, which hold {BlockSize} tokens of '{entry.Name}'");
-        var plan = CachePlan.For(config with { ContextLength = longest }, BlockSize, type, bytes, options.MaxRunning);
-        return [.. LayerRange.Split(config.LayerCount, Stages ?? 1).Select(range => new StageSpec(
-            entry.Name, entry.FileBytes, range.First, range.End, BlockSize, plan.BlockCount, (config with { ContextLength = longest }).StepTokens(options.MaxStepTokens), plan.StateSlots, type.ToString(),
-            options.ExpertMemory is { } memory ? (long)((decimal)memory * range.Count / config.LayerCount) : null))];
+        var plan = CachePlan.For(longest, BlockSize, type, bytes, options.MaxRunning);
+        return new StageSpec(
+            entry.Name, entry.FileBytes, 0, config.LayerCount, BlockSize, plan.BlockCount, longest.StepTokens(options.MaxStepTokens), plan.StateSlots, type.ToString(),
+            options.ExpertMemory, Numerics.Fingerprint(type), (int)options.Pipeline.Lease.TotalSeconds, 0, 0);
     }
+
+    /// <summary>The part of <paramref name="shape"/> that goes to a place.</summary>
+    public static StageSpec Of(StageSpec shape, StagePlace place, int stage, int layers) => shape with
+    {
+        Stage = stage,
+        FirstLayer = place.FirstLayer,
+        EndLayer = place.EndLayer,
+        ExpertMemory = shape.ExpertMemory is { } memory ? (long)((decimal)memory * (place.EndLayer - place.FirstLayer) / layers) : null,
+    };
+
+    private const int MostReplicas = 1024;
 
     private static KvType? ToKvType(KvCacheType type) => type switch
     {

@@ -1,77 +1,342 @@
 using Slm.Contracts.Grains;
-using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
 using Slm.Engine.Models;
 
 namespace Slm.Inference.Engines;
 
 /// <summary>
-/// A model's stages behind grains, in order. Within a silo tokens and activations pass by reference; between silos they are
-/// copied as 32-bit floats, so that every number of stages gives the same bits.
+/// A model's stages behind grains, in order. A step goes to all stages at once, its activations from stage to stage; within a
+/// silo they pass by reference, between silos they are copied. A stage that is lost is replaced on another silo, and the
+/// scheduler computes again what it held.
 /// </summary>
-internal sealed class GrainPipeline(ModelConfig config, StageSpec shape, IReadOnlyList<IStageGrain> stages) : IPipeline
+internal sealed partial class GrainPipeline : IPipeline
 {
-    private static readonly Activations None = new(ReadOnlyMemory<float>.Empty);
+    private readonly StageLoader _loader;
+    private readonly PipelineOptions _options;
+    private readonly TimeProvider _time;
+    private readonly Dictionary<string, long> _avoided = new(StringComparer.Ordinal);
+    private readonly Dictionary<int, StageAdapterSpec> _bound = [];
+    private readonly SemaphoreSlim _change = new(1, 1);
+    private readonly Lock _gate = new();
+    private readonly List<FlyingStep> _flying = [];
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Task _watch;
+    private volatile StageSlot[] _slots;
+    private long _epoch, _number;
+    private bool _broken, _stateLost;
 
-    public ModelConfig Config => config;
+    private GrainPipeline(ModelConfig config, StageSlot[] slots, int depth, StageLoader loader, PipelineOptions options, TimeProvider time)
+    {
+        (Config, _slots, Depth, _loader, _options, _time) = (config, slots, depth, loader, options, time);
+        KvType = Enum.Parse<KvType>(slots[0].Spec.KvType);
+        _watch = Task.Run(WatchAsync);
+    }
 
-    public int BlockSize => shape.BlockSize;
+    public ModelConfig Config { get; }
 
-    public int BlockCount => shape.BlockCount;
+    public int BlockSize => _slots[0].Spec.BlockSize;
 
-    public int MaxStepTokens => shape.MaxStepTokens;
+    public int BlockCount => _slots[0].Spec.BlockCount;
 
-    public int StateSlots => shape.StateSlots;
+    public int MaxStepTokens => _slots[0].Spec.MaxStepTokens;
 
-    public KvType KvType { get; } = Enum.Parse<KvType>(shape.KvType);
+    public int StateSlots => _slots[0].Spec.StateSlots;
+
+    public int AdapterSlots => Stage.AdapterSlots;
+
+    public int Depth { get; }
+
+    public KvType KvType { get; }
+
+    /// <summary>The stages as they are now.</summary>
+    public IReadOnlyList<StageSlot> Slots => _slots;
+
+    /// <summary>Told when a stage has been replaced.</summary>
+    public Action? Changed { get; set; }
 
     /// <summary>Set where the silo stops: its stages go by themselves, and grains cannot be reached any more.</summary>
     public bool IsSiloStopping { get; set; }
 
-    public async ValueTask<ReadOnlyMemory<float>> ForwardAsync(StepBatch batch, StepOutput output, CancellationToken cancellationToken)
+    /// <summary>Loads all stages, in parallel.</summary>
+    /// <param name="config">The model.</param>
+    /// <param name="specs">Per stage what it is to hold, and the silo.</param>
+    /// <param name="depth">Steps in flight at a time.</param>
+    /// <param name="loader">Starts them.</param>
+    /// <param name="options">When a stage counts as lost.</param>
+    /// <param name="time">Clock.</param>
+    public static async Task<GrainPipeline> LoadAsync(
+        ModelConfig config, IReadOnlyList<(StageSpec Spec, string Silo)> specs, int depth, StageLoader loader, PipelineOptions options, TimeProvider time)
     {
-        var first = StageSteps.ToRequest(batch, output);
-        var activations = None;
-        for (var s = 0; s < stages.Count; s++)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var request = s == 0 ? first : first.With(activations);
-            activations = (await stages[s].ForwardAsync(request)).Values;
-        }
-        return activations.Values;
-    }
-
-    public int AdapterSlots => Stage.AdapterSlots;
-
-    public async ValueTask LoadAdapterAsync(int slot, LoraAdapter adapter, CancellationToken cancellationToken)
-    {
-        var spec = new StageAdapterSpec(slot, adapter.Name, adapter.Sha256, adapter.Strength);
+        var loading = specs.Select(s => loader.LoadAsync(s.Spec, 0, s.Silo)).ToArray();
         try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            var used = await Task.WhenAll(stages.Select(stage => stage.LoadAdapterAsync(spec)));
-            adapter.RequireAllOf(used.SelectMany(names => names).ToHashSet(StringComparer.Ordinal), config);
+            var pipeline = new GrainPipeline(config, await Task.WhenAll(loading), depth, loader, options, time);
+            await pipeline.BeginAsync(pipeline._slots);
+            return pipeline;
         }
         catch
         {
-            await UnloadAdapterAsync(slot);
+            foreach (var stage in loading.Where(l => l.IsCompletedSuccessfully))
+                await UnloadQuietlyAsync(await stage);
             throw;
         }
     }
 
-    public async ValueTask UnloadAdapterAsync(int slot)
+    public ValueTask<ReadOnlyMemory<float>> ForwardAsync(StepBatch batch, StepOutput output, CancellationToken cancellationToken)
     {
-        if (IsSiloStopping)
-            return;
-        foreach (var stage in stages)
-            await stage.UnloadAdapterAsync(slot);
+        cancellationToken.ThrowIfCancellationRequested();
+        var request = StageMessages.ToRequest(batch, output);
+        FlyingStep step;
+        lock (_gate)
+        {
+            if (_broken)
+                throw new PipelineLostException("The pipeline is being repaired.");
+            step = new FlyingStep(_slots, _time.GetTimestamp());
+            _flying.Add(step);
+            for (var s = 0; s < _slots.Length; s++)
+                step.Calls[s] = _slots[s].Grain.RunAsync(request.For(s, _epoch, _number)).AsTask();
+            _number++;
+        }
+
+        return FinishAsync(step, cancellationToken);
+    }
+
+    public async ValueTask<PipelineRecovery> RecoverAsync(Exception lost, CancellationToken cancellationToken)
+    {
+        await _change.WaitAsync(cancellationToken);
+        try
+        {
+            var slots = (StageSlot[])_slots.Clone();
+            for (var tries = 0; ; tries++)
+            {
+                var alive = await Task.WhenAll(slots.Select(AliveAsync));
+                var replaced = new List<StageSlot>();
+                for (var s = 0; s < slots.Length; s++)
+                {
+                    if (alive[s])
+                        continue;
+                    AvoidSilo(slots[s].Info.Silo);
+                    _ = UnloadQuietlyAsync(slots[s]);
+                    slots[s] = await _loader.ReplaceAsync(slots[s], Avoided(), cancellationToken);
+                    replaced.Add(slots[s]);
+                    _stateLost = true;
+                    // Kept even if something else goes wrong: it is loaded.
+                    _slots = (StageSlot[])slots.Clone();
+                }
+
+                try
+                {
+                    await BindAsync(replaced);
+                    await BeginAsync(slots);
+                    break;
+                }
+                catch (Exception error) when (StageErrors.MeansLost(error) && tries < 3)
+                {
+                    // Another one was lost meanwhile.
+                }
+            }
+
+            lock (_gate)
+                _broken = false;
+            var recovery = new PipelineRecovery(_stateLost);
+            _stateLost = false;
+            Changed?.Invoke();
+            return recovery;
+        }
+        finally
+        {
+            _change.Release();
+        }
+    }
+
+    /// <summary>Moves the stages that are on a silo to others. They are loaded there first; running answers go on after a pause.</summary>
+    /// <returns>Those that moved, before and after.</returns>
+    public async Task<IReadOnlyList<(StageSlot From, StageSlot To)>> VacateAsync(string silo, CancellationToken cancellationToken)
+    {
+        await _change.WaitAsync(cancellationToken);
+        try
+        {
+            AvoidSilo(silo);
+            var slots = (StageSlot[])_slots.Clone();
+            var moves = new List<(StageSlot From, StageSlot To)>();
+            for (var s = 0; s < slots.Length; s++)
+            {
+                if (slots[s].Info.Silo != silo)
+                    continue;
+                var to = await _loader.ReplaceAsync(slots[s], Avoided(), cancellationToken);
+                moves.Add((slots[s], to));
+                slots[s] = to;
+            }
+
+            if (moves.Count == 0)
+                return moves;
+            await BindAsync(moves.Select(m => m.To));
+            lock (_gate)
+            {
+                // The next step finds it broken, and recovers with the new stages.
+                (_slots, _stateLost, _broken) = (slots, true, true);
+                foreach (var step in _flying)
+                    step.Done.TrySetException(new PipelineLostException($"Stages of silo {silo} have moved."));
+            }
+
+            foreach (var (from, _) in moves)
+                await UnloadQuietlyAsync(from);
+            Changed?.Invoke();
+            return moves;
+        }
+        finally
+        {
+            _change.Release();
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (IsSiloStopping)
+        await _ended.CancelAsync();
+        await _watch;
+        if (!IsSiloStopping)
+            await Task.WhenAll(_slots.Select(UnloadQuietlyAsync));
+        _ended.Dispose();
+        _change.Dispose();
+    }
+
+    private async ValueTask<ReadOnlyMemory<float>> FinishAsync(FlyingStep step, CancellationToken cancellationToken)
+    {
+        for (var s = 0; s < step.Calls.Length - 1; s++)
+            _ = WatchCallAsync(step, s);
+        _ = AnswerAsync(step);
+        try
+        {
+            using var registration = cancellationToken.UnsafeRegister(static (state, token) => ((TaskCompletionSource<ReadOnlyMemory<float>>)state!).TrySetCanceled(token), step.Done);
+            return await step.Done.Task;
+        }
+        catch
+        {
+            // Stages behind the failed one wait for what never comes: a new run ends that. One stage alone waits for nobody.
+            lock (_gate)
+                _broken |= step.Calls.Length > 1 || StageErrors.MeansLost(step.Done.Task.Exception?.InnerException ?? new OperationCanceledException());
+            throw;
+        }
+        finally
+        {
+            lock (_gate)
+                _flying.Remove(step);
+        }
+    }
+
+    /// <summary>Passes on what the last stage answers.</summary>
+    private async Task AnswerAsync(FlyingStep step)
+    {
+        try
+        {
+            step.Done.TrySetResult((await step.Calls[^1]).Values.Values);
+        }
+#pragma warning disable CA1031 // It is the step's.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            Fail(step, step.Calls.Length - 1, error);
+        }
+    }
+
+    /// <summary>Notices where an earlier stage fails; its answer is of no interest.</summary>
+    private async Task WatchCallAsync(FlyingStep step, int stage)
+    {
+        try
+        {
+            await step.Calls[stage];
+        }
+#pragma warning disable CA1031 // It is the step's.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            Fail(step, stage, error);
+        }
+    }
+
+    /// <summary>Ends all steps: those of stages that are lost, and all in flight behind one that failed, can be repeated.</summary>
+    private void Fail(FlyingStep failed, int stage, Exception error)
+    {
+        if (failed.Done.Task.IsCompleted)
             return;
-        foreach (var stage in stages)
-            await stage.UnloadAsync();
+        var lost = StageErrors.MeansLost(error);
+        if (lost && StageErrors.Has(error, StageErrors.NextLost))
+            AvoidSilo(failed.Slots[stage + 1].Info.Silo);
+        failed.Done.TrySetException(lost ? new PipelineLostException($"Stage {failed.Slots[stage].Key} did not complete a step: {error.Message}", error) : error);
+        if (failed.Slots.Length == 1 && !lost)
+            return;
+        lock (_gate)
+        {
+            _broken = true;
+            foreach (var step in _flying)
+                step.Done.TrySetException(new PipelineLostException("A step before this one failed.", error));
+        }
+    }
+
+    private async Task<bool> AliveAsync(StageSlot slot)
+    {
+        if (Avoided().Contains(slot.Info.Silo))
+            return false;
+        try
+        {
+            return await slot.Grain.PingAsync().WaitAsync(_options.LostAfter, _time);
+        }
+#pragma warning disable CA1031 // Whatever went wrong, it did not answer.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return false;
+        }
+    }
+
+    private async Task BeginAsync(StageSlot[] slots)
+    {
+        _epoch++;
+        var begun = await Task.WhenAll(slots.Select((slot, s) =>
+            slot.Grain.BeginAsync(new StageRun(_epoch, s + 1 < slots.Length ? slots[s + 1].Key : null, Depth)).WaitAsync(_options.LostAfter, _time)));
+        for (var s = 0; s < slots.Length; s++)
+        {
+            if (!begun[s])
+                throw new TimeoutException($"Stage {slots[s].Key} holds no layers any more.");
+        }
+
+        _number = 0;
+    }
+
+    private void AvoidSilo(string silo)
+    {
+        lock (_avoided)
+            _avoided[silo] = _time.GetTimestamp();
+    }
+
+    private HashSet<string> Avoided()
+    {
+        lock (_avoided)
+            return [.. _avoided.Where(a => _time.GetElapsedTime(a.Value) < _options.Avoid).Select(a => a.Key)];
+    }
+
+    private static async Task UnloadQuietlyAsync(StageSlot slot)
+    {
+        try
+        {
+            await slot.Grain.UnloadAsync();
+        }
+#pragma warning disable CA1031 // It is gone, or frees itself when its lease ends.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
+    }
+
+    /// <summary>A step on its way.</summary>
+    private sealed class FlyingStep(StageSlot[] slots, long started)
+    {
+        public StageSlot[] Slots { get; } = slots;
+
+        public long Started { get; } = started;
+
+        public Task<StageResult>[] Calls { get; } = new Task<StageResult>[slots.Length];
+
+        public TaskCompletionSource<ReadOnlyMemory<float>> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -1,89 +1,64 @@
 using Slm.Contracts.Grains;
-using Slm.Engine.Execution;
 
 namespace Slm.Inference.Engines;
 
-/// <summary>A step as it travels, and back.</summary>
-internal static class StageSteps
+/// <summary>
+/// The order of a stage's steps in a run: inputs that have come or are waited for, and whose turn it is. Used on the stage's own
+/// scheduler only.
+/// </summary>
+internal sealed class StageSteps
 {
-    private const int NumbersPerSequence = 7;
+    private readonly Dictionary<long, TaskCompletionSource<Activations>> _inputs = [];
+    private readonly Dictionary<long, TaskCompletionSource> _turns = [];
+    private long _next;
 
-    /// <summary>The step for the first stage.</summary>
-    public static StageRequest ToRequest(StepBatch batch, StepOutput output)
+    /// <summary>What waits ends cancelled, and the next step is number 0.</summary>
+    public void Restart()
     {
-        var items = batch.Items;
-        var rows = batch.OutputRows;
-        var sequences = new int[items.Length * NumbersPerSequence];
-        var blocks = 0;
-        foreach (ref readonly var item in items)
-            blocks += item.BlockCount;
-        var tables = new int[blocks];
-        blocks = 0;
-        for (int i = 0, row = 0; i < items.Length; i++)
-        {
-            ref readonly var item = ref items[i];
-            var outputs = 0;
-            for (; row < rows.Length && rows[row] < item.FirstToken + item.Count; row++)
-                outputs++;
-            sequences[i * NumbersPerSequence] = item.Count;
-            sequences[(i * NumbersPerSequence) + 1] = item.StartPosition;
-            sequences[(i * NumbersPerSequence) + 2] = item.BlockCount;
-            sequences[(i * NumbersPerSequence) + 3] = outputs;
-            sequences[(i * NumbersPerSequence) + 4] = item.StateSlot;
-            sequences[(i * NumbersPerSequence) + 5] = item.Adapter;
-            sequences[(i * NumbersPerSequence) + 6] = item.EncoderTokens;
-            batch.BlocksOf(item).CopyTo(tables.AsSpan(blocks));
-            blocks += item.BlockCount;
-        }
-        var copies = new int[batch.Copies.Length * 2];
-        for (var i = 0; i < batch.Copies.Length; i++)
-            (copies[2 * i], copies[(2 * i) + 1]) = (batch.Copies[i].From, batch.Copies[i].To);
-        var states = new int[batch.StateCopies.Length * 2];
-        for (var i = 0; i < batch.StateCopies.Length; i++)
-            (states[2 * i], states[(2 * i) + 1]) = (batch.StateCopies[i].From, batch.StateCopies[i].To);
-        return new StageRequest
-        {
-            Tokens = batch.Tokens.ToArray(),
-            Sequences = sequences,
-            Blocks = tables,
-            Copies = copies,
-            StateCopies = states,
-            Encodes = batch.Encodes,
-            Hidden = output == StepOutput.Hidden,
-        };
+        foreach (var input in _inputs.Values)
+            input.TrySetCanceled();
+        foreach (var turn in _turns.Values)
+            turn.TrySetCanceled();
+        _inputs.Clear();
+        _turns.Clear();
+        _next = 0;
     }
 
-    /// <summary>The same step for a later stage.</summary>
-    public static StageRequest With(this StageRequest request, Activations input) => new()
+    /// <summary>The input of a step, when it is there.</summary>
+    public async ValueTask<Activations> InputAsync(long number)
     {
-        Tokens = request.Tokens,
-        Sequences = request.Sequences,
-        Blocks = request.Blocks,
-        Copies = request.Copies,
-        StateCopies = request.StateCopies,
-        Encodes = request.Encodes,
-        Hidden = request.Hidden,
-        Input = input,
-    };
+        var input = Of(_inputs, number);
+        var values = await input.Task;
+        if (_inputs.TryGetValue(number, out var held) && held == input)
+            _inputs.Remove(number);
+        return values;
+    }
 
-    /// <summary>Fills <paramref name="batch"/> with the step.</summary>
-    public static void Fill(this StageRequest request, StepBatch batch)
+    /// <summary>The input of a step has come.</summary>
+    public void Arrive(long number, Activations values) => Of(_inputs, number).TrySetResult(values);
+
+    /// <summary>Waits until all steps before have begun.</summary>
+    public async ValueTask TurnAsync(long number)
     {
-        batch.Clear();
-        batch.Encodes = request.Encodes;
-        for (var i = 0; i < request.Copies.Length; i += 2)
-            batch.AddCopy(request.Copies[i], request.Copies[i + 1]);
-        for (var i = 0; i < request.StateCopies.Length; i += 2)
-            batch.AddStateCopy(request.StateCopies[i], request.StateCopies[i + 1]);
-        var tokens = request.Tokens.AsSpan();
-        var blocks = request.Blocks.AsSpan();
-        for (var i = 0; i < request.Sequences.Length; i += NumbersPerSequence)
-        {
-            var numbers = request.Sequences.AsSpan(i, NumbersPerSequence);
-            var (count, table) = (numbers[0], numbers[2]);
-            batch.Add(tokens[..count], numbers[1], blocks[..table], numbers[3], numbers[4], numbers[5], numbers[6]);
-            tokens = tokens[count..];
-            blocks = blocks[table..];
-        }
+        if (number == _next)
+            return;
+        if (!_turns.TryGetValue(number, out var turn))
+            _turns.Add(number, turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        await turn.Task;
+    }
+
+    /// <summary>A step has begun: the next one may.</summary>
+    public void Advance(long number)
+    {
+        _next = number + 1;
+        if (_turns.Remove(_next, out var turn))
+            turn.TrySetResult();
+    }
+
+    private static TaskCompletionSource<Activations> Of(Dictionary<long, TaskCompletionSource<Activations>> inputs, long number)
+    {
+        if (!inputs.TryGetValue(number, out var input))
+            inputs.Add(number, input = new TaskCompletionSource<Activations>(TaskCreationOptions.RunContinuationsAsynchronously));
+        return input;
     }
 }

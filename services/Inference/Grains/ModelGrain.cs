@@ -1,8 +1,7 @@
-using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
 using Slm.Contracts.Grains;
-using Slm.Engine.Scheduling;
+using Slm.Inference.Cluster;
 using Slm.Inference.Engines;
 using Slm.Inference.Mapping;
 using Slm.Runtime;
@@ -12,184 +11,412 @@ using Slm.V1;
 namespace Slm.Inference.Grains;
 
 /// <summary>
-/// A deployment: loads its stages, admits requests into their common batch, and says what it holds. Calls interleave at
-/// awaits, on one thread at a time.
+/// A deployment: where its replicas are, and which of them a request goes to. Calls interleave at awaits, on one thread at a time.
 /// </summary>
 [KeepAlive, Reentrant]
 internal sealed partial class ModelGrain(
-    SiloEngine engine, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time, ILogger<ModelGrain> logger) : Grain, IModelGrain
+    SiloEngine engine, SiloDirectory silos, ModelPlanner planner, IDeploymentStore store, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
+    ILogger<ModelGrain> logger) : Grain, IModelGrain
 {
+    private static readonly IReadOnlySet<string> Nobody = new HashSet<string>();
     private ModelFacts? _facts;
     private string _factsOf = "";
     private ModelState _state = ModelState.Available;
     private string? _error;
-    private Task<Deployment>? _deployment;
+    private Task<ReplicaSet>? _loaded;
     private Task _unloading = Task.CompletedTask;
+    private bool _remembered;
 
     private string Name => this.GetPrimaryKeyString();
 
-    public Task<Payload<Model>> GetAsync() => Guard(async () => new Payload<Model>(await ModelAsync()));
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        var beat = options.Pipeline.Lease / 12;
+        this.RegisterGrainTimer(LookAfterAsync, beat, beat);
+        return Task.CompletedTask;
+    }
 
-    public Task<Payload<ModelDescription>> DescribeAsync() => Guard(async () =>
+    public Task<Payload<Model>> GetAsync() => GuardAsync(async () => new Payload<Model>(await ModelAsync()));
+
+    public Task<Payload<ModelDescription>> DescribeAsync() => GuardAsync(async () =>
     {
         var model = await ModelAsync();
         var description = _facts?.Description.Clone() ?? new ModelDescription();
         description.Model = model;
-        if (_state == ModelState.Loaded && _deployment is { IsCompletedSuccessfully: true } loaded)
-            await AddPlacementAsync(description, await loaded);
+        if (await LoadedAsync() is { } loaded)
+        {
+            description.Placement = loaded.Settings.Placement;
+            description.Prediction = loaded.Prediction;
+            foreach (var member in loaded.Members.ToArray())
+            {
+                if (await AnswerOf(member, grain => grain.DescribeAsync()) is { } replica)
+                    description.AddReplica(replica.Message);
+            }
+        }
+
         return new Payload<ModelDescription>(description);
     });
 
-    public Task<Payload<Model>> LoadAsync(Payload<LoadModelRequest> request) => Guard(async () =>
+    public Task<Payload<Model>> LoadAsync(Payload<LoadModelRequest> request) => GuardAsync(async () =>
     {
-        await EnsureAsync(DeploymentSettings.From(request.Message));
+        await EnsureAsync(request.Message);
         return new Payload<Model>(await ModelAsync());
     });
 
-    public Task<Payload<Model>> UnloadAsync() => Guard(async () =>
+    public Task<Payload<Model>> UnloadAsync() => GuardAsync(async () =>
     {
         await FreeAsync();
         return new Payload<Model>(await ModelAsync());
     });
 
-    public Task<Payload<Adapter>> LoadAdapterAsync(Payload<LoadAdapterRequest> request) => Guard(async () =>
+    public Task<Payload<Adapter>> LoadAdapterAsync(Payload<LoadAdapterRequest> request) => GuardAsync(async () =>
     {
-        var (name, file, strength) = RequestMapping.ToAdapter(request.Message);
-        var path = adapters.Find(file).Path;
-        var model = (await EnsureAsync(DeploymentSettings.Any)).Model;
-
-        // Reading and hashing it takes a while: not on Orleans' thread.
-        var loaded = await Task.Run(() => model.LoadAdapterAsync(name, path, strength, CancellationToken.None));
-        LogAdapterLoaded(logger, name, Name);
-        return new Payload<Adapter>(ResponseMapping.ToMessage(Name, loaded, await Task.Run(() => model.FingerprintOf(loaded))));
+        var loaded = await EnsureAsync(new LoadModelRequest());
+        var adapters = await Task.WhenAll(loaded.Members.Select(m => m.Grain.LoadAdapterAsync(request)));
+        loaded.Adapters[request.Message.Adapter] = request.Message;
+        await RememberAsync(loaded);
+        return adapters[0];
     });
 
-    public Task<Payload<Adapter>> UnloadAdapterAsync(Payload<UnloadAdapterRequest> request) => Guard(async () =>
+    public Task<Payload<Adapter>> UnloadAdapterAsync(Payload<UnloadAdapterRequest> request) => GuardAsync(async () =>
     {
         var name = request.Message.Adapter;
-        if (_state != ModelState.Loaded || _deployment is not { } deployment)
-            throw new AdapterNotFoundException(name, []);
-        var model = (await deployment).Model;
-        var adapter = model.Adapters.FirstOrDefault(a => a.Name == name);
-        await model.UnloadAdapterAsync(name);
-        LogAdapterUnloaded(logger, name, Name);
-        return new Payload<Adapter>(ResponseMapping.ToMessage(Name, adapter!, await Task.Run(() => model.FingerprintOf(adapter!))));
+        if (await LoadedAsync() is not { } loaded)
+            throw new Engine.Scheduling.AdapterNotFoundException(name, []);
+        // Replicas to come do not get it.
+        if (loaded.Adapters.Remove(name))
+            await RememberAsync(loaded);
+        return (await Task.WhenAll(loaded.Members.Select(m => m.Grain.UnloadAdapterAsync(request))))[0];
     });
 
-    public async IAsyncEnumerable<Payload<GenerateResponse>> GenerateAsync(
-        Payload<GenerateRequest> request, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var chunks = await Guard(async () =>
-        {
-            var model = (await EnsureAsync(DeploymentSettings.Any)).Model;
-            return model.GenerateAsync(RequestMapping.ToText(request.Message, model.Config.VocabSize), cancellationToken);
-        });
-        await using var answer = chunks.GetAsyncEnumerator(cancellationToken);
-        while (await Guard(async () => await answer.MoveNextAsync()))
-            yield return new Payload<GenerateResponse>(ResponseMapping.ToResponse(answer.Current));
-    }
-
-    public Task<Payload<ScoreResponse>> ScoreAsync(Payload<ScoreRequest> request, CancellationToken cancellationToken) => Guard(async () =>
-    {
-        var model = (await EnsureAsync(DeploymentSettings.Any)).Model;
-        var (context, continuation) = RequestMapping.ToScore(request.Message, model.Config.VocabSize);
-        return new Payload<ScoreResponse>(ResponseMapping.ToResponse(await model.ScoreAsync(context, continuation, 0, RequestMapping.ToTerms(request.Message.Scheduling), request.Message.HasAdapter ? request.Message.Adapter : null, cancellationToken)));
-    });
-
-    public Task<Payload<EmbedResponse>> EmbedAsync(Payload<EmbedRequest> request, CancellationToken cancellationToken) => Guard(async () =>
-    {
-        var message = request.Message;
-        var model = (await EnsureAsync(DeploymentSettings.Any)).Model;
-        var inputs = RequestMapping.ToInputs(message, model.Config.VocabSize);
-        var vectors = await model.EmbedAsync(
-            inputs, RequestMapping.ToPooling(message.Pooling), !message.HasNormalize || message.Normalize,
-            message.HasDimensions ? message.Dimensions : null, RequestMapping.ToTerms(message.Scheduling), message.HasAdapter ? message.Adapter : null, cancellationToken);
-        return new Payload<EmbedResponse>(ResponseMapping.ToResponse(vectors));
-    });
-
-    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
-    {
-        if (reason.ReasonCode == DeactivationReasonCode.ShuttingDown && _deployment is { IsCompletedSuccessfully: true } loaded)
-            await (await loaded).StopWithSiloAsync();
-        else
-            await FreeAsync();
-    }
-
-    /// <summary>The model, loaded as wanted; whoever asks while it is being loaded waits for the same load.</summary>
-    private async Task<Deployment> EnsureAsync(DeploymentSettings settings)
+    public Task<string> RouteAsync(ulong[] prefixes) => GuardAsync(async () =>
     {
         while (true)
         {
-            await _unloading;
-            if (_deployment is not { } deployment)
+            var loaded = await EnsureAsync(new LoadModelRequest());
+            if (loaded.Choose(prefixes) is { } member)
+                return member.Info.Key;
+            // All are being replaced: what comes of that is the answer.
+            await loaded.Members[0].Replacing!;
+        }
+    });
+
+    public Task LostAsync(string replica) => GuardAsync(async () =>
+    {
+        if (await LoadedAsync() is { } loaded && loaded.Members.FirstOrDefault(m => m.Info.Key == replica) is { } member && !await IsAliveAsync(member))
+            await ReplaceAsync(loaded, member, handOver: false, new HashSet<string>(StringComparer.Ordinal) { member.Silo });
+        return true;
+    });
+
+    public Task<bool> KeepAsync(ReplicaInfo replica) => GuardAsync(async () =>
+    {
+        ArgumentNullException.ThrowIfNull(replica);
+        if (_loaded is null && await RecallAsync() is { } record && record.Replicas.Contains(replica.Key))
+        {
+            // This grain has just taken the deployment over; it takes up the rest as well.
+            _ = EnsureAsync(record.Settings);
+            return true;
+        }
+
+        // While it is being loaded, who belongs to it is not known yet.
+        if (_loaded is { IsCompleted: false })
+            return true;
+        if (await LoadedAsync() is not { } loaded || loaded.Members.FirstOrDefault(m => m.Info.Key == replica.Key) is not { } member)
+            return false;
+        member.Heard(replica, time.GetTimestamp());
+        return true;
+    });
+
+    public Task<string[]> VacateAsync(string silo) => GuardAsync<string[]>(async () =>
+    {
+        if (await LoadedAsync() is not { } loaded)
+            return [];
+        var moves = new List<string>();
+        foreach (var member in loaded.Members.ToArray())
+        {
+            if (member.Silo == silo)
             {
-                deployment = _deployment = StartAsync(settings);
-                return await deployment;
+                var before = member.Info.Key;
+                await ReplaceAsync(loaded, member, handOver: true, new HashSet<string>(StringComparer.Ordinal) { silo });
+                moves.Add($"Replica {member.Index} moved from {before} to {member.Info.Key}.");
             }
-            // It may have failed, or been unloaded, by the time it is there.
-            var loaded = await deployment;
-            if (_deployment != deployment)
+            else
+            {
+                moves.AddRange(await member.Grain.VacateAsync(silo));
+            }
+        }
+
+        return [.. moves];
+    });
+
+    public Task<string[]> RebalanceAsync() => GuardAsync<string[]>(async () =>
+    {
+        var loaded = await LoadedAsync() ?? throw new FieldException("model", $"model '{Name}' is not loaded; there is nothing to place anew.");
+        using var lease = await Task.Run(() => engine.Open(Name));
+        var placed = await planner.PlanAsync(lease, loaded.Asked, null, Nobody, CancellationToken.None);
+        var moves = new List<string>();
+        foreach (var member in loaded.Members.ToArray())
+        {
+            var wanted = placed.Stages(Math.Min(member.Index, placed.Plan.Replicas.Count - 1));
+            if (IsSame(wanted, member.Info.Spec.Stages))
                 continue;
-            if (settings.IsMetBy(loaded.Settings))
+            var before = Format(member.Info.Spec.Stages);
+            await ReplaceAsync(loaded, member, handOver: true, Nobody, placed);
+            moves.Add($"Replica {member.Index}: {before} became {Format(member.Info.Spec.Stages)}.");
+        }
+
+        loaded.Prediction = PlacementMapping.ToMessage(placed);
+        return [.. moves];
+    });
+
+    /// <summary>The model, loaded as wanted; whoever asks while it is being loaded waits for the same load.</summary>
+    private async Task<ReplicaSet> EnsureAsync(LoadModelRequest settings)
+    {
+        var wanted = DeploymentSettings.From(settings);
+        while (true)
+        {
+            await _unloading;
+            if (_loaded is not { } loading)
+            {
+                loading = _loaded = StartAsync(settings, wanted);
+                return await loading;
+            }
+
+            // It may have failed, or been unloaded, by the time it is there.
+            var loaded = await loading;
+            if (_loaded != loading)
+                continue;
+            if (wanted.IsMetBy(loaded.Asked))
                 return loaded;
             await FreeAsync();
         }
     }
 
-    private async Task<Deployment> StartAsync(DeploymentSettings settings)
+    /// <summary>What is loaded; null if nothing is.</summary>
+    private async Task<ReplicaSet?> LoadedAsync() => _loaded is { IsCompletedSuccessfully: true } loaded ? await loaded : null;
+
+    private async Task<ReplicaSet> StartAsync(LoadModelRequest settings, DeploymentSettings wanted)
     {
         _state = ModelState.Loading;
         _error = null;
         var started = time.GetTimestamp();
         try
         {
-            var lease = await Task.Run(() => engine.Open(Name));
+            using var lease = await Task.Run(() => engine.Open(Name));
             SetFacts(lease);
-            var deployment = await Deployment.LoadAsync(
-                lease, settings, s => GrainFactory.GetGrain<IStageGrain>($"{Name}/{s}"), engine, options, time);
+            var loaded = await RecallAsync() is { } record && wanted.IsMetBy(DeploymentSettings.From(record.Settings))
+                ? await TakeOverAsync(lease, record)
+                : await LoadAsync(lease, settings, wanted);
+            await RememberAsync(loaded);
             _state = ModelState.Loaded;
-            var milliseconds = (long)time.GetElapsedTime(started).TotalMilliseconds;
-            LogLoaded(logger, Name, deployment.Stages.Count, milliseconds);
-            return deployment;
+            var (stages, milliseconds) = (loaded.Members.Sum(m => m.Info.Spec.Stages.Length), (long)time.GetElapsedTime(started).TotalMilliseconds);
+            LogLoaded(logger, Name, loaded.Members.Count, stages, milliseconds);
+            return loaded;
         }
         catch (Exception error)
         {
             // A request that asked for the impossible says nothing about the model.
-            _state = error is FieldException ? ModelState.Available : ModelState.Failed;
+            _state = error is FieldException or Engine.Planning.PlacementException ? ModelState.Available : ModelState.Failed;
             _error = errors.Value.ToStatus(error).Message;
-            _deployment = null;
+            _loaded = null;
             throw;
+        }
+    }
+
+    private async Task<ReplicaSet> LoadAsync(ModelLease lease, LoadModelRequest settings, DeploymentSettings wanted)
+    {
+        var placed = await planner.PlanAsync(lease, wanted, null, Nobody, CancellationToken.None);
+        var loaded = new ReplicaSet(settings) { Prediction = PlacementMapping.ToMessage(placed) };
+        var starting = Enumerable.Range(0, placed.Plan.Replicas.Count).Select(r => StartAsync(loaded, placed, r, r)).ToArray();
+        try
+        {
+            loaded.Members.AddRange(await Task.WhenAll(starting));
+            return loaded;
+        }
+        catch
+        {
+            foreach (var replica in starting.Where(s => s.IsCompletedSuccessfully))
+                await (await replica).Grain.StopAsync(handOver: false);
+            throw;
+        }
+    }
+
+    /// <summary>Goes on with replicas that another activation has started, and replaces those that are gone.</summary>
+    private async Task<ReplicaSet> TakeOverAsync(ModelLease lease, DeploymentRecord record)
+    {
+        var loaded = new ReplicaSet(record.Settings);
+        foreach (var adapter in record.Adapters)
+            loaded.Adapters[adapter.Adapter] = adapter;
+        var infos = await Task.WhenAll(record.Replicas.Select(async key => await AnswerOf(GrainFactory.GetGrain<IReplicaGrain>(key), grain => grain.GetAsync())));
+        for (var r = 0; r < infos.Length; r++)
+        {
+            if (infos[r] is { } info)
+            {
+                loaded.Members.Add(new ReplicaSet.Member(r, GrainFactory.GetGrain<IReplicaGrain>(info.Key), info, time.GetTimestamp()));
+                continue;
+            }
+
+            var placed = await planner.PlanAsync(lease, loaded.Asked, r, Nobody, CancellationToken.None);
+            loaded.Prediction ??= PlacementMapping.ToMessage(placed);
+            loaded.Members.Add(await StartAsync(loaded, placed, r, 0));
+        }
+
+        var alive = infos.Count(i => i is not null);
+        LogTakenOver(logger, Name, alive, infos.Length);
+        return loaded;
+    }
+
+    /// <summary>Starts a replica.</summary>
+    /// <param name="loaded">Whose.</param>
+    /// <param name="placed">Where it goes.</param>
+    /// <param name="index">Its number.</param>
+    /// <param name="planned">Its number in the plan.</param>
+    private async Task<ReplicaSet.Member> StartAsync(ReplicaSet loaded, Placed placed, int index, int planned)
+    {
+        // Stages are named after it, and what was started before must not be taken for it.
+        var key = SiloKey.At($"{Name}/{index}/{Guid.NewGuid():N}", placed.Coordinator(planned));
+        var spec = new ReplicaSpec(
+            Name, index, new(loaded.Settings), placed.Stages(planned), placed.Plan.Replicas[planned].MicroBatches, [.. loaded.Adapters.Values.Select(a => new Payload<LoadAdapterRequest>(a))]);
+        var grain = GrainFactory.GetGrain<IReplicaGrain>(key);
+        return new ReplicaSet.Member(index, grain, await grain.StartAsync(spec), time.GetTimestamp());
+    }
+
+    /// <summary>Puts another replica in the place of one, once for all that ask for it.</summary>
+    private async Task ReplaceAsync(ReplicaSet loaded, ReplicaSet.Member member, bool handOver, IReadOnlySet<string> avoid, Placed? placed = null)
+    {
+        var task = member.Replacing ??= RunAsync();
+        try
+        {
+            await task;
+        }
+        finally
+        {
+            if (member.Replacing == task)
+                member.Replacing = null;
+        }
+
+        async Task RunAsync()
+        {
+            // Not before the task is known to others.
+            await Task.Yield();
+            var (before, old) = (member.Info.Key, member.Grain);
+            ReplicaSet.Member started;
+            if (placed is not null)
+            {
+                started = await StartAsync(loaded, placed, member.Index, Math.Min(member.Index, placed.Plan.Replicas.Count - 1));
+            }
+            else
+            {
+                using var lease = await Task.Run(() => engine.Open(Name));
+                started = await StartAsync(loaded, await planner.PlanAsync(lease, loaded.Asked, member.Index, avoid, CancellationToken.None), member.Index, 0);
+            }
+
+            member.Grain = started.Grain;
+            member.Heard(started.Info, time.GetTimestamp());
+            await RememberAsync(loaded);
+            LogReplaced(logger, before, started.Info.Key);
+            if (handOver)
+                await old.StopAsync(handOver: true);
+        }
+    }
+
+    /// <summary>Asks replicas that have been silent, and replaces those that do not answer.</summary>
+    private async Task LookAfterAsync(CancellationToken cancellationToken)
+    {
+        if (await LoadedAsync() is not { } loaded)
+            return;
+        var patience = options.Pipeline.Lease / 4;
+        foreach (var member in loaded.Members.Where(m => m.Replacing is null && time.GetElapsedTime(m.Seen) > patience).ToArray())
+        {
+            try
+            {
+                if (!await IsAliveAsync(member))
+                    await ReplaceAsync(loaded, member, handOver: false, new HashSet<string>(StringComparer.Ordinal) { member.Silo });
+            }
+#pragma warning disable CA1031 // It is tried again at the next beat.
+            catch (Exception error)
+#pragma warning restore CA1031
+            {
+                LogNotReplaced(logger, error, member.Info.Key);
+            }
+        }
+    }
+
+    private async Task<bool> IsAliveAsync(ReplicaSet.Member member)
+    {
+        if (await AnswerOf(member, grain => grain.GetAsync()) is not { } info)
+            return false;
+        member.Heard(info, time.GetTimestamp());
+        return true;
+    }
+
+    private Task<T?> AnswerOf<T>(ReplicaSet.Member member, Func<IReplicaGrain, Task<T>> ask) => AnswerOf(member.Grain, ask);
+
+    /// <summary>What a replica answers; the default if it does not.</summary>
+    private async Task<T?> AnswerOf<T>(IReplicaGrain grain, Func<IReplicaGrain, Task<T>> ask)
+    {
+        try
+        {
+            var answer = ask(grain);
+            // In this process it answers when it can.
+            return SiloKey.SiloOf(grain.GetPrimaryKeyString()) == silos.Local ? await answer : await answer.WaitAsync(options.Pipeline.LostAfter, time);
+        }
+#pragma warning disable CA1031 // Whatever went wrong, there is no answer.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return default;
         }
     }
 
     private async Task FreeAsync()
     {
-        if (_deployment is not { } deployment)
+        if (_loaded is not { } loaded)
         {
             await _unloading;
             return;
         }
-        _deployment = null;
-        _unloading = FreeAsync(deployment);
+
+        _loaded = null;
+        _unloading = FreeAsync(loaded);
         await _unloading;
     }
 
-    private async Task FreeAsync(Task<Deployment> deployment)
+    private async Task FreeAsync(Task<ReplicaSet> loading)
     {
         try
         {
-            var loaded = await deployment;
+            var loaded = await loading;
             _state = ModelState.Unloading;
-            await loaded.DisposeAsync();
+            await store.RemoveAsync(Name, CancellationToken.None);
+            await Task.WhenAll(loaded.Members.Select(m => m.Grain.StopAsync(handOver: false)));
             _state = ModelState.Available;
             LogUnloaded(logger, Name);
         }
-#pragma warning disable CA1031 // A load that failed was reported to those who asked for it, and leaves nothing to free.
+#pragma warning disable CA1031 // A load that failed was reported to those who asked for it; a replica that is gone holds nothing.
         catch (Exception error)
 #pragma warning restore CA1031
         {
+            _state = _state == ModelState.Unloading ? ModelState.Available : _state;
             LogFreeFailed(logger, error, Name);
         }
+    }
+
+    /// <summary>What an earlier activation has kept; asked for once, because from then on this one knows.</summary>
+    private async Task<DeploymentRecord?> RecallAsync()
+    {
+        if (_remembered)
+            return null;
+        var record = await store.ReadAsync(Name, CancellationToken.None);
+        if (record is null)
+            _remembered = true;
+        return record;
+    }
+
+    private async Task RememberAsync(ReplicaSet loaded)
+    {
+        _remembered = true;
+        await store.WriteAsync(loaded.ToRecord(Name), CancellationToken.None);
     }
 
     private async Task<Model> ModelAsync()
@@ -199,22 +426,36 @@ internal sealed partial class ModelGrain(
             using var lease = await Task.Run(() => engine.Open(Name));
             SetFacts(lease);
         }
-        catch (Engine.Formats.ModelFormatException error) when (_deployment is null)
+        catch (Engine.Formats.ModelFormatException error) when (_loaded is null)
         {
             return new Model { Model_ = Name, State = ModelState.Failed, Error = error.Message };
         }
+
         var model = _facts!.Model.Clone();
         model.State = _state;
         if (_state == ModelState.Failed && _error is not null)
             model.Error = _error;
-        if (_state == ModelState.Loaded && _deployment is { IsCompletedSuccessfully: true } deployment)
+        if (_state == ModelState.Loaded && await LoadedAsync() is { } loaded)
         {
-            var loaded = (await deployment).Model;
-            model.ContextLength = loaded.ContextLength;
-            foreach (var adapter in loaded.Adapters)
-                model.Adapters.Add(ResponseMapping.ToMessage(Name, adapter, await Task.Run(() => loaded.FingerprintOf(adapter))));
+            model.ContextLength = loaded.Members.Min(m => m.Info.ContextLength);
+            foreach (var adapter in await AdaptersAsync(loaded))
+                model.Adapters.Add(adapter);
         }
+
         return model;
+    }
+
+    private async Task<IReadOnlyList<Adapter>> AdaptersAsync(ReplicaSet loaded)
+    {
+        if (loaded.Adapters.Count == 0)
+            return [];
+        foreach (var member in loaded.Members)
+        {
+            if (await AnswerOf(member, grain => grain.ListAdaptersAsync()) is { } adapters)
+                return [.. adapters.Select(a => a.Message)];
+        }
+
+        return [];
     }
 
     private void SetFacts(ModelLease lease)
@@ -226,46 +467,13 @@ internal sealed partial class ModelGrain(
         _factsOf = identity;
     }
 
-    private static async Task AddPlacementAsync(ModelDescription description, Deployment deployment)
-    {
-        var stats = deployment.Model.Stats;
-        description.SystemFingerprint = await Task.Run(() => deployment.Model.SystemFingerprint);
-        description.Memory = new MemoryUse
-        {
-            WeightBytes = deployment.Stages.Sum(s => s.WeightBytes),
-            KvBytesPerToken = deployment.Stages.Sum(s => s.KvBytesPerToken),
-            StateBytesPerSequence = deployment.Stages.Sum(s => s.StateBytes),
-            KvCapacityBytes = deployment.KvCapacityBytes,
-            KvUsedBytes = stats.KvBlocksTotal == 0 ? 0 : deployment.KvCapacityBytes / stats.KvBlocksTotal * stats.KvBlocksUsed,
-        };
-        description.Load = new LoadFigures
-        {
-            RunningSequences = stats.Running,
-            WaitingSequences = stats.Waiting,
-            KvOccupancy = stats.KvOccupancy,
-            GeneratedTokens = stats.GeneratedTokens,
-            PromptTokens = stats.PromptTokens,
-            PrefixHitRate = stats.PrefixHitRate,
-            DraftAcceptanceRate = stats.AcceptanceRate,
-        };
-        for (var s = 0; s < deployment.Stages.Count; s++)
-        {
-            var stage = deployment.Stages[s];
-            description.Stages.Add(new StagePlacement
-            {
-                Stage = s,
-                FirstLayer = stage.FirstLayer,
-                EndLayer = stage.EndLayer,
-                Silo = stage.Silo,
-                WeightBytes = stage.WeightBytes,
-                HasEmbedding = stage.HasEmbedding,
-                HasHead = stage.HasHead,
-            });
-        }
-    }
+    private static bool IsSame(StagePlace[] a, StagePlace[] b) =>
+        a.Length == b.Length && a.Zip(b).All(pair => pair.First.Silo == pair.Second.Silo && pair.First.FirstLayer == pair.Second.FirstLayer && pair.First.EndLayer == pair.Second.EndLayer);
+
+    private static string Format(StagePlace[] stages) => string.Join(", ", stages.Select(s => $"{s.FirstLayer}-{s.EndLayer - 1}@{s.Silo}"));
 
     /// <summary>Lets errors leave the grain in the form that travels.</summary>
-    private async Task<T> Guard<T>(Func<Task<T>> work)
+    private async Task<T> GuardAsync<T>(Func<Task<T>> work)
     {
         try
         {
@@ -280,14 +488,17 @@ internal sealed partial class ModelGrain(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Loaded {Model} in {Stages} stages, {Milliseconds} ms")]
-    private static partial void LogLoaded(ILogger logger, string model, int stages, long milliseconds);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Loaded {Model}: {Replicas} replicas, {Stages} stages, {Milliseconds} ms")]
+    private static partial void LogLoaded(ILogger logger, string model, int replicas, int stages, long milliseconds);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Loaded the adapter {Adapter} with {Model}")]
-    private static partial void LogAdapterLoaded(ILogger logger, string adapter, string model);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Took {Model} over: {Alive} of {Replicas} replicas live")]
+    private static partial void LogTakenOver(ILogger logger, string model, int alive, int replicas);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Unloaded the adapter {Adapter} of {Model}")]
-    private static partial void LogAdapterUnloaded(ILogger logger, string adapter, string model);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {Before} is replaced by {After}")]
+    private static partial void LogReplaced(ILogger logger, string before, string after);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {Replica} does not answer and could not be replaced")]
+    private static partial void LogNotReplaced(ILogger logger, Exception error, string replica);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Unloaded {Model}")]
     private static partial void LogUnloaded(ILogger logger, string model);
@@ -295,6 +506,6 @@ internal sealed partial class ModelGrain(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Unloading {Model} failed")]
     private static partial void LogFreeFailed(ILogger logger, Exception error, string model);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "A request to {Model} failed")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "A call to the deployment of {Model} failed")]
     private static partial void LogFailed(ILogger logger, Exception error, string model);
 }

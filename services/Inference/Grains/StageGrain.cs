@@ -1,25 +1,33 @@
 using Google.Rpc;
 using Microsoft.Extensions.Options;
-using Orleans.Placement;
+using Orleans.Concurrency;
 using Slm.Contracts.Grains;
 using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
-using Slm.Engine.Threading;
+using Slm.Inference.Cluster;
 using Slm.Inference.Engines;
 using Slm.Runtime;
 using Slm.ServiceDefaults.Errors;
 
 namespace Slm.Inference.Grains;
 
-/// <summary>Holds a <see cref="Stage"/> and runs its steps, one at a time, on the silo's compute thread.</summary>
-[KeepAlive, PreferLocalPlacement]
-internal sealed partial class StageGrain(SiloEngine engine, AdapterCatalog adapters, ILocalSiloDetails silo, IOptions<ErrorMap> errors, ILogger<StageGrain> logger) : Grain, IStageGrain
+/// <summary>Holds a <see cref="Stage"/> and runs its steps, in their order, on the silo's compute thread.</summary>
+[KeepAlive, Reentrant, OnSilo]
+internal sealed partial class StageGrain(
+    SiloEngine engine, AdapterCatalog adapters, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<StageGrain> logger) : Grain, IStageGrain
 {
     private readonly StepBatch _batch = new();
+    private readonly StageSteps _steps = new();
     private ModelLease? _file;
     private Stage? _stage;
+    private StageRun _run = new(-1, null, 1);
+    private IStageGrain? _next;
+    private IGrainTimer? _lease;
+    private long _lastWord;
 
-    public async Task<StageInfo> LoadAsync(StageSpec spec)
+    private string Key => this.GetPrimaryKeyString();
+
+    public Task<StageInfo> LoadAsync(StageSpec spec) => GuardAsync(async () =>
     {
         ArgumentNullException.ThrowIfNull(spec);
         Free();
@@ -27,70 +35,104 @@ internal sealed partial class StageGrain(SiloEngine engine, AdapterCatalog adapt
         {
             _file = engine.Open(spec.Model);
             if (_file.Entry.FileBytes != spec.FileBytes)
-                throw Refuse(Code.FailedPrecondition, $"The file of model '{spec.Model}' has {_file.Entry.FileBytes} bytes on silo {silo.SiloAddress} and {spec.FileBytes} where it is served from.");
+                throw Refuse(Code.FailedPrecondition, $"The file of model '{spec.Model}' has {_file.Entry.FileBytes} bytes on silo {silo.Name} ({silo.SiloAddress}) and {spec.FileBytes} where it is served from.");
+            var kvType = Enum.Parse<KvType>(spec.KvType);
+            if (Numerics.Fingerprint(kvType) is var own && own != spec.Numerics)
+                throw Refuse(Code.FailedPrecondition, $"Silo {silo.Name} ({silo.SiloAddress}) computes as '{own}', the pipeline as '{spec.Numerics}': their numbers would differ. Run the same version on both, or place the model on silos that are alike.");
             var range = new LayerRange(spec.FirstLayer, spec.EndLayer);
-            var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = Enum.Parse<KvType>(spec.KvType), ExpertMemory = spec.ExpertMemory };
+            var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = kvType, ExpertMemory = spec.ExpertMemory };
             // Reading and repacking weights takes long for a large file: not on this thread, and not between other models' steps.
             var stage = _stage = await Task.Run(() => Stage.Load(_file.File, range, options, engine.Workers));
-            var key = this.GetPrimaryKeyString();
             if (stage.Experts is { } experts && logger.IsEnabled(LogLevel.Information))
-                LogExperts(logger, key, experts.Slots, experts.Experts, experts.MemoryBytes, experts.Reading);
-            return new StageInfo(silo.SiloAddress.ToString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes);
+                LogExperts(logger, Key, experts.Slots, experts.Experts, experts.MemoryBytes, experts.Reading);
+            parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"stage {spec.Stage}, layers {range.First}-{range.End - 1}", stage.WeightBytes));
+            Renew();
+            var lease = TimeSpan.FromSeconds(spec.LeaseSeconds);
+            _lease = this.RegisterGrainTimer(CheckLeaseAsync, lease, lease / 4, lease / 4);
+            return new StageInfo(silo.SiloAddress.ToParsableString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes, silo.Name);
         }
-        catch (Exception error)
+        catch
         {
             Free();
-            if (error is StatusException)
-                throw;
-            var status = errors.Value.ToStatus(error);
-            if (status.Code == (int)Code.Internal)
-                LogFailed(logger, error, this.GetPrimaryKeyString());
-            throw new StatusException(status);
+            throw;
         }
+    });
+
+    public Task<bool> BeginAsync(StageRun run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        if (_stage is null)
+            return Task.FromResult(false);
+        Renew();
+        if (run.Epoch > _run.Epoch)
+        {
+            _run = run;
+            _next = run.Next is null ? null : GrainFactory.GetGrain<IStageGrain>(run.Next);
+            _steps.Restart();
+        }
+
+        return Task.FromResult(_run.Epoch == run.Epoch);
     }
 
-    public async ValueTask<StageResult> ForwardAsync(StageRequest request)
+    public async ValueTask<StageResult> RunAsync(StageRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var stage = _stage ?? throw Refuse(Code.Unavailable, $"Stage {this.GetPrimaryKeyString()} holds no layers any more.");
+        var stage = _stage ?? throw Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
+        Renew();
         try
         {
-            return await engine.Compute.RunAsync(() =>
-            {
-                request.Fill(_batch);
-                var output = request.Hidden ? StepOutput.Hidden : StepOutput.Logits;
-                return new StageResult(new Activations(stage.Forward(_batch, request.Input.Values, output)));
-            });
+            Require(request.Epoch);
+            var input = stage.HasEmbedding ? default : await _steps.InputAsync(request.Number);
+            await _steps.TurnAsync(request.Number);
+            Require(request.Epoch);
+            var (next, copies) = (_next, _run.StepsAtOnce > 1);
+            var work = engine.Compute.RunAsync(() => Compute(stage, request, input, copies));
+            // The compute thread keeps the order from here on.
+            _steps.Advance(request.Number);
+            var values = new Activations(await work);
+            if (next is null)
+                return new StageResult(values);
+            await SendAsync(next, new StageInput(request.Epoch, request.Number, values));
+            return new StageResult(default);
+        }
+        catch (OperationCanceledException)
+        {
+            throw Refuse(Code.Aborted, $"Step {request.Number} of stage {Key} was given up: its run ended.");
         }
         catch (Exception error) when (error is not StatusException)
         {
-            LogFailed(logger, error, this.GetPrimaryKeyString());
+            LogFailed(logger, error, Key);
             throw Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}");
         }
     }
 
-    public async Task<string[]> LoadAdapterAsync(StageAdapterSpec spec)
+    public ValueTask ReceiveAsync(StageInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        Renew();
+        Require(input.Epoch);
+        _steps.Arrive(input.Number, input.Values);
+        return ValueTask.CompletedTask;
+    }
+
+    public Task<bool> PingAsync()
+    {
+        Renew();
+        return Task.FromResult(_stage is not null);
+    }
+
+    public Task<string[]> LoadAdapterAsync(StageAdapterSpec spec) => GuardAsync(() =>
     {
         ArgumentNullException.ThrowIfNull(spec);
-        var (stage, file) = _stage is { } held && _file is { } lease ? (held, lease.File) : throw Refuse(Code.Unavailable, $"Stage {this.GetPrimaryKeyString()} holds no layers any more.");
-        try
+        var (stage, file) = _stage is { } held && _file is { } lease ? (held, lease.File) : throw Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
+        return Task.Run(() =>
         {
-            return await Task.Run(() =>
-            {
-                using var adapter = LoraAdapter.Open(adapters.Find(spec.File).Path, file, spec.Strength);
-                if (adapter.Sha256 != spec.Sha256)
-                    throw Refuse(Code.FailedPrecondition, $"The adapter '{spec.File}' is another file on silo {silo.SiloAddress} than where it is served from.");
-                return stage.LoadAdapter(spec.Slot, adapter).ToArray();
-            });
-        }
-        catch (Exception error) when (error is not StatusException)
-        {
-            var status = errors.Value.ToStatus(error);
-            if (status.Code == (int)Code.Internal)
-                LogFailed(logger, error, this.GetPrimaryKeyString());
-            throw new StatusException(status);
-        }
-    }
+            using var adapter = LoraAdapter.Open(adapters.Find(spec.File).Path, file, spec.Strength);
+            if (adapter.Sha256 != spec.Sha256)
+                throw Refuse(Code.FailedPrecondition, $"The adapter '{spec.File}' is another file on silo {silo.Name} ({silo.SiloAddress}) than where it is served from.");
+            return stage.LoadAdapter(spec.Slot, adapter).ToArray();
+        });
+    });
 
     public Task UnloadAdapterAsync(int slot)
     {
@@ -111,19 +153,84 @@ internal sealed partial class StageGrain(SiloEngine engine, AdapterCatalog adapt
         return Task.CompletedTask;
     }
 
+    private ReadOnlyMemory<float> Compute(Stage stage, StageRequest request, Activations input, bool copies)
+    {
+        request.Fill(_batch);
+        var values = stage.Forward(_batch, input.Values, request.Hidden ? StepOutput.Hidden : StepOutput.Logits);
+        // The stage uses its memory again in the next step.
+        return copies ? values.ToArray() : values;
+    }
+
+    private async ValueTask SendAsync(IStageGrain next, StageInput input)
+    {
+        try
+        {
+            await next.ReceiveAsync(input);
+        }
+        catch (Exception error) when (error is not StatusException)
+        {
+            LogUnsent(logger, error, Key, next.GetPrimaryKeyString());
+            throw new StatusException(ErrorMap.Make(Code.Unavailable, $"Stage {Key} cannot reach {next.GetPrimaryKeyString()}: {error.Message}", ErrorMap.Info(StageErrors.NextLost)));
+        }
+    }
+
+    private Task CheckLeaseAsync(TimeSpan lease, CancellationToken cancellationToken)
+    {
+        if (time.GetElapsedTime(_lastWord) > lease)
+        {
+            LogAbandoned(logger, Key, lease.TotalSeconds);
+            return UnloadAsync();
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private void Renew() => _lastWord = time.GetTimestamp();
+
+    private void Require(long epoch)
+    {
+        if (epoch != _run.Epoch)
+            throw Refuse(Code.Aborted, $"Stage {Key} is in run {_run.Epoch}; a step of run {epoch} came too late.");
+    }
+
+    private async Task<T> GuardAsync<T>(Func<Task<T>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (Exception error) when (error is not StatusException)
+        {
+            var status = errors.Value.ToStatus(error);
+            if (status.Code == (int)Code.Internal)
+                LogFailed(logger, error, Key);
+            throw new StatusException(status);
+        }
+    }
+
     private static StatusException Refuse(Code code, string message) => new(ErrorMap.Make(code, message));
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "Stage {Stage} failed")]
-    private static partial void LogFailed(ILogger logger, Exception error, string stage);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Stage {Stage} keeps {Slots} of {Experts} experts in {Bytes} bytes of memory; {Reading}")]
-    private static partial void LogExperts(ILogger logger, string stage, int slots, int experts, long bytes, string reading);
 
     private void Free()
     {
+        _lease?.Dispose();
+        _lease = null;
+        _steps.Restart();
+        parts.Remove(Key);
         _stage?.Dispose();
         _stage = null;
         _file?.Dispose();
         _file = null;
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Stage {Stage} failed")]
+    private static partial void LogFailed(ILogger logger, Exception error, string stage);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Stage {Stage} cannot reach {Next}")]
+    private static partial void LogUnsent(ILogger logger, Exception error, string stage, string next);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Stage {Stage} has not heard from its owner for {Seconds} s and frees itself")]
+    private static partial void LogAbandoned(ILogger logger, string stage, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Stage {Stage} keeps {Slots} of {Experts} experts in {Bytes} bytes of memory; {Reading}")]
+    private static partial void LogExperts(ILogger logger, string stage, int slots, int experts, long bytes, string reading);
 }

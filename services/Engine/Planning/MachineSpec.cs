@@ -1,0 +1,29 @@
+namespace Slm.Engine.Planning;
+
+/// <summary>A machine as the planner sees it: one silo, with what it has free and how fast it was measured.</summary>
+public sealed record MachineSpec
+{
+    /// <summary>Name in plans and maps: the silo's.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The computer it runs on: silos with the same one share its processors and memory bandwidth.</summary>
+    public required string HostId { get; init; }
+
+    /// <summary>Threads that compute.</summary>
+    public required int Threads { get; init; }
+
+    /// <summary>Memory that this silo may still take, in bytes.</summary>
+    public required long FreeMemoryBytes { get; init; }
+
+    /// <summary>Memory that all silos of the host may still take together, in bytes; null if each has its own.</summary>
+    public long? HostFreeMemoryBytes { get; init; }
+
+    /// <summary>Bytes per second that all threads read from memory, while no other silo of the host computes.</summary>
+    public required double ReadBytesPerSecond { get; init; }
+
+    /// <summary>Multiply-adds per second of all threads with the int8 kernels, weights in the cache, while no other silo of the host computes.</summary>
+    public required double MultiplyAddsPerSecond { get; init; }
+
+    /// <summary>What placements may ask for, such as zone = a.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+}

@@ -1,0 +1,92 @@
+using Slm.Contracts.Grains;
+using Slm.Engine.Execution;
+using Slm.Engine.Models;
+using Slm.Engine.Planning;
+using Slm.Inference.Engines;
+using Slm.Inference.Mapping;
+
+namespace Slm.Inference.Cluster;
+
+/// <summary>Places models over the silos that answer, by what they have free and how fast they were measured.</summary>
+internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options)
+{
+    /// <summary>Plans all replicas of a deployment, or one where another was lost.</summary>
+    /// <param name="lease">The model.</param>
+    /// <param name="settings">What was asked for.</param>
+    /// <param name="replica">Null: all as asked for; else one to take that one's place, as near to what was asked for as the silos allow.</param>
+    /// <param name="avoid">Silos that get nothing.</param>
+    /// <exception cref="PlacementException">There is no such placement.</exception>
+    public async Task<Placed> PlanAsync(ModelLease lease, DeploymentSettings settings, int? replica, IReadOnlySet<string> avoid, CancellationToken cancellationToken)
+    {
+        var shape = settings.Shape(lease.Entry, lease.File, options);
+        var wish = PlacementMapping.ToWish(settings.Placement);
+        var all = await silos.ListAsync(cancellationToken);
+        var numerics = Numerics.Arithmetic;
+        var usable = all.Where(s => !s.Draining && !avoid.Contains(s.Silo) && s.Numerics == numerics).ToArray();
+        if (usable.Length == 0)
+            throw new PlacementException(PlacementFault.UnknownMachine, $"placement: none of the {all.Count} silos takes work that computes as '{numerics}'. Start one, or resume one that is drained.");
+        var links = usable.Length > 1 ? await silos.LinksAsync(usable, cancellationToken) : [];
+        var names = usable.ToDictionary(s => s.Silo, s => s.Name, StringComparer.Ordinal);
+        var fleet = new Fleet(
+            [.. usable.Select(ToMachine)],
+            [.. links.Select(l => new LinkSpec(names[l.From], names[l.To], l.LatencySeconds, l.BytesPerSecond))])
+        {
+            // What was measured between silos has the software's share in it.
+            HopSeconds = links.Count > 0 ? 0 : new Fleet([ToMachine(usable[0])]).HopSeconds,
+        };
+        var type = Enum.Parse<KvType>(shape.KvType);
+        var model = ModelShape.Of(lease.File, type);
+        var terms = new PlanningTerms
+        {
+            KvBytes = (long)shape.BlockCount * shape.BlockSize * CachePlan.BytesPerToken(lease.File.Config, type),
+            StateSlots = shape.StateSlots,
+            MaxStepTokens = shape.MaxStepTokens,
+            Streams = StreamsPlannedFor,
+            LocalMachine = names.GetValueOrDefault(silos.Local),
+            WireFormat = PlacementMapping.ToWire(settings.Placement),
+        };
+        var addresses = usable.ToDictionary(s => s.Name, s => s.Silo, StringComparer.Ordinal);
+        if (replica is null)
+            return new Placed(Planner.Plan(model, fleet, wish, terms), addresses, usable);
+        var one = wish with { Replicas = null, Map = null, Stages = wish.Stages ?? (wish.Map is { } map ? map.Replicas[Math.Min(replica.Value, map.Replicas.Count - 1)].Stages.Count : null) };
+        try
+        {
+            return new Placed(Planner.Plan(model, fleet, one, terms), addresses, usable);
+        }
+        catch (PlacementException error) when (error.Fault is PlacementFault.DoesNotFit or PlacementFault.BadWish && one != PlacementWish.Auto)
+        {
+            // Fewer silos than were asked for are better than none.
+            return new Placed(Planner.Plan(model, fleet, PlacementWish.Auto with { RequiredLabels = one.RequiredLabels }, terms), addresses, usable);
+        }
+    }
+
+    private const int StreamsPlannedFor = 8;
+
+    private static MachineSpec ToMachine(SiloInfo silo) => new()
+    {
+        Name = silo.Name,
+        HostId = silo.Host,
+        Threads = silo.Threads,
+        FreeMemoryBytes = silo.FreeMemoryBytes,
+        HostFreeMemoryBytes = silo.FreeMemoryBytes,
+        ReadBytesPerSecond = silo.ReadBytesPerSecond,
+        MultiplyAddsPerSecond = silo.MultiplyAddsPerSecond,
+        Labels = silo.Labels,
+    };
+}
+
+/// <summary>A plan, and where its machines are.</summary>
+/// <param name="Plan">The plan.</param>
+/// <param name="Addresses">Parsable addresses of silos by name.</param>
+/// <param name="Silos">The silos that it could use.</param>
+internal sealed record Placed(PlacementPlan Plan, IReadOnlyDictionary<string, string> Addresses, IReadOnlyList<SiloInfo> Silos)
+{
+    /// <summary>Address of the silo that coordinates a replica.</summary>
+    public string Coordinator(int replica) => Addresses[Plan.Replicas[replica].Coordinator];
+
+    /// <summary>Where the stages of a replica go.</summary>
+    public StagePlace[] Stages(int replica) =>
+        [.. Plan.Replicas[replica].Stages.Select(stage => new StagePlace(
+            stage.Range.First, stage.Range.End, Addresses[stage.Machine],
+            [.. stage.ExpertGroups.Select(group => new ExpertPlace([.. group.Experts.Select(layer => layer.ToArray())], Addresses[group.Machine]))]))];
+}

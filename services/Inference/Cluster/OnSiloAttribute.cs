@@ -1,0 +1,11 @@
+using Orleans.Placement;
+
+namespace Slm.Inference.Cluster;
+
+/// <summary>The grain lives on the silo that its key names (<see cref="Contracts.Grains.SiloKey"/>).</summary>
+[AttributeUsage(AttributeTargets.Class)]
+internal sealed class OnSiloAttribute() : PlacementAttribute(new OnSiloPlacement());
+
+/// <summary>The strategy behind <see cref="OnSiloAttribute"/>.</summary>
+[GenerateSerializer, Immutable, SuppressReferenceTracking]
+internal sealed class OnSiloPlacement : PlacementStrategy;

@@ -1,0 +1,162 @@
+using System.Runtime.CompilerServices;
+using Slm.Contracts.Grains;
+using Slm.Inference.Engines;
+using Slm.ServiceDefaults.Errors;
+using Slm.V1;
+
+namespace Slm.Inference.Cluster;
+
+/// <summary>
+/// Requests on their way to a replica of their model. Where the replica is lost or moved under a request, another one goes on with
+/// it: a stream continues behind the tokens that have come, with no token lost, repeated or changed.
+/// </summary>
+internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory silos, InferenceOptions options, TimeProvider time, ILogger<ReplicaCalls> logger)
+{
+    /// <summary>Losses that one request is taken through.</summary>
+    private const int MostLosses = 8;
+
+    /// <summary>Streams an answer.</summary>
+    public async IAsyncEnumerable<GenerateResponse> GenerateAsync(GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var started = time.GetTimestamp();
+        var prefixes = PromptPrefixes.Of(request);
+        // Another replica must draw the same tokens.
+        var sampling = request.Sampling ??= new SamplingOptions();
+        if (!sampling.HasSeed)
+            sampling.Seed = (ulong)Random.Shared.NextInt64(1L << 53);
+        var losses = 0;
+        var rest = request;
+        while (true)
+        {
+            var replica = "";
+            IAsyncEnumerator<Payload<GenerateResponse>>? stream = null;
+            try
+            {
+                while (true)
+                {
+                    GenerateResponse piece;
+                    try
+                    {
+                        if (stream is null)
+                        {
+                            replica = await RouteAsync(request.Model, prefixes, cancellationToken);
+                            stream = grains.GetGrain<IReplicaGrain>(replica).GenerateAsync(new(rest), cancellationToken).GetAsyncEnumerator(cancellationToken);
+                        }
+
+                        if (!await WhileAliveAsync(stream.MoveNextAsync().AsTask(), replica, cancellationToken))
+                            yield break;
+                        piece = stream.Current.Message;
+                    }
+                    catch (Exception error) when (IsLoss(error, cancellationToken) && losses < MostLosses)
+                    {
+                        await LostAsync(request.Model, replica, error, losses++, cancellationToken);
+                        break;
+                    }
+
+                    rest = ReferenceEquals(rest, request) ? request.Clone() : rest;
+                    if (!piece.IsPrompt)
+                        rest.ResumeTokenIds.AddRange(piece.TokenIds);
+                    else
+                        rest.Echo = false;
+                    yield return piece;
+                }
+            }
+            finally
+            {
+                if (stream is not null)
+                    await DisposeAsync(stream);
+            }
+
+            rest = ReferenceEquals(rest, request) ? request.Clone() : rest.Clone();
+            if (rest.Scheduling is { HasTimeoutMs: true } terms)
+                terms.TimeoutMs = Math.Max(1, request.Scheduling.TimeoutMs - (long)time.GetElapsedTime(started).TotalMilliseconds);
+        }
+    }
+
+    /// <summary>A call that is answered as a whole; it is made again where its replica is lost.</summary>
+    public async Task<T> CallAsync<T>(string model, Func<IReplicaGrain, Task<T>> call, CancellationToken cancellationToken)
+    {
+        for (var losses = 0; ; losses++)
+        {
+            var replica = "";
+            try
+            {
+                replica = await RouteAsync(model, [], cancellationToken);
+                return await WhileAliveAsync(call(grains.GetGrain<IReplicaGrain>(replica)), replica, cancellationToken);
+            }
+            catch (Exception error) when (IsLoss(error, cancellationToken) && losses < MostLosses)
+            {
+                await LostAsync(model, replica, error, losses, cancellationToken);
+            }
+        }
+    }
+
+    private async Task<string> RouteAsync(string model, ulong[] prefixes, CancellationToken cancellationToken) =>
+        await grains.GetGrain<IModelGrain>(model).RouteAsync(prefixes).WaitAsync(cancellationToken);
+
+    /// <summary>Waits for an answer, and asks a replica that is silent whether it lives.</summary>
+    private async Task<T> WhileAliveAsync<T>(Task<T> answer, string replica, CancellationToken cancellationToken)
+    {
+        if (SiloKey.SiloOf(replica) == silos.Local)
+            return await answer.WaitAsync(cancellationToken);
+        while (true)
+        {
+            try
+            {
+                return await answer.WaitAsync(options.Pipeline.AskAfter * 2, time, cancellationToken);
+            }
+            catch (TimeoutException) when (!answer.IsCompleted)
+            {
+                // A replica that does not even answer this ends the call.
+                if (!await grains.GetGrain<IReplicaGrain>(replica).PingAsync().WaitAsync(options.Pipeline.LostAfter, time, cancellationToken))
+                    throw Handover.Error(replica);
+            }
+        }
+    }
+
+    private async Task LostAsync(string model, string replica, Exception error, int losses, CancellationToken cancellationToken)
+    {
+        LogLost(logger, error, replica, model);
+        if (losses > 0)
+            await Task.Delay(TimeSpan.FromMilliseconds(50 << Math.Min(losses, 5)), time, cancellationToken);
+        if (replica.Length == 0 || StageErrors.Has(error, StageErrors.Moved))
+            return;
+        try
+        {
+            await grains.GetGrain<IModelGrain>(model).LostAsync(replica).WaitAsync(cancellationToken);
+        }
+        catch (Exception failed) when (failed is not StatusException && !cancellationToken.IsCancellationRequested)
+        {
+            // The silo of the model's grain was lost as well: the next call finds another one.
+            LogLost(logger, failed, replica, model);
+        }
+        catch (StatusException failed)
+        {
+            // What could not be placed anew may be placeable later.
+            throw new StatusException(ErrorMap.Make(
+                Google.Rpc.Code.Unavailable, $"The part of the cluster that computed the answer was lost and cannot be replaced now: {failed.Message}",
+                ErrorMap.Retry(TimeSpan.FromSeconds(5)), ErrorMap.Info("CAPACITY_LOST")));
+        }
+    }
+
+    /// <summary>True if the one that was called may be gone; an error that it has reported itself is the answer.</summary>
+    private static bool IsLoss(Exception error, CancellationToken cancellationToken) =>
+        !cancellationToken.IsCancellationRequested && (error is not StatusException || StageErrors.Has(error, StageErrors.Moved));
+
+    private static async ValueTask DisposeAsync(IAsyncEnumerator<Payload<GenerateResponse>> stream)
+    {
+        try
+        {
+            // A silo that is gone does not answer; the other end of a lost stream is cleaned up there.
+            await stream.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(1));
+        }
+#pragma warning disable CA1031 // The stream is over in any case.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {Replica} of {Model} was lost under a request")]
+    private static partial void LogLost(ILogger logger, Exception error, string replica, string model);
+}

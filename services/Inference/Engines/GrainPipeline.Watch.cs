@@ -1,0 +1,48 @@
+namespace Slm.Inference.Engines;
+
+/// <content>Keeping stages alive, and noticing those that are silent.</content>
+internal sealed partial class GrainPipeline
+{
+    /// <summary>Asks stages whose step takes long whether they live, and lets idle ones know that their owner does.</summary>
+    private async Task WatchAsync()
+    {
+        using var timer = new PeriodicTimer(_options.AskAfter / 2, _time);
+        var idle = _options.Lease / 4;
+        var asked = _time.GetTimestamp();
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_ended.Token))
+            {
+                FlyingStep? oldest;
+                lock (_gate)
+                    oldest = _flying.Count == 0 ? null : _flying[0];
+                if (oldest is not null && _time.GetElapsedTime(oldest.Started) > _options.AskAfter)
+                {
+                    asked = _time.GetTimestamp();
+                    await AskAsync(oldest);
+                }
+                else if (_time.GetElapsedTime(asked) > idle)
+                {
+                    asked = _time.GetTimestamp();
+                    await Task.WhenAll(_slots.Select(AliveAsync));
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    private async Task AskAsync(FlyingStep step)
+    {
+        var alive = await Task.WhenAll(step.Slots.Select(AliveAsync));
+        for (var s = 0; s < alive.Length; s++)
+        {
+            if (alive[s])
+                continue;
+            AvoidSilo(step.Slots[s].Info.Silo);
+            Fail(step, s, new TimeoutException($"Stage {step.Slots[s].Key} does not answer."));
+            return;
+        }
+    }
+}

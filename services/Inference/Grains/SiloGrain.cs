@@ -1,0 +1,61 @@
+using Orleans.Concurrency;
+using Slm.Contracts.Grains;
+using Slm.Engine.Execution;
+using Slm.Engine.Planning;
+using Slm.Inference.Cluster;
+using Slm.Inference.Engines;
+
+namespace Slm.Inference.Grains;
+
+/// <summary>Says what its silo is and holds, and measures the ways to others.</summary>
+[KeepAlive, Reentrant, OnSilo]
+internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpeed speed, InferenceOptions options, TimeProvider time) : Grain, ISiloGrain
+{
+    private const int SmallEchoes = 12;
+    private const int LargeBytes = 1 << 20;
+    private static readonly TimeSpan Fresh = TimeSpan.FromMinutes(10);
+    private readonly Dictionary<string, (long At, SiloLink Link)> _links = new(StringComparer.Ordinal);
+
+    public async Task<SiloInfo> GetAsync()
+    {
+        var measured = await speed.GetAsync();
+        return new SiloInfo(
+            silo.SiloAddress.ToParsableString(), silo.Name, speed.Host, options.Threads, MachineSpeed.FreeMemoryBytes(), measured.ReadBytesPerSecond, measured.MultiplyAddsPerSecond,
+            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List());
+    }
+
+    public async Task<SiloLink> MeasureAsync(string other)
+    {
+        if (_links.TryGetValue(other, out var known) && time.GetElapsedTime(known.At) < Fresh)
+            return known.Link;
+        var peer = GrainFactory.GetGrain<ISiloGrain>(SiloKey.At(ISiloGrain.Name, other));
+        var least = TimeSpan.MaxValue;
+        for (var i = 0; i < SmallEchoes; i++)
+            least = Least(least, await TimeAsync(peer, new byte[8]));
+        var large = new byte[LargeBytes];
+        var longest = TimeSpan.MaxValue;
+        for (var i = 0; i < 3; i++)
+            longest = Least(longest, await TimeAsync(peer, large));
+        var both = Math.Max(1e-6, (longest - least).TotalSeconds);
+        var link = new SiloLink(silo.SiloAddress.ToParsableString(), other, least.TotalSeconds / 2, 2 * LargeBytes / both);
+        _links[other] = (time.GetTimestamp(), link);
+        return link;
+    }
+
+    public Task<byte[]> EchoAsync(byte[] bytes) => Task.FromResult(bytes);
+
+    public Task<SiloInfo> DrainAsync(bool draining)
+    {
+        parts.Draining = draining;
+        return GetAsync();
+    }
+
+    private async Task<TimeSpan> TimeAsync(ISiloGrain other, byte[] bytes)
+    {
+        var start = time.GetTimestamp();
+        await other.EchoAsync(bytes);
+        return time.GetElapsedTime(start);
+    }
+
+    private static TimeSpan Least(TimeSpan a, TimeSpan b) => a < b ? a : b;
+}
