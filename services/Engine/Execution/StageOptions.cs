@@ -30,6 +30,9 @@ public sealed record StageOptions
     /// <summary>Read experts as soon as a router has chosen them, where it comes before attention.</summary>
     public bool ExpertPrefetch { get; init; } = true;
 
+    /// <summary>Round the residual stream behind every layer to 16 bits, so that it can travel as such between stages without changing anything.</summary>
+    public bool RoundedResidual { get; init; }
+
     /// <summary>Sees the inputs of every matrix product; none by default, which costs nothing.</summary>
     public IInputObserver? Observer { get; init; }
 

@@ -1,3 +1,5 @@
+using Slm.Engine.Wire;
+
 namespace Slm.Engine.Planning;
 
 /// <summary>What a placement must make room for, and the load it is made for.</summary>

@@ -9,7 +9,7 @@ namespace Slm.Engine.Wire;
 public static class RowEncoding
 {
     /// <summary>Bytes that rows take: 4, 2, or 1 a value; with Q8 4 more for each block of 32, of which a row's last may be short.</summary>
-    public static long PayloadBytes(WireFormat format, long rows, int width) => checked(rows * RowBytes(format, width));
+    public static long PayloadBytes(WireFormat format, long rows, int width) => checked(rows * format.RowBytes(width));
 
     /// <summary>Writes rows.</summary>
     /// <param name="format">How.</param>
@@ -28,7 +28,7 @@ public static class RowEncoding
         }
 
         List<int>? scaled = null;
-        var bytes = RowBytes(format, width);
+        var bytes = format.RowBytes(width);
         for (var row = 0; row < rows; row++)
         {
             var from = values.Slice(row * width, width);
@@ -60,7 +60,7 @@ public static class RowEncoding
             return;
         }
 
-        var bytes = RowBytes(format, width);
+        var bytes = format.RowBytes(width);
         for (var row = 0; row < rows; row++)
         {
             var from = payload.Slice(row * bytes, bytes);
@@ -79,7 +79,8 @@ public static class RowEncoding
         }
     }
 
-    private static int RowBytes(WireFormat format, int width) => format switch
+    /// <summary>Bytes of a row.</summary>
+    public static int RowBytes(this WireFormat format, int width) => format switch
     {
         WireFormat.F32 => checked(width * sizeof(float)),
         WireFormat.F16 => checked(width * 2),
