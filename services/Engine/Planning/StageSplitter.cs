@@ -19,7 +19,7 @@ internal readonly record struct Share(LayerRange Range, MachineSpec Machine);
 /// For a limit T on seconds, a machine that begins at layer i can end anywhere up to a last layer that is found by bisection,
 /// as time and memory only grow with a range. Which layers can be reached with which machines is a table over (machines used,
 /// layers covered); the least T for which all layers are covered is found by bisection over T, each success lowering it to the
-/// slowest stage of the split found, until no lower one exists. Machines in a given order use one row of the table each;
+/// slowest stage of the split found, until none below it exists. Machines in a given order use one row of the table each;
 /// in any order one for each number of machines used of each kind, so that equal machines cost no more than one.
 /// </remarks>
 internal sealed class StageSplitter(CostModel costs, MemoryNeeds needs, StepLoad load, bool experts)
@@ -27,7 +27,8 @@ internal sealed class StageSplitter(CostModel costs, MemoryNeeds needs, StepLoad
     /// <summary>Rows up to which all orders of machines are tried.</summary>
     private const int MaxRows = 2048;
 
-    private const double Precision = 1e-12;
+    /// <summary>Limits closer than this are the same.</summary>
+    private const double Lower = 1 - 1e-10;
 
     private readonly int _layers = costs.Shape.Layers.Count;
 
@@ -44,8 +45,10 @@ internal sealed class StageSplitter(CostModel costs, MemoryNeeds needs, StepLoad
     }
 
     /// <summary>The best split over these machines in this order; null if none fits.</summary>
-    public IReadOnlyList<Share>? SplitInOrder(IReadOnlyList<Candidate> machines) =>
-        Search(new Steps(machines.Count + 1, machines.Select((machine, at) => (at, at + 1, at)), machines.Count), machines)
+    /// <param name="machines">The machines.</param>
+    /// <param name="limit">Seconds that no stage may take longer than.</param>
+    public IReadOnlyList<Share>? SplitInOrder(IReadOnlyList<Candidate> machines, double limit = double.PositiveInfinity) =>
+        Search(new Steps(machines.Count + 1, machines.Select((machine, at) => (at, at + 1, at)), machines.Count), machines, limit)
             ?.Select(part => new Share(part.Range, machines[part.Kind].Machine)).ToArray();
 
     /// <summary>Seconds of the slowest share.</summary>
@@ -70,7 +73,7 @@ internal sealed class StageSplitter(CostModel costs, MemoryNeeds needs, StepLoad
             from kind in Enumerable.Range(0, kinds.Count)
             where Digit(row, kind) + 1 < radix[kind]
             select (row, row + weight[kind], kind);
-        var found = Search(new Steps(rows, moves, [.. Enumerable.Range(0, rows).Where(row => Used(row) == stages)]), [.. kinds.Select(kind => kind[0])]);
+        var found = Search(new Steps(rows, moves, [.. Enumerable.Range(0, rows).Where(row => Used(row) == stages)]), [.. kinds.Select(kind => kind[0])], double.PositiveInfinity);
         if (found is null)
             return null;
 
@@ -94,8 +97,8 @@ internal sealed class StageSplitter(CostModel costs, MemoryNeeds needs, StepLoad
             var set = large.Take(largest).Concat(fast).DistinctBy(candidate => candidate.Machine.Name).Take(stages).OrderBy(candidate => WholeSeconds(candidate.Machine)).ToArray();
             foreach (var order in new[] { set, [.. set.Reverse()] })
             {
-                if (SplitInOrder(order) is { } shares && Slowest(shares) is var slowest && slowest < least)
-                    (best, least) = (shares, slowest);
+                if (SplitInOrder(order, least * Lower) is { } shares)
+                    (best, least) = (shares, Slowest(shares));
             }
         }
 
@@ -108,7 +111,7 @@ internal sealed class StageSplitter(CostModel costs, MemoryNeeds needs, StepLoad
     private static List<List<Candidate>> Kinds(IReadOnlyList<Candidate> candidates) =>
         [.. candidates.GroupBy(candidate => (candidate.FreeBytes, candidate.Machine.ReadBytesPerSecond, candidate.Machine.MultiplyAddsPerSecond)).Select(kind => kind.ToList())];
 
-    private List<Part>? Search(Steps steps, IReadOnlyList<Candidate> kinds)
+    private List<Part>? Search(Steps steps, IReadOnlyList<Candidate> kinds, double most)
     {
         var fits = new int[kinds.Count][];
         for (var kind = 0; kind < kinds.Count; kind++)
@@ -118,20 +121,23 @@ internal sealed class StageSplitter(CostModel costs, MemoryNeeds needs, StepLoad
                 fits[kind][first] = Last(first, _layers, end => needs.StageBytes(new LayerRange(first, end), experts) <= kinds[kind].FreeBytes);
         }
 
-        var best = Cover(steps, kinds, fits, double.PositiveInfinity);
-        if (best is null)
-            return null;
         double Slowest(List<Part> parts) => parts.Max(part => costs.StageSeconds(part.Range, kinds[part.Kind].Machine, experts, load));
-        var (low, high) = (0.0, Slowest(best));
-        while (high - low > high * Precision)
+        var best = Cover(steps, kinds, fits, most);
+        var (low, high) = (0.0, best is null ? 0 : Slowest(best));
+        while (best is not null && high - low > high * (1 - Lower))
         {
-            var limit = (low + high) / 2;
-            if (limit <= low || limit >= high)
+            var half = (low + high) / 2;
+            if (Cover(steps, kinds, fits, half) is not { } faster)
+            {
+                low = half;
+                continue;
+            }
+
+            // Splits are few: often there is nothing between this one and the limits that were too low.
+            (best, high) = (faster, Slowest(faster));
+            if (Cover(steps, kinds, fits, high * Lower) is not { } next)
                 break;
-            if (Cover(steps, kinds, fits, limit) is { } better)
-                (best, high) = (better, Slowest(better));
-            else
-                low = limit;
+            (best, high) = (next, Slowest(next));
         }
 
         return best;
