@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Slm.Engine.Wire;
 using Slm.Engine.Execution;
 
 namespace Slm.Engine.Planning;

@@ -1,3 +1,4 @@
+using Slm.Engine.Wire;
 namespace Slm.Engine.Planning;
 
 /// <summary>Completes placed stages to a plan: micro-batches, what to expect, and what limits it.</summary>

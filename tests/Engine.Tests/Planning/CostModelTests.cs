@@ -1,3 +1,4 @@
+using Slm.Engine.Wire;
 using Slm.Engine.Execution;
 using Slm.Engine.Planning;
 
