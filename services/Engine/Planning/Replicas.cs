@@ -6,6 +6,9 @@ namespace Slm.Engine.Planning;
 /// </summary>
 internal sealed class Replicas(CostModel costs, MemoryNeeds needs)
 {
+    /// <summary>Machines beyond which only the fastest and the largest are looked at, first.</summary>
+    private const int ManyMachines = 96;
+
     private readonly PipelinePlanner _planner = new(costs, needs);
 
     private Fleet Fleet => costs.Fleet;
@@ -21,30 +24,31 @@ internal sealed class Replicas(CostModel costs, MemoryNeeds needs)
         var free = new FreeMemory(Fleet);
         var linked = Fleet.Links.SelectMany(link => new[] { link.From, link.To }).ToHashSet(StringComparer.Ordinal);
         var shared = machines.GroupBy(machine => machine.HostId, StringComparer.Ordinal).Where(host => host.Count() > 1).Select(host => host.Key).ToHashSet(StringComparer.Ordinal);
+        var spare = machines.GroupBy(Kind).ToDictionary(kind => kind.Key, kind => new Queue<MachineSpec>(kind));
+        var used = new HashSet<string>(StringComparer.Ordinal);
         var replicas = new List<IReadOnlyList<StagePlan>>();
-        var left = machines;
+        var ranking = new Ranking(costs, free, machines);
         fault = null;
-        while (replicas.Count < most && left.Count > 0)
+        while (replicas.Count < most)
         {
-            var attempt = _planner.Plan(left, free, wish);
-            if (!attempt.Found)
+            var left = replicas.Count == 0 ? machines : ranking.Best(used, ManyMachines);
+            var attempt = left.Count == 0 ? null : _planner.Plan(left, free, wish);
+            if (attempt is { Found: false } && left.Count == ManyMachines)
+                attempt = _planner.Plan(ranking.Best(used, int.MaxValue), free, wish);
+            if (attempt is not { Found: true })
             {
-                fault = attempt.Fault;
+                fault = attempt?.Fault;
                 break;
             }
 
             if (replicas.Count == 0)
                 reasons.AddRange(attempt.Reasons);
-            var used = new HashSet<string>(StringComparer.Ordinal);
-            var spare = left.GroupBy(Kind).ToDictionary(kind => kind.Key, kind => new Queue<MachineSpec>(kind));
-            for (var next = attempt.Stages; next is not null && replicas.Count < most; next = Repeat(attempt.Stages, spare, used))
+            for (var next = attempt.Stages; next is not null && replicas.Count < most; next = Repeat(attempt.Stages))
             {
                 replicas.Add(next);
                 foreach (var machine in MachinesOf(next))
                     used.Add(Fleet.Machine(machine).HostId);
             }
-
-            left = [.. left.Where(machine => !used.Contains(machine.HostId))];
         }
 
         return replicas;
@@ -56,13 +60,13 @@ internal sealed class Replicas(CostModel costs, MemoryNeeds needs)
             machine.MultiplyAddsPerSecond,
             linked.Contains(machine.Name) || shared.Contains(machine.HostId) ? machine.Name : null);
 
-        IReadOnlyList<StagePlan>? Repeat(IReadOnlyList<StagePlan> stages, Dictionary<(long, double, double, string?), Queue<MachineSpec>> machinesOf, HashSet<string> hosts)
+        IReadOnlyList<StagePlan>? Repeat(IReadOnlyList<StagePlan> stages)
         {
             var stands = new Dictionary<string, string>(StringComparer.Ordinal);
             foreach (var name in MachinesOf(stages))
             {
-                var kind = machinesOf[Kind(Fleet.Machine(name))];
-                while (kind.Count > 0 && hosts.Contains(kind.Peek().HostId))
+                var kind = spare[Kind(Fleet.Machine(name))];
+                while (kind.Count > 0 && used.Contains(kind.Peek().HostId))
                     kind.Dequeue();
                 if (!kind.TryDequeue(out var other))
                     return null;
