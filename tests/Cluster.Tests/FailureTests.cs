@@ -56,15 +56,16 @@ public sealed class FailureTests
         }
     }
 
-    /// <summary>Loads the model in two stages, and finds a silo that has nothing of it.</summary>
+    /// <summary>Loads the model in two stages, on silos b and c; clients are connected to a.</summary>
     private static async Task<Parts> LoadAsync(SiloCluster cluster, CancellationToken cancelled)
     {
-        var any = cluster.Silos["a"];
-        await any.Models.LoadAsync(new LoadModelRequest { Model = SiloCluster.Model, Placement = new Placement { Stages = 2 } }, cancellationToken: cancelled);
-        var description = await any.Models.DescribeAsync(new DescribeModelRequest { Model = SiloCluster.Model }, cancellationToken: cancelled);
-        var silos = description.Stages.Select(s => s.SiloName).ToArray();
-        Assert.Equal(2, silos.Distinct(StringComparer.Ordinal).Count());
-        return new Parts(silos[0], silos[1], cluster.Silos.First(s => !silos.Contains(s.Key)).Value);
+        var entry = cluster.Silos["a"];
+        var layers = (await entry.Models.DescribeAsync(new DescribeModelRequest { Model = SiloCluster.Model }, cancellationToken: cancelled)).Layers;
+        var map = $"0-{(layers / 2) - 1}@b,{layers / 2}-{layers - 1}@c";
+        await entry.Models.LoadAsync(new LoadModelRequest { Model = SiloCluster.Model, Placement = new Placement { Map = map } }, cancellationToken: cancelled);
+        var description = await entry.Models.DescribeAsync(new DescribeModelRequest { Model = SiloCluster.Model }, cancellationToken: cancelled);
+        Assert.Equal(["b", "c"], description.Stages.Select(s => s.SiloName));
+        return new Parts("b", "c", entry);
     }
 
     /// <summary>Who does what.</summary>

@@ -68,7 +68,7 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
         HostId = silo.Host,
         Threads = silo.Threads,
         FreeMemoryBytes = silo.FreeMemoryBytes,
-        HostFreeMemoryBytes = silo.FreeMemoryBytes,
+        HostFreeMemoryBytes = silo.HostFreeMemoryBytes,
         ReadBytesPerSecond = silo.ReadBytesPerSecond,
         MultiplyAddsPerSecond = silo.MultiplyAddsPerSecond,
         Labels = silo.Labels,

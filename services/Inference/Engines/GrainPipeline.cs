@@ -121,7 +121,7 @@ internal sealed partial class GrainPipeline : IPipeline
                         continue;
                     AvoidSilo(slots[s].Info.Silo);
                     _ = UnloadQuietlyAsync(slots[s]);
-                    slots[s] = await _loader.ReplaceAsync(slots[s], Avoided(), cancellationToken);
+                    slots[s] = await _loader.ReplaceAsync(slots[s], null, Avoided(), cancellationToken);
                     replaced.Add(slots[s]);
                     _stateLost = true;
                     // Kept even if something else goes wrong: it is loaded.
@@ -167,7 +167,7 @@ internal sealed partial class GrainPipeline : IPipeline
             {
                 if (slots[s].Info.Silo != silo)
                     continue;
-                var to = await _loader.ReplaceAsync(slots[s], Avoided(), cancellationToken);
+                var to = await _loader.ReplaceAsync(slots[s], silo, Avoided(), cancellationToken);
                 moves.Add((slots[s], to));
                 slots[s] = to;
             }
@@ -283,7 +283,7 @@ internal sealed partial class GrainPipeline : IPipeline
             return false;
         try
         {
-            return await slot.Grain.PingAsync().WaitAsync(_options.LostAfter, _time);
+            return await _loader.Silos.AnswerAsync(slot.Grain.PingAsync(), slot.Info.Silo, CancellationToken.None);
         }
 #pragma warning disable CA1031 // Whatever went wrong, it did not answer.
         catch (Exception)
@@ -297,7 +297,7 @@ internal sealed partial class GrainPipeline : IPipeline
     {
         _epoch++;
         var begun = await Task.WhenAll(slots.Select((slot, s) =>
-            slot.Grain.BeginAsync(new StageRun(_epoch, s + 1 < slots.Length ? slots[s + 1].Key : null, Depth, _wire)).WaitAsync(_options.LostAfter, _time)));
+            _loader.Silos.AnswerAsync(slot.Grain.BeginAsync(new StageRun(_epoch, s + 1 < slots.Length ? slots[s + 1].Key : null, Depth, _wire)), slot.Info.Silo, CancellationToken.None)));
         for (var s = 0; s < slots.Length; s++)
         {
             if (!begun[s])
@@ -309,6 +309,9 @@ internal sealed partial class GrainPipeline : IPipeline
 
     private void AvoidSilo(string silo)
     {
+        // Whoever thinks so lives there.
+        if (silo == _loader.Silos.Local)
+            return;
         lock (_avoided)
             _avoided[silo] = _time.GetTimestamp();
     }

@@ -358,9 +358,7 @@ internal sealed partial class ModelGrain(
     {
         try
         {
-            var answer = ask(grain);
-            // In this process it answers when it can.
-            return SiloKey.SiloOf(grain.GetPrimaryKeyString()) == silos.Local ? await answer : await answer.WaitAsync(options.Pipeline.LostAfter, time);
+            return await silos.AnswerAsync(ask(grain), SiloKey.SiloOf(grain.GetPrimaryKeyString()), CancellationToken.None);
         }
 #pragma warning disable CA1031 // Whatever went wrong, there is no answer.
         catch (Exception)
