@@ -299,6 +299,10 @@ public sealed class PlannerTests
     /// <summary>Every layer and expert once in each replica, and no machine beyond its memory.</summary>
     private static void AssertSound(ModelShape shape, MachineSpec[] machines, PlacementPlan plan)
     {
+        var again = Plan(shape, PlacementWish.Parse(plan.ToMap().ToString()), machines);
+        Assert.Equal(plan.ToMap().ToString(), again.ToMap().ToString());
+        Assert.Equal(plan.Prediction.MemoryBytes.OrderBy(machine => machine.Key), again.Prediction.MemoryBytes.OrderBy(machine => machine.Key));
+        Assert.Equal(plan.Prediction.SecondsPerToken, again.Prediction.SecondsPerToken, 1e-12);
         foreach (var replica in plan.Replicas)
         {
             Assert.Equal(Enumerable.Range(0, shape.Layers.Count), replica.Stages.SelectMany(stage => Enumerable.Range(stage.Range.First, stage.Range.Count)));
