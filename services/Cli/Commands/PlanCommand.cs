@@ -70,6 +70,7 @@ internal static class PlanCommand
                 FreeMemoryBytes = memory.FreeBytes,
                 ReadBytesPerSecond = speed.ReadBytesPerSecond,
                 MultiplyAddsPerSecond = speed.MultiplyAddsPerSecond,
+                FloatMultiplyAddsPerSecond = speed.FloatMultiplyAddsPerSecond,
             },
         ]);
     }

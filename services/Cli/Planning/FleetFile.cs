@@ -16,6 +16,7 @@ internal static class FleetFile
             memory: 32GiB                # that the model may take
             read_per_s: 40GB             # from memory, all threads; 'slm plan' without --machines measures it
             multiply_adds_per_s: 6e11    # int8 kernels, all threads
+            float_multiply_adds_per_s: 1e11   # default an eighth of that
             threads: 16                  # default 1
             host: rack1                  # default its own name; equal hosts share processors and bandwidth
             host_memory: 64GiB           # that all silos of the host may take together; default no such limit
@@ -73,6 +74,7 @@ internal static class FleetFile
             HostFreeMemoryBytes = fields.Size("host_memory"),
             ReadBytesPerSecond = fields.RequiredSize("read_per_s"),
             MultiplyAddsPerSecond = fields.Number("multiply_adds_per_s"),
+            FloatMultiplyAddsPerSecond = fields.OptionalText("float_multiply_adds_per_s") is null ? null : fields.Number("float_multiply_adds_per_s"),
             Labels = fields.Section("labels")?.Texts() ?? new Dictionary<string, string>(),
         };
         fields.RefuseOthers();
