@@ -74,6 +74,7 @@ internal static class CommandLine
             TokenizeCommand.Create(),
             LogitsCommand.Create(),
             BenchCommand.Create(),
+            PlanCommand.Create(),
             PerplexityCommand.Create(),
             ImatrixCommand.Create(),
             QuantizeCommand.Create(),

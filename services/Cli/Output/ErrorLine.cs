@@ -2,6 +2,7 @@ using Grpc.Core;
 using Slm.Engine.Adapters;
 using Slm.Engine.Experts;
 using Slm.Engine.Formats;
+using Slm.Engine.Planning;
 using Slm.Engine.Sampling;
 using Slm.Engine.Scheduling;
 using Slm.Runtime;
@@ -22,6 +23,7 @@ internal static class ErrorLine
         ContextLengthExceededException context => $"{context.Message} Shorten the prompt{(context.PromptTokens < context.ContextLength ? " or lower --max-tokens" : "")}.",
         ChatTemplateMissingException => $"--model: {error.Message} That is 'slm generate --prompt TEXT'.",
         ModelTaskException => $"--model: {error.Message}",
+        PlacementException placement => placement.Message.StartsWith("placement: ", StringComparison.Ordinal) ? "--" + placement.Message : placement.Message,
         TemplateException or CapacityExceededException or InvalidLogitsException or PipelineFailedException or PipelineUnavailableException => error.Message,
         RpcException rpc => Describe(rpc),
         FileNotFoundException { FileName: { } file } => $"The file '{file}' does not exist.",

@@ -32,10 +32,12 @@ internal sealed class Bottleneck(CostModel costs, ReplicaPlan replica)
             return $"Waiting for the groups of experts {where} takes {PlanText.Seconds(cost.ExpertSeconds[slowest])} {of} ({PlanText.Percent(cost.ExpertSeconds[slowest] / step.Seconds)}).";
         var machine = costs.Fleet.Machine(stage.Machine);
         var work = costs.WorkOf(StepLoad.Decode(size, context)).Of(stage.Range, stage.ExpertGroups.Count == 0);
-        var weights = (work with { CacheBytes = 0, CacheMultiplyAdds = 0 }).Seconds(machine);
-        var (what, seconds) = cost.StageSeconds[slowest] - weights > weights
-            ? ($"Attention over {context} positions", cost.StageSeconds[slowest] - weights)
-            : (work.IsReading(machine) ? $"Reading {PlanText.Bytes(work.WeightBytes)} of weights" : "Multiplying with the weights", weights);
+        var (what, seconds) = new[]
+        {
+            ($"Reading {PlanText.Bytes(work.WeightBytes)} of weights", work.ReadSeconds(machine)),
+            ("Multiplying with the weights", work.MultiplySeconds(machine)),
+            ($"Attention over {context} positions", work.Seconds(machine) - work.ReadSeconds(machine) - work.MultiplySeconds(machine)),
+        }.MaxBy(part => part.Item2);
         return $"{what} {where} takes {PlanText.Seconds(seconds)} {of} ({PlanText.Percent(seconds / step.Seconds)}).";
     }
 }

@@ -174,7 +174,7 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
             {
                 var experts = group.Experts[layer - stage.Range.First];
                 var machine = fleet.Machine(group.Machine);
-                var work = new Work(Odds.Distinct(layer, experts, load.Tokens) * of.ExpertBytes, load.Tokens * Odds.Visits(layer, experts) * of.ExpertMultiplyAdds, 0, 0);
+                var work = new Work(Odds.Distinct(layer, experts, load.Tokens) * of.ExpertBytes, 0, 0, 0, 0) + StepWork.Products(shape, load.Tokens * Odds.Visits(layer, experts) * of.ExpertMultiplyAdds);
                 Add(hosts, machine.HostId, work.Seconds(machine));
             }
 

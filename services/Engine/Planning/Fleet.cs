@@ -26,6 +26,8 @@ public sealed class Fleet
             RequirePositive(machine.Threads, machine.Name, "threads");
             RequirePositive(machine.ReadBytesPerSecond, machine.Name, "read bytes per second");
             RequirePositive(machine.MultiplyAddsPerSecond, machine.Name, "multiply-adds per second");
+            if (machine.FloatMultiplyAddsPerSecond is { } floats)
+                RequirePositive(floats, machine.Name, "float multiply-adds per second");
             if (machine.FreeMemoryBytes < 0 || machine.HostFreeMemoryBytes < 0)
                 throw Bad($"machine '{machine.Name}': its free memory is negative. Give 0 bytes or more.");
         }

@@ -24,6 +24,15 @@ public sealed record MachineSpec
     /// <summary>Multiply-adds per second of all threads with the int8 kernels, weights in the cache, while no other silo of the host computes.</summary>
     public required double MultiplyAddsPerSecond { get; init; }
 
+    /// <summary>
+    /// Multiply-adds per second of all threads with weights that are floats, and in attention; null for an eighth of
+    /// <see cref="MultiplyAddsPerSecond"/>, as processors with dot products of bytes have it.
+    /// </summary>
+    public double? FloatMultiplyAddsPerSecond { get; init; }
+
     /// <summary>What placements may ask for, such as zone = a.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    /// <summary><see cref="FloatMultiplyAddsPerSecond"/>, or what is taken for it.</summary>
+    internal double FloatSpeed => FloatMultiplyAddsPerSecond ?? MultiplyAddsPerSecond / 8;
 }

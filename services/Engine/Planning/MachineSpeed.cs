@@ -12,11 +12,13 @@ namespace Slm.Engine.Planning;
 /// <summary>How fast this process computes, as the planner needs it.</summary>
 /// <param name="ReadBytesPerSecond">Bytes per second that all threads read from memory.</param>
 /// <param name="MultiplyAddsPerSecond">Multiply-adds per second of all threads in products of 4-bit weights with many tokens.</param>
-public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAddsPerSecond)
+/// <param name="FloatMultiplyAddsPerSecond">The same with weights that are floats.</param>
+public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAddsPerSecond, double FloatMultiplyAddsPerSecond)
 {
     private const long ReadBytes = 256L << 20;
     private const int ReadPasses = 4;
     private const int Rows = 2048;
+    private const int FloatRows = 512;
     private const int Columns = 2048;
     private const int Tokens = 64;
     private const int ProductPasses = 4;
@@ -26,33 +28,42 @@ public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAdds
     public static MachineSpeed Measure(WorkerPool workers)
     {
         ArgumentNullException.ThrowIfNull(workers);
-        return new MachineSpeed(ReadBandwidth.Measure(workers, ReadBytes, ReadPasses), Products(workers));
+        return new MachineSpeed(ReadBandwidth.Measure(workers, ReadBytes, ReadPasses), Products(workers, TensorType.Q4_0, Rows, Tokens), Products(workers, TensorType.F32, FloatRows, Tokens));
     }
 
-    private static unsafe double Products(WorkerPool workers)
+    /// <summary>Multiply-adds per second of products with one matrix.</summary>
+    /// <param name="workers">Threads.</param>
+    /// <param name="type">Type of the weights.</param>
+    /// <param name="rows">Rows of the matrix, which has 2,048 columns.</param>
+    /// <param name="tokens">Tokens.</param>
+    internal static unsafe double Products(WorkerPool workers, TensorType type, int rows, int tokens)
     {
         var kernels = KernelSet.Best;
-        var rowBytes = PanelLayout.Of(TensorType.Q4_0)!.RowBytes(Columns);
-        using var weights = new NativeBuffer(rowBytes * Rows);
-        using var int8 = new NativeBuffer(Columns * Tokens);
-        using var scales = new NativeBuffer(Columns / 32 * Tokens * sizeof(ActivationScale));
-        using var output = new NativeBuffer((long)Rows * Tokens * sizeof(float));
+        var layout = PanelLayout.Of(type);
+        var rowBytes = layout?.RowBytes(Columns) ?? TensorTypes.RowBytes(type, Columns);
+        using var weights = new NativeBuffer(rowBytes * rows);
+        using var input = new NativeBuffer(Columns * tokens * (long)sizeof(float));
+        using var int8 = new NativeBuffer(Columns * tokens);
+        using var scales = new NativeBuffer(Columns / 32 * tokens * sizeof(ActivationScale));
+        using var output = new NativeBuffer((long)rows * tokens * sizeof(float));
         using var scratch = new NativeBuffer(workers.Threads * Columns * 4L * sizeof(float));
         new Span<byte>(weights.Pointer, (int)weights.Bytes).Fill(0x11);
+        new Span<float>(input.Pointer, Columns * tokens).Fill(0.1f);
         new Span<byte>(int8.Pointer, (int)int8.Bytes).Fill(3);
-        new Span<ActivationScale>(scales.Pointer, Columns / 32 * Tokens).Fill(new ActivationScale { Scale = 0.01f, ScaledSum = 0.96f, FirstSum = 48, LastSum = 48, MinusEightSums = -768 });
+        new Span<ActivationScale>(scales.Pointer, Columns / 32 * tokens).Fill(new ActivationScale { Scale = 0.01f, ScaledSum = 0.96f, FirstSum = 48, LastSum = 48, MinusEightSums = -768 });
         var task = new MatMulTask
         {
             Weights = weights.Pointer,
             RowBytes = (nint)rowBytes,
-            RowsTogether = kernels.PanelRows,
-            Rows = Rows,
+            RowsTogether = layout is null ? 1 : kernels.PanelRows,
+            Rows = rows,
             Columns = Columns,
-            Tokens = Tokens,
+            Tokens = tokens,
+            X = (float*)input.Pointer,
             XInt8 = (sbyte*)int8.Pointer,
             XScales = (ActivationScale*)scales.Pointer,
             Y = (float*)output.Pointer,
-            Kernel = kernels.MatMul(TensorType.Q4_0),
+            Kernel = kernels.MatMul(type),
         };
         var best = double.PositiveInfinity;
         for (var pass = 0; pass < ProductPasses; pass++)
@@ -63,7 +74,7 @@ public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAdds
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 
-        return (double)Rows * Columns * Tokens / best;
+        return (double)rows * Columns * tokens / best;
     }
 
     private readonly unsafe struct Product : IParallelWork

@@ -33,6 +33,9 @@ public sealed record ModelShape
     /// <summary>Multiply-adds of a row of logits.</summary>
     public required double HeadMultiplyAdds { get; init; }
 
+    /// <summary>Whether most weights are floats, whose products are slower than those of quantized weights.</summary>
+    public bool HasFloatWeights { get; init; }
+
     /// <summary>Bytes of small tensors that every stage reads, such as factors of rotations.</summary>
     public long CommonBytes { get; init; }
 

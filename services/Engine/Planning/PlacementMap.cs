@@ -20,8 +20,37 @@ namespace Slm.Engine.Planning;
 /// </remarks>
 public sealed record PlacementMap(IReadOnlyList<MappedReplica> Replicas)
 {
+    /// <summary>The map of a plan.</summary>
+    public static PlacementMap Of(PlacementPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return new PlacementMap([.. plan.Replicas.Select(replica => new MappedReplica(
+            [.. replica.Stages.Select(stage => new MappedStage(stage.Range, stage.Machine))], [.. replica.Stages.SelectMany(Clauses)]))]);
+    }
+
     /// <summary>The text form.</summary>
     public override string ToString() => PlacementText.Format(this);
+
+    /// <summary>A clause for each run of layers whose groups have the same experts.</summary>
+    private static IEnumerable<MappedExperts> Clauses(StagePlan stage)
+    {
+        if (stage.ExpertGroups.Count == 0)
+            yield break;
+        bool Has(int layer) => stage.ExpertGroups.Any(group => group.Experts[layer].Count > 0);
+        for (var first = 0; first < stage.Range.Count;)
+        {
+            var end = first + 1;
+            while (end < stage.Range.Count && Has(end) && stage.ExpertGroups.All(group => group.Experts[end].SequenceEqual(group.Experts[first])))
+                end++;
+            if (Has(first))
+            {
+                yield return new MappedExperts(
+                    new LayerRange(stage.Range.First + first, stage.Range.First + end), [.. stage.ExpertGroups.Select(group => new MappedGroup(group.Experts[first], group.Machine))]);
+            }
+
+            first = end;
+        }
+    }
 }
 
 /// <summary>A pipeline of a map.</summary>

@@ -17,6 +17,9 @@ public sealed record PlacementPlan
 
     /// <summary>Sentences that say why it is this one.</summary>
     public required IReadOnlyList<string> Reasons { get; init; }
+
+    /// <summary>The same placement as an explicit map, which gives it again.</summary>
+    public PlacementMap ToMap() => PlacementMap.Of(this);
 }
 
 /// <summary>One pipeline.</summary>

@@ -63,6 +63,7 @@ internal static class ShapeReader
             TiedBytes = tied && PanelLayout.Of(table.Type) is null ? table.ByteLength : 0,
             TiedStoredBytes = tied ? table.ByteLength : 0,
             HeadMultiplyAdds = head.MultiplyAdds,
+            HasFloatWeights = PanelLayout.Of(Enum.Parse<TensorType>(file.QuantizationName)) is null,
             CommonBytes = common.Stored,
             HiddenSize = config.HiddenSize,
             VocabSize = config.IsCausal ? config.VocabSize : 0,

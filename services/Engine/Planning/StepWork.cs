@@ -28,13 +28,11 @@ internal sealed class StepWork
             if (load.Prefills || !layer.Encodes)
             {
                 var seen = layer.Seen(load.Seen);
-                dense = new Work(
-                    layer.DenseBytes,
-                    load.Tokens * layer.DenseMultiplyAdds,
+                dense = new Work(layer.DenseBytes, 0, 0,
                     load.Sequences * ((seen * layer.KvBytesPerPosition) + (2.0 * layer.StateBytes)),
-                    load.Tokens * seen * layer.AttentionMultiplyAdds);
+                    load.Tokens * seen * layer.AttentionMultiplyAdds) + Products(shape, load.Tokens * layer.DenseMultiplyAdds);
                 experts = layer.ExpertCount == 0 ? default
-                    : new Work(odds.Distinct(i, load.Tokens) * layer.ExpertBytes, (double)load.Tokens * layer.ExpertsUsed * layer.ExpertMultiplyAdds, 0, 0);
+                    : new Work(odds.Distinct(i, load.Tokens) * layer.ExpertBytes, 0, 0, 0, 0) + Products(shape, (double)load.Tokens * layer.ExpertsUsed * layer.ExpertMultiplyAdds);
             }
 
             _dense[i + 1] = _dense[i] + dense;
@@ -51,9 +49,12 @@ internal sealed class StepWork
         if (experts)
             work += _experts[range.End] - _experts[range.First];
         if (range.First == 0)
-            work += new Work((double)_load.Tokens * _shape.EmbeddingRowBytes, 0, 0, 0);
+            work += new Work((double)_load.Tokens * _shape.EmbeddingRowBytes, 0, 0, 0, 0);
         if (range.End == _shape.Layers.Count)
-            work += new Work(_shape.HeadBytes, _load.Rows * _shape.HeadMultiplyAdds, 0, 0);
+            work += new Work(_shape.HeadBytes, 0, 0, 0, 0) + Products(_shape, _load.Rows * _shape.HeadMultiplyAdds);
         return work;
     }
+
+    /// <summary>Multiply-adds with weights of the model's type.</summary>
+    public static Work Products(ModelShape shape, double multiplyAdds) => shape.HasFloatWeights ? new Work(0, 0, multiplyAdds, 0, 0) : new Work(0, multiplyAdds, 0, 0, 0);
 }

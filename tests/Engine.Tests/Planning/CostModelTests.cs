@@ -10,15 +10,19 @@ public sealed class CostModelTests
     private const double Precision = 1e-12;
 
     [Fact]
-    public void A_stage_takes_the_longer_of_reading_and_multiplying()
+    public void A_stage_reads_once_and_multiplies_for_every_token()
     {
         // 4 layers of 1 MB and 1 M multiply-adds: 4 ms to read at 1 GB/s, 1 ms a token to multiply at 4 G/s.
         var machine = Shapes.Machine("a", gigabytes: 1, multiplyAdds: 4e9);
         var costs = new CostModel(Shapes.Model(4), Shapes.Fleet(machine), Shapes.Terms);
-        Assert.Equal(4e-3, costs.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(1, 1)), Precision);
-        Assert.Equal(4e-3, costs.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(4, 1)), Precision);
-        Assert.Equal(8e-3, costs.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(8, 1)), Precision);
-        Assert.Equal(2e-3, costs.StageSeconds(new LayerRange(1, 3), machine, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(5e-3, costs.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(12e-3, costs.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(8, 1)), Precision);
+        Assert.Equal(2.5e-3, costs.StageSeconds(new LayerRange(1, 3), machine, true, StepLoad.Decode(1, 1)), Precision);
+
+        // Floats at a speed of their own, an eighth by default.
+        var floats = new CostModel(Shapes.Model(4) with { HasFloatWeights = true }, Shapes.Fleet(machine), Shapes.Terms);
+        Assert.Equal(12e-3, floats.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(8e-3, floats.StageSeconds(new LayerRange(0, 4), machine with { FloatMultiplyAddsPerSecond = 1e9 }, true, StepLoad.Decode(1, 1)), Precision);
     }
 
     [Fact]
@@ -28,25 +32,25 @@ public sealed class CostModelTests
         var shape = Shapes.Model(3) with { EmbeddingBytes = 5_000_000, EmbeddingRowBytes = 1000, HeadBytes = 2_000_000, HeadMultiplyAdds = 3_000_000 };
         var costs = new CostModel(shape, Shapes.Fleet(machine), Shapes.Terms);
 
-        // A row of the embedding for each token; the whole head, here limited by its multiply-adds.
-        Assert.Equal(1e-3 + 1e-6, costs.StageSeconds(new LayerRange(0, 1), machine, true, StepLoad.Decode(1, 1)), Precision);
-        Assert.Equal(1e-3, costs.StageSeconds(new LayerRange(1, 2), machine, true, StepLoad.Decode(1, 1)), Precision);
-        Assert.Equal(4e-3, costs.StageSeconds(new LayerRange(2, 3), machine, true, StepLoad.Decode(1, 1)), Precision);
+        // A row of the embedding for each token; the whole head.
+        Assert.Equal(2e-3 + 1e-6, costs.StageSeconds(new LayerRange(0, 1), machine, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(2e-3, costs.StageSeconds(new LayerRange(1, 2), machine, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(3e-3 + 4e-3, costs.StageSeconds(new LayerRange(2, 3), machine, true, StepLoad.Decode(1, 1)), Precision);
 
         // A prompt's chunk wants one row of logits: 10 tokens of 1 M and one of 3 M.
-        Assert.Equal(13e-3, costs.StageSeconds(new LayerRange(2, 3), machine, true, StepLoad.Prefill(10, 0)), Precision);
+        Assert.Equal(3e-3 + 13e-3, costs.StageSeconds(new LayerRange(2, 3), machine, true, StepLoad.Prefill(10, 0)), Precision);
     }
 
     [Fact]
     public void Attention_reads_what_is_seen_of_every_sequence()
     {
-        var machine = Shapes.Machine("a", gigabytes: 1, multiplyAdds: 1e9);
+        var machine = Shapes.Machine("a", gigabytes: 1, multiplyAdds: 1e9) with { FloatMultiplyAddsPerSecond = 1e9 };
         var all = Shapes.Layer() with { KvBytesPerPosition = 1000, AttentionMultiplyAdds = 500, StateBytes = 2000 };
         var costs = new CostModel(Shapes.Model(all, all with { Window = 100 }), Shapes.Fleet(machine), Shapes.Terms);
 
         // 3 sequences at 300 positions: 3 · (300 · 1000 + 2 · 2000) bytes; with the window 3 · (100 · 1000 + 2 · 2000).
-        Assert.Equal(3e-3 + 0.912e-3, costs.StageSeconds(new LayerRange(0, 1), machine, true, StepLoad.Decode(3, 300)), Precision);
-        Assert.Equal(3e-3 + 0.312e-3, costs.StageSeconds(new LayerRange(1, 2), machine, true, StepLoad.Decode(3, 300)), Precision);
+        Assert.Equal(4e-3 + 0.912e-3, costs.StageSeconds(new LayerRange(0, 1), machine, true, StepLoad.Decode(3, 300)), Precision);
+        Assert.Equal(4e-3 + 0.312e-3, costs.StageSeconds(new LayerRange(1, 2), machine, true, StepLoad.Decode(3, 300)), Precision);
     }
 
     [Theory]
@@ -163,7 +167,7 @@ public sealed class CostModelTests
     public void Micro_batches_pay_where_multiplying_takes_the_time()
     {
         // 1 ms of multiplying for each sequence in each of two stages: 8 sequences are 16 ms whole, 8 + 1 in eight parts.
-        MachineSpec Slow(string name, string host) => Shapes.Machine(name, gigabytes: 1000, multiplyAdds: 2e9, host: host);
+        MachineSpec Slow(string name, string host) => Shapes.Machine(name, gigabytes: 1e15, multiplyAdds: 2e9, host: host);
         var terms = Shapes.Terms with { Streams = 8 };
         var costs = new CostModel(Shapes.Model(4), Shapes.Fleet(Slow("a", "x"), Slow("b", "y")), terms);
         var stages = Stages(costs, terms, (0, 2, "a"), (2, 4, "b"));
@@ -180,7 +184,7 @@ public sealed class CostModelTests
     [Fact]
     public void Uneven_micro_batches_cost_what_each_costs()
     {
-        var slow = Shapes.Machine("a", gigabytes: 1000, multiplyAdds: 2e9);
+        var slow = Shapes.Machine("a", gigabytes: 1e15, multiplyAdds: 2e9);
         var terms = Shapes.Terms with { Streams = 5 };
         var costs = new CostModel(Shapes.Model(4), Shapes.Fleet(slow, slow with { Name = "b", HostId = "b" }), terms);
 
@@ -206,7 +210,7 @@ public sealed class CostModelTests
     public void Chunks_of_a_prompt_follow_each_other_through_the_stages()
     {
         // 4 chunks of 10 tokens; 10 ms a chunk in the first stage, 20 ms in the second.
-        MachineSpec Slow(string name) => Shapes.Machine(name, gigabytes: 1000, multiplyAdds: 1e9);
+        MachineSpec Slow(string name) => Shapes.Machine(name, gigabytes: 1e15, multiplyAdds: 1e9);
         var terms = Shapes.Terms with { ContextTokens = 40, MaxStepTokens = 10 };
         var costs = new CostModel(Shapes.Model(3), Shapes.Fleet(Slow("a"), Slow("b")), terms);
         var stages = Stages(costs, terms, (0, 1, "a"), (1, 3, "b"));

@@ -8,6 +8,9 @@ public sealed class PlannerTests
 {
     private const long MB = 1_000_000;
 
+    /// <summary>A second or two on an idle machine; trying all machines for all others would take hours.</summary>
+    private static readonly TimeSpan Moment = TimeSpan.FromSeconds(60);
+
     [Fact]
     public void A_model_stays_whole_on_the_fastest_machine_that_it_fits_on()
     {
@@ -245,7 +248,7 @@ public sealed class PlannerTests
         var shape = Shapes.Model(12);
         var start = System.Diagnostics.Stopwatch.StartNew();
         var plan = Planner.Fill(shape, Shapes.Fleet(machines), PlacementWish.Auto, Shapes.Terms);
-        Assert.True(start.Elapsed < TimeSpan.FromSeconds(3), $"Planning took {start.Elapsed}.");
+        Assert.True(start.Elapsed < Moment, $"Planning took {start.Elapsed}.");
         Assert.Equal(499 + 750, plan.Replicas.Count);
         AssertSound(shape, machines, plan);
         Assert.Equal((499 / 6e-3) + (750 / 12e-3), plan.Prediction.DecodeTokensPerSecondAt(plan.Replicas.Count), 1e-3);
@@ -259,7 +262,7 @@ public sealed class PlannerTests
         var shape = Shapes.Model([.. Enumerable.Repeat(Shapes.Layer(MB / 4, MB / 4), 80)]);
         var start = System.Diagnostics.Stopwatch.StartNew();
         var plan = Planner.Fill(shape, Shapes.Fleet(machines), PlacementWish.Auto, Shapes.Terms);
-        Assert.True(start.Elapsed < TimeSpan.FromSeconds(5), $"Planning took {start.Elapsed}.");
+        Assert.True(start.Elapsed < Moment, $"Planning took {start.Elapsed}.");
         AssertSound(shape, machines, plan);
         Assert.True(plan.Replicas.Count >= 600, $"{plan.Replicas.Count} replicas");
     }
@@ -284,7 +287,7 @@ public sealed class PlannerTests
         Assert.StartsWith("Multiplying with the weights", Plan(Shapes.Model(8), PlacementWish.Auto, Shapes.Machine("a", 1, multiplyAdds: 1e8)).Prediction.Bottleneck, StringComparison.Ordinal);
         var far = new Fleet([Shapes.Machine("a"), Shapes.Machine("b")]) { DefaultLink = new LinkSpeed(1, 1e9) };
         Assert.StartsWith("Messages between stages take 2.00 s", Planner.Plan(Shapes.Model(8), far, PlacementWish.Parse("stages=2"), Shapes.Terms).Prediction.Bottleneck, StringComparison.Ordinal);
-        var uneven = Plan(Shapes.Model(8), PlacementWish.Parse("0@a,1-7@b"), Shapes.Terms with { Streams = 4 }, Shapes.Machine("a", 1, multiplyAdds: 1e9), Shapes.Machine("b", 1, multiplyAdds: 1e9));
+        var uneven = Plan(Shapes.Model(8), PlacementWish.Parse("0@a,1-7@b"), Shapes.Terms with { Streams = 4 }, Shapes.Machine("a", 1e9, multiplyAdds: 1e9), Shapes.Machine("b", 1e9, multiplyAdds: 1e9));
         Assert.Equal("Host 'b' computes all of the 28.0 ms in which each of 4 sequences gets a token, 7.00 times as long as the next.", uneven.Prediction.Bottleneck);
     }
 
@@ -299,6 +302,10 @@ public sealed class PlannerTests
     /// <summary>Every layer and expert once in each replica, and no machine beyond its memory.</summary>
     private static void AssertSound(ModelShape shape, MachineSpec[] machines, PlacementPlan plan)
     {
+        var again = Plan(shape, PlacementWish.Parse(plan.ToMap().ToString()), machines);
+        Assert.Equal(plan.ToMap().ToString(), again.ToMap().ToString());
+        Assert.Equal(plan.Prediction.MemoryBytes.OrderBy(machine => machine.Key), again.Prediction.MemoryBytes.OrderBy(machine => machine.Key));
+        Assert.Equal(plan.Prediction.SecondsPerToken, again.Prediction.SecondsPerToken, 1e-12);
         foreach (var replica in plan.Replicas)
         {
             Assert.Equal(Enumerable.Range(0, shape.Layers.Count), replica.Stages.SelectMany(stage => Enumerable.Range(stage.Range.First, stage.Range.Count)));

@@ -38,7 +38,7 @@ internal static class Shapes
     public static ModelShape Model(int layers) => Model([.. Enumerable.Repeat(Layer(), layers)]);
 
     /// <summary>A machine on a host of its own that reads a billion bytes a second and multiplies without end.</summary>
-    public static MachineSpec Machine(string name, double gigabytes = 1, long free = long.MaxValue / 1024, double multiplyAdds = 1e18, string? host = null) => new()
+    public static MachineSpec Machine(string name, double gigabytes = 1, long free = long.MaxValue / 1024, double multiplyAdds = 1e30, string? host = null) => new()
     {
         Name = name,
         HostId = host ?? name,
