@@ -74,11 +74,11 @@ public sealed class ModelFetcher(string folder) : IDisposable
         }
     }
 
-    /// <summary>Fetches from the start, twice as much each time, until metadata and tensor descriptions can be read.</summary>
+    /// <summary>Fetches from the start, a chunk more each time, until metadata and tensor descriptions can be read.</summary>
     private static async Task FetchHeadAsync(string path, ChunkedFile copy, long length, IReadOnlyList<IChunkSource> sources, CancellationToken cancellationToken)
     {
         var most = Math.Min(length, GgufCursor.MaxHeadBytes);
-        for (long wanted = copy.ChunkBytes; ; wanted *= 2)
+        for (long wanted = copy.ChunkBytes; ; wanted += copy.ChunkBytes)
         {
             await copy.EnsureAsync(ByteRange.Chunks([new ByteRange(0, Math.Min(wanted, most))], copy.ChunkBytes), sources, progress: null, cancellationToken).ConfigureAwait(false);
             try
@@ -86,7 +86,7 @@ public sealed class ModelFetcher(string folder) : IDisposable
                 using var head = GgufFile.Open(path);
                 return;
             }
-            catch (ModelFormatException) when (wanted < most)
+            catch (ModelFormatException) when (wanted < most && GgufFile.HasMagic(path))
             {
                 // More of it may be a head that can be read.
             }
