@@ -10,11 +10,34 @@ namespace Slm.Engine.Fetching;
 /// <param name="folder">Where they are; made when the first one comes.</param>
 public sealed class ModelFetcher(string folder) : IDisposable
 {
+    private const string ManifestName = "manifest.json";
+
     private readonly Lock _gate = new();
     private readonly Dictionary<string, ChunkedFile> _files = new(StringComparer.Ordinal);
 
     /// <summary>Where the copies are.</summary>
     public string Folder { get; } = folder;
+
+    /// <summary>The manifest with this root, if something of the model has been fetched before; null if not.</summary>
+    public ModelManifest? ManifestOf(string root)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(root);
+        if (root.Length != 2 * FileManifest.HashBytes || !root.All(char.IsAsciiHexDigitLower))
+            throw new ArgumentException($"'{root}' is no root hash; it has {2 * FileManifest.HashBytes} lower-case hexadecimal digits.", nameof(root));
+        var path = Path.Combine(FolderOf(root), ManifestName);
+        if (!File.Exists(path))
+            return null;
+        try
+        {
+            return ModelManifest.Parse(File.ReadAllBytes(path), path) is { } kept && kept.Root == root ? kept : null;
+        }
+        catch (ModelFormatException)
+        {
+            // Our own file, damaged: whoever has the model has it as well.
+            File.Delete(path);
+            return null;
+        }
+    }
 
     /// <summary>Where the copy of a model is, or will be.</summary>
     /// <exception cref="ArgumentException">The model's name cannot be the name of a file.</exception>
@@ -26,7 +49,7 @@ public sealed class ModelFetcher(string folder) : IDisposable
             throw new ArgumentException($"The model's name '{model}' cannot be the name of a file.", nameof(model));
         if (manifest.IsFolder)
             throw new NotSupportedException($"The model '{model}' is a folder of {manifest.Files.Count} files, and only GGUF files can be fetched in parts. Write one with 'slm quantize', or copy the folder to every machine.");
-        return Path.Combine(Folder, manifest.Root[..32], model + SparseFile.Extension);
+        return Path.Combine(FolderOf(manifest.Root), model + SparseFile.Extension);
     }
 
     /// <summary>Fetches what is missing of a selection, each chunk checked against the manifest, and returns the path of the copy.</summary>
@@ -45,7 +68,7 @@ public sealed class ModelFetcher(string folder) : IDisposable
         ArgumentNullException.ThrowIfNull(selection);
         ArgumentNullException.ThrowIfNull(sources);
         var path = PathOf(model, manifest);
-        var copy = Open(path, manifest.Files[0]);
+        var copy = Open(path, manifest);
         await FetchHeadAsync(path, copy, manifest.Files[0].Length, sources, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<int> chunks;
         using (var head = ModelFile.Open(path))
@@ -62,14 +85,24 @@ public sealed class ModelFetcher(string folder) : IDisposable
         _files.Clear();
     }
 
-    private ChunkedFile Open(string path, FileManifest manifest)
+    private string FolderOf(string root) => Path.Combine(Folder, root[..32]);
+
+    private ChunkedFile Open(string path, ModelManifest manifest)
     {
         lock (_gate)
         {
             if (_files.TryGetValue(path, out var file))
                 return file;
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            _files.Add(path, file = ChunkedFile.Open(path, manifest));
+            var kept = Path.Combine(FolderOf(manifest.Root), ManifestName);
+            if (!File.Exists(kept))
+            {
+                var temporary = $"{kept}.{Guid.NewGuid():N}.tmp";
+                File.WriteAllBytes(temporary, manifest.ToJson());
+                File.Move(temporary, kept, overwrite: true);
+            }
+
+            _files.Add(path, file = ChunkedFile.Open(path, manifest.Files[0]));
             return file;
         }
     }
