@@ -78,6 +78,8 @@ internal static class CommandLine
             PerplexityCommand.Create(),
             ImatrixCommand.Create(),
             QuantizeCommand.Create(),
+            PullCommand.Create(),
+            ManifestCommand.Create(),
             new Command("train", "Trains models: hands its arguments to the trainer, such as 'slm train pretrain --config FILE'."),
             new Command("serve", "Runs the whole platform in one process: hands its arguments to AppHost."),
         };

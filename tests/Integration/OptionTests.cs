@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Slm.Inference;
+using Slm.Inference.Engines;
 using Slm.ServiceDefaults;
 
 namespace Slm.Integration;
@@ -22,6 +23,22 @@ public sealed class OptionTests
         Assert.Null(options.Http.Single().Address);
         Assert.Equal([8081, 9000], options.Grpc.Select(a => a.Port));
         Assert.Equal(["/a", "/b"], options.Models!);
+    }
+
+    [Theory]
+    [InlineData("ftp://host/{model}.gguf")]
+    [InlineData("https://host/model.gguf")]
+    [InlineData("{model}")]
+    public void An_address_of_weights_that_cannot_be_one_is_named(string url) =>
+        Assert.Equal("Slm:Inference:WeightUrl", Assert.Throws<OptionException>(() => ModelFilesOptions.From(With(("Slm:Inference:WeightUrl", url)))).Setting);
+
+    [Fact]
+    public void Weights_are_kept_with_the_platforms_data_and_names_are_escaped_in_addresses()
+    {
+        var options = ModelFilesOptions.From(With(("Slm:Data", "/d"), ("Slm:Inference:WeightUrl", "https://h/{model}.gguf?k=1")));
+        Assert.Equal("/d/weights", options.WeightCache);
+        Assert.Equal("https://h/a%2Fb.gguf?k=1", options.UrlOf("a/b")!.AbsoluteUri);
+        Assert.Null(ModelFilesOptions.From(With()).UrlOf("m"));
     }
 
     [Theory]

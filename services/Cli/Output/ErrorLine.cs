@@ -27,7 +27,7 @@ internal static class ErrorLine
         TemplateException or CapacityExceededException or InvalidLogitsException or PipelineFailedException or PipelineUnavailableException => error.Message,
         RpcException rpc => Describe(rpc),
         FileNotFoundException { FileName: { } file } => $"The file '{file}' does not exist.",
-        IOException or UnauthorizedAccessException or ArgumentException => error.Message,
+        IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException => error.Message,
         _ => $"unexpected {error.GetType().Name}: {error.Message} Set SLM_DEBUG=1 for the details.",
     };
 

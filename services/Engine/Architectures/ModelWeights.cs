@@ -2,6 +2,7 @@ using System.Globalization;
 using Slm.Engine.Blocks;
 using Slm.Engine.Execution;
 using Slm.Engine.Experts;
+using Slm.Engine.Fetching;
 using Slm.Engine.Formats;
 using Slm.Engine.Kernels;
 using Slm.Engine.Models;
@@ -10,7 +11,13 @@ using Slm.Engine.Quantization;
 namespace Slm.Engine.Architectures;
 
 /// <summary>Hands an architecture the tensors it names, each checked for shape and type; matrices stay in the mapped file.</summary>
-internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, ExpertCache? expertCache = null)
+/// <param name="file">The model.</param>
+/// <param name="kernels">Kernels of the products.</param>
+/// <param name="expertCache">Where experts go that are read when they are visited; null if all stay in memory.</param>
+/// <param name="reads">
+/// If not null, nothing is read: it is noted what would be, and what is handed out has the right shapes but must not be computed with.
+/// </param>
+internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, ExpertCache? expertCache = null, WeightReads? reads = null)
 {
     private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
     private readonly List<Linear> _matrices = [];
@@ -54,7 +61,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
             whole.Memory.Slice(first, count).CopyTo(bias.Memory);
         }
 
-        return Slice(file.Source.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns)), tensor, columns, count, bias, index: 0, matrices: 1, first);
+        return Slice(Data(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns)), tensor, columns, count, bias, index: 0, matrices: 1, first);
     }
 
     /// <summary>
@@ -66,9 +73,9 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     {
         var name = $"{blk}ffn_{part}_exps.weight";
         if (!Has(name) && Has($"{blk}ffn_{part}.0.weight"))
-            return [.. Enumerable.Range(0, experts).Select(expert => Linear(string.Create(CultureInfo.InvariantCulture, $"{blk}ffn_{part}.{expert}"), columns, rows))];
+            return [.. Enumerable.Range(0, experts).Select(expert => OwnExpert(blk, part, columns, rows, expert))];
         var tensor = Find(name, columns, rows, experts);
-        return [.. Enumerable.Range(0, experts).Select(expert => Slice(file.Source.Matrix(tensor, expert), tensor, columns, rows, bias: null, expert, experts))];
+        return [.. Enumerable.Range(0, experts).Select(expert => Slice(reads is null ? file.Source.Matrix(tensor, expert) : reads.AddMatrix(tensor, expert), tensor, columns, rows, bias: null, expert, experts))];
     }
 
     /// <summary>The same for an <see cref="ExpertCache"/>: they stay in the file.</summary>
@@ -76,7 +83,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     public StoredMatrices StoredExperts(string name, int columns, int rows, int experts)
     {
         var tensor = Find(name + ".weight", columns, rows, experts);
-        var start = file.Source.Pointer(tensor);
+        var start = Data(tensor);
         var bytes = TensorTypes.RowBytes(tensor.Type, columns) * rows;
         return new StoredMatrices(
             [.. Enumerable.Range(0, experts).Select(expert =>
@@ -89,7 +96,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     public Linear Table(string name, int columns, int rows)
     {
         var tensor = Find(name + ".weight", columns, rows);
-        return new Linear(file.Source.Pointer(tensor), tensor.Type, rows, columns, OptionalVector(name + ".bias", rows), kernels) { Name = tensor.Name };
+        return new Linear(Data(tensor), tensor.Type, rows, columns, OptionalVector(name + ".bias", rows), kernels) { Name = tensor.Name };
     }
 
     /// <summary>Vector <paramref name="name"/> of <paramref name="count"/> elements, as F32.</summary>
@@ -105,7 +112,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
         foreach (var size in shape)
             count = checked(count * (int)size);
         var vector = new PinnedArray(count);
-        RowDequantizer.Dequantize(tensor.Type, file.Source.Pointer(tensor), vector.Pointer, count);
+        Read(tensor, vector, count);
         return vector;
     }
 
@@ -129,7 +136,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     {
         var tensor = Find(name + ".weight", columns, rows);
         var matrix = tensor.Type is TensorType.F32 or TensorType.F16 or TensorType.BF16
-            ? new Linear(file.Source.Pointer(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns)), tensor.Type, count, columns, bias: null, kernels) { AdapterName = tensor.Name, FirstRow = first }
+            ? new Linear(Data(tensor) + (first * TensorTypes.RowBytes(tensor.Type, columns)), tensor.Type, count, columns, bias: null, kernels) { AdapterName = tensor.Name, FirstRow = first }
             : Copied(name, columns, rows, first, count, transpose: false);
         _matrices.Add(matrix);
         return matrix;
@@ -149,7 +156,7 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
         var rows = file.Source.TryGetTensor(name, out var stored) && stored.Shape.Count > 1 ? stored.Shape[1] : 1;
         var tensor = Find(name, columns, rows);
         var row = new PinnedArray(columns);
-        RowDequantizer.Dequantize(tensor.Type, file.Source.Pointer(tensor), row.Pointer, columns);
+        Read(tensor, row, columns);
         return row;
     }
 
@@ -160,13 +167,16 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     {
         var tensor = Find(name + ".weight", columns, rows);
         var type = tensor.Type is TensorType.F32 or TensorType.BF16 ? TensorType.F32 : TensorType.F16;
+        var stored = Data(tensor);
+        if (reads is not null)
+            return new Linear(stored, type, transpose ? columns : count, transpose ? count : columns, bias: null, kernels);
         var target = new NativeBuffer((long)columns * count * TensorTypes.RowBytes(type, 1));
         var row = new float[columns];
         fixed (float* values = row)
         {
             for (var r = 0; r < count; r++)
             {
-                RowDequantizer.Dequantize(tensor.Type, file.Source.Pointer(tensor) + ((first + r) * TensorTypes.RowBytes(tensor.Type, columns)), values, columns);
+                RowDequantizer.Dequantize(tensor.Type, stored + ((first + r) * TensorTypes.RowBytes(tensor.Type, columns)), values, columns);
                 for (var c = 0; c < columns; c++)
                 {
                     var at = transpose ? ((nint)c * count) + r : ((nint)r * columns) + c;
@@ -181,6 +191,26 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
         return transpose
             ? new Linear(target.Pointer, type, columns, count, bias: null, kernels) { Owner = target, AdapterName = tensor.Name, FirstRow = first, IsTransposed = true }
             : new Linear(target.Pointer, type, count, columns, bias: null, kernels) { Owner = target, AdapterName = tensor.Name, FirstRow = first };
+    }
+
+    /// <summary>An expert whose matrix is a tensor of its own.</summary>
+    private Linear OwnExpert(string blk, string part, int columns, int rows, int expert)
+    {
+        reads?.Expert = expert;
+        var matrix = Linear(string.Create(CultureInfo.InvariantCulture, $"{blk}ffn_{part}.{expert}"), columns, rows);
+        reads?.Expert = null;
+        return matrix;
+    }
+
+    private byte* Data(TensorInfo tensor) => reads is null ? file.Source.Pointer(tensor) : reads.Add(tensor);
+
+    private void Read(TensorInfo tensor, PinnedArray target, int count)
+    {
+        var stored = Data(tensor);
+        if (reads is null)
+            RowDequantizer.Dequantize(tensor.Type, stored, target.Pointer, count);
+        else
+            target.Memory.Span.Fill(1);
     }
 
     private Linear Slice(byte* start, TensorInfo tensor, int columns, int count, PinnedArray? bias, int index, int matrices, int first = 0)

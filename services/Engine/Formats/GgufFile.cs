@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Slm.Engine.Fetching;
 
 namespace Slm.Engine.Formats;
 
@@ -10,6 +11,7 @@ namespace Slm.Engine.Formats;
 /// <remarks>
 /// The mapping stays valid when the file is replaced or deleted, but not when another process cuts it short in place:
 /// write model files with <see cref="GgufWriter"/> or any other writer that renames.
+/// Of a sparse copy (<see cref="SparseFile"/>) only what has been fetched can be read; the rest is refused when it is asked for.
 /// </remarks>
 public sealed unsafe class GgufFile : ModelSource
 {
@@ -22,12 +24,15 @@ public sealed unsafe class GgufFile : ModelSource
 
     private readonly MappedFile _file;
     private readonly Dictionary<string, TensorInfo> _byName = new(StringComparer.Ordinal);
+    private readonly SparseFile? _sparse;
     private readonly long _dataStart;
 
-    private GgufFile(MappedFile file)
+    private GgufFile(MappedFile file, SparseFile? sparse)
     {
         _file = file;
-        var cursor = new GgufCursor(file.At(0, file.Length), file.Length, file.Name);
+        _sparse = sparse;
+        var readable = sparse?.LeadingBytes ?? file.Length;
+        var cursor = new GgufCursor(file.At(0, readable), readable, file.Name);
         var (tensors, entries) = ReadHeader(cursor);
         Metadata = ReadMetadata(cursor, entries);
         Alignment = ReadAlignment(cursor);
@@ -49,6 +54,9 @@ public sealed unsafe class GgufFile : ModelSource
     /// <summary>Size of the file.</summary>
     public override long FileBytes => _file.Length;
 
+    /// <summary>Bytes of metadata and tensor descriptions, up to where tensor data begins.</summary>
+    public long HeadBytes => _dataStart;
+
     /// <summary>Alignment of tensor data in bytes, a power of two.</summary>
     public int Alignment { get; }
 
@@ -63,23 +71,42 @@ public sealed unsafe class GgufFile : ModelSource
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static new GgufFile Open(string path)
     {
-        var file = MappedFile.Open(path, 24, "GGUF");
+        var sparse = SparseFile.IsSparse(path) ? SparseFile.Open(path) : null;
+        MappedFile? file = null;
         try
         {
-            return new GgufFile(file);
+            file = MappedFile.Open(path, 24, "GGUF", grows: sparse is not null);
+            return new GgufFile(file, sparse);
         }
         catch
         {
-            file.Dispose();
+            file?.Dispose();
+            sparse?.Dispose();
             throw;
         }
+    }
+
+    /// <summary>True if a file begins as GGUF files do.</summary>
+    internal static bool HasMagic(string path)
+    {
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        Span<byte> start = stackalloc byte[sizeof(uint)];
+        return RandomAccess.Read(file, start, 0) == start.Length && System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(start) == Magic;
     }
 
     /// <inheritdoc/>
     public override bool TryGetTensor(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TensorInfo? tensor) => _byName.TryGetValue(name, out tensor);
 
     /// <summary>First byte of a tensor of this file; valid until the file is disposed.</summary>
-    public override byte* Pointer(TensorInfo tensor) => _file.At(Position(tensor), tensor.ByteLength);
+    /// <exception cref="ModelFormatException">This is a sparse copy that does not have all of the tensor.</exception>
+    public override byte* Pointer(TensorInfo tensor) => At(tensor, 0, tensor.ByteLength);
+
+    /// <inheritdoc/>
+    internal override byte* Matrix(TensorInfo tensor, int index)
+    {
+        var bytes = MatrixBytes(tensor);
+        return At(tensor, index * bytes, bytes);
+    }
 
     /// <summary>Where a tensor of this file begins, in bytes from the start of the file.</summary>
     public long Position(TensorInfo tensor) => _byName.TryGetValue(tensor.Name, out var own) && ReferenceEquals(own, tensor)
@@ -94,12 +121,31 @@ public sealed unsafe class GgufFile : ModelSource
     /// <inheritdoc/>
     internal override string ComputeSha256()
     {
+        // A sparse copy has no other content than the file it is of, but cannot be hashed.
+        if (_sparse is not null)
+            return _sparse.Sha256;
         using var stream = OpenContent();
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 
     /// <inheritdoc/>
-    protected override void Dispose(bool disposing) => _file.Dispose();
+    protected override void Dispose(bool disposing)
+    {
+        _file.Dispose();
+        _sparse?.Dispose();
+    }
+
+    private byte* At(TensorInfo tensor, long offset, long count)
+    {
+        var position = Position(tensor) + offset;
+        if (_sparse is not null && !_sparse.Has(position, count))
+        {
+            throw new ModelFormatException(
+                $"{_file.Name}: bytes {position} to {position + count} of the tensor '{tensor.Name}' are not in this sparse copy, which has {_sparse.Present} of {_sparse.Count} chunks. Fetch what the stage needs before it is loaded.");
+        }
+
+        return _file.At(position, count);
+    }
 
     private (int Tensors, int Entries) ReadHeader(GgufCursor cursor)
     {

@@ -34,12 +34,13 @@ internal sealed unsafe class MappedFile : IDisposable
     /// <param name="path">Its path.</param>
     /// <param name="minimum">Fewest bytes that a file of the format can have, at least 1.</param>
     /// <param name="format">The format's name, for errors.</param>
+    /// <param name="grows">Others may write to it meanwhile.</param>
     /// <exception cref="ModelFormatException">It is shorter than <paramref name="minimum"/>.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static MappedFile Open(string path, int minimum, string format)
+    public static MappedFile Open(string path, int minimum, string format, bool grows = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, (grows ? FileShare.ReadWrite : FileShare.Read) | FileShare.Delete);
         if (!BitConverter.IsLittleEndian)
             throw new PlatformNotSupportedException("Model files are little-endian and are used where they are mapped; this processor is big-endian.");
         if (stream.Length < minimum)

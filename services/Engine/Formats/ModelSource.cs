@@ -42,8 +42,10 @@ public abstract unsafe class ModelSource : IDisposable
     public ReadOnlySpan<byte> Bytes(TensorInfo tensor) => new(Pointer(tensor), checked((int)tensor.ByteLength));
 
     /// <summary>First byte of one matrix of a tensor of several [columns, rows, matrices]; valid until the model is disposed.</summary>
-    internal virtual byte* Matrix(TensorInfo tensor, int index) =>
-        Pointer(tensor) + (index * TensorTypes.RowBytes(tensor.Type, tensor.Columns) * (tensor.Shape.Count > 1 ? tensor.Shape[1] : 1));
+    internal virtual byte* Matrix(TensorInfo tensor, int index) => Pointer(tensor) + (index * MatrixBytes(tensor));
+
+    /// <summary>Bytes of one matrix of a tensor of several [columns, rows, matrices].</summary>
+    internal static long MatrixBytes(TensorInfo tensor) => TensorTypes.RowBytes(tensor.Type, tensor.Columns) * (tensor.Shape.Count > 1 ? tensor.Shape[1] : 1);
 
     /// <summary>Copies rows of a tensor of this model, whose data need not fit into memory.</summary>
     /// <param name="tensor">The tensor.</param>

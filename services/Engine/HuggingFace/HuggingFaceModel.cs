@@ -15,6 +15,9 @@ internal sealed unsafe class HuggingFaceModel : ModelSource
     /// <summary>The file that makes a folder a model.</summary>
     public const string ConfigName = "config.json";
 
+    /// <summary>Files beside the weights that change what a model answers.</summary>
+    public static readonly IReadOnlyList<string> SmallFiles = [ConfigName, SafetensorsSet.IndexName, SentencePooling.Name, .. TokenizerFiles.Names];
+
     private readonly SafetensorsSet _files;
     private readonly Dictionary<string, FolderTensor> _byName = new(StringComparer.Ordinal);
 

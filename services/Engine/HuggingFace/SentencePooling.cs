@@ -5,7 +5,8 @@ namespace Slm.Engine.HuggingFace;
 /// <summary>How a folder's embeddings are pooled, by <c>1_Pooling/config.json</c> of sentence-transformers.</summary>
 internal static class SentencePooling
 {
-    private const string Name = "1_Pooling/config.json";
+    /// <summary>The file, relative to the folder.</summary>
+    public const string Name = "1_Pooling/config.json";
 
     /// <summary>Adds <c>{architecture}.pooling_type</c>: 1 mean, 2 first token, 3 last token.</summary>
     /// <exception cref="ModelFormatException">The file is malformed.</exception>

@@ -21,6 +21,9 @@ internal static class TokenizerFiles
         ("chat_template.jinja", "tokenizer.huggingface.chat_template"),
     ];
 
+    /// <summary>Names of the files, relative to the folder.</summary>
+    public static IEnumerable<string> Names => Files.Select(f => f.File);
+
     /// <summary>Adds what the folder has.</summary>
     /// <exception cref="ModelFormatException">A file is too long.</exception>
     public static void Add(string folder, Dictionary<string, object> metadata)
