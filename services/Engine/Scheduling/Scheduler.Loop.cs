@@ -72,7 +72,7 @@ public sealed partial class Scheduler
             if (_lost is not null)
                 return Recover();
             if (_planned.Count == 0 && _flights.Count < _pipeline.Depth)
-                Plan();
+                worked = Plan();
             for (; _planned.Count > 0 && _flights.Count < _pipeline.Depth; worked = true)
                 Begin(_planned.Dequeue());
             return worked;
@@ -87,7 +87,8 @@ public sealed partial class Scheduler
         }
     }
 
-    private void Plan()
+    /// <summary>Plans the next steps; true if sequences lost their blocks, so that others may go on.</summary>
+    private bool Plan()
     {
         var preemptions = _plan.Preemptions;
         var (looked, reused) = (_plan.PromptTokens, _plan.ReusedTokens);
@@ -107,6 +108,8 @@ public sealed partial class Scheduler
             sequence.Complete(_time.GetTimestamp());
             Finish(sequence);
         }
+
+        return _plan.Preemptions > preemptions;
     }
 
     /// <summary>Begins a planned step. One that is over at once is taken at once.</summary>
@@ -147,7 +150,7 @@ public sealed partial class Scheduler
             if (rows.Length != (long)part.Batch.OutputRows.Length * width)
                 throw new InvalidOperationException($"The pipeline returned {rows.Length} values for {part.Batch.OutputRows.Length} rows of {width}.");
         }
-        catch (PipelineLostException error)
+        catch (Exception error) when (error is PipelineLostException || _lost is not null)
         {
             Lose(part, error);
             return;
@@ -159,6 +162,7 @@ public sealed partial class Scheduler
             // What the failed step has taken away may be planned for others.
             Abandon();
             _plan.ForgetPrefixes();
+            _doubtful = _flights.Count;
             foreach (var item in part.Items)
             {
                 if (item.Sequence.Ended == EarlyEnd.None)
@@ -166,6 +170,20 @@ public sealed partial class Scheduler
             }
 
             _plan.Return(part);
+            return;
+        }
+
+        // A step behind one that is lost or has failed may have built on what that was to copy.
+        if (_lost is not null)
+        {
+            Lose(part, _lost);
+            return;
+        }
+
+        if (_doubtful > 0)
+        {
+            _doubtful--;
+            _plan.Repeat(part);
             return;
         }
 

@@ -11,14 +11,17 @@ public sealed partial class Scheduler
     /// <summary>Recoveries in a row without a step that succeeded, after which the pipeline counts as gone.</summary>
     private const int MostFruitless = 16;
 
-    private PipelineLostException? _lost;
+    private Exception? _lost;
     private Task<PipelineRecovery>? _recovery;
     private long _lostAt;
     private long _recoveries;
     private int _fruitless;
 
+    /// <summary>Steps in flight when another failed, whose results are not to be relied on.</summary>
+    private int _doubtful;
+
     /// <summary>A step is lost: its sequences wait, and nothing more is begun.</summary>
-    private void Lose(StepPart part, PipelineLostException error)
+    private void Lose(StepPart part, Exception error)
     {
         foreach (var item in part.Items)
             item.Sequence.Lost = true;
@@ -35,6 +38,7 @@ public sealed partial class Scheduler
     {
         if (_flights.Count > 0)
             return false;
+        _doubtful = 0;
         if (_recovery is null)
         {
             var lost = _lost!;

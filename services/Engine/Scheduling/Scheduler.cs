@@ -90,11 +90,11 @@ public sealed partial class Scheduler : IAsyncDisposable
     {
         get
         {
-            int inbox;
+            int waiting;
             lock (_gate)
-                inbox = _inbox.Count;
+                waiting = _inbox.Count + _plan.WaitingCount;
             return new SchedulerStats(
-                _plan.RunningCount, inbox + _plan.WaitingCount, _blocks.Used, _blocks.Idle, _blocks.Total,
+                _plan.RunningCount, waiting, _blocks.Used, _blocks.Idle, _blocks.Total,
                 Interlocked.Read(ref _generated), Interlocked.Read(ref _prompt), _plan.PromptTokens, _plan.ReusedTokens,
                 Interlocked.Read(ref _drafted), Interlocked.Read(ref _accepted), Interlocked.Read(ref _steps), Interlocked.Read(ref _completed),
                 Interlocked.Read(ref _cancelled), Interlocked.Read(ref _failed), Interlocked.Read(ref _expired), _plan.Preemptions,

@@ -82,6 +82,18 @@ internal sealed partial class StepPlan
         Count();
     }
 
+    /// <summary>A step has ended whose result cannot be relied on: its sequences are computed again where it may have changed more than their newest positions.</summary>
+    public void Repeat(StepPart part)
+    {
+        foreach (var item in part.Items)
+        {
+            if (HasState && item.Sequence.Running)
+                Evict(item.Sequence);
+        }
+
+        Return(part);
+    }
+
     /// <summary>Moves a waiting sequence to the running ones, with blocks for its present tokens, if it fits.</summary>
     private bool TryAdmit(Sequence sequence)
     {

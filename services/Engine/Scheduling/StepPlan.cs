@@ -109,6 +109,7 @@ internal sealed partial class StepPlan
     {
         sequence.Share = _clients.Enter(sequence.Terms.Client);
         Insert(_waiting, sequence);
+        Count();
     }
 
     /// <summary>Takes a sequence out and frees its blocks.</summary>
@@ -237,7 +238,8 @@ internal sealed partial class StepPlan
     {
         var proposal = sequence.Speculation is { } state ? state.Proposal : default;
         var count = Math.Min(Math.Min(proposal.Length, spare), sequence.MostPerStep - 1);
-        if (count <= 0 || sequence.FirstRow != sequence.Computed || !_blocks.TryCover(sequence.Blocks, sequence.Lead + sequence.Computed + 1 + count))
+        // Its first step may have a block to copy.
+        if (count <= 0 || sequence.CopySource is not null || sequence.FirstRow != sequence.Computed || !_blocks.TryCover(sequence.Blocks, sequence.Lead + sequence.Computed + 1 + count))
         {
             Plan(sequence);
             return 0;

@@ -79,7 +79,12 @@ public sealed class PipelineLossTests
             var embeddings = model == Model.EncoderDecoder ? [] : Enum.GetValues<PoolingKind>().Select(kind => scheduler.EmbedAsync([.. Stems[0], 2, 4, 1], kind)).ToArray();
             var results = await Task.WhenAll(requests.Select(r => Events(scheduler.GenerateAsync(r))));
             for (var i = 0; i < requests.Length; i++)
+            {
+                var (alone, _) = ReferenceGeneration.Run(Create(model, shape), requests[i], scheduler.ContextLength);
+                Assert.Equal(alone, [.. results[i].Where(e => e.Token is not null).Select(e => e.Token!.TokenId)]);
                 Equal(await Events(reference.GenerateAsync(requests[i])), results[i]);
+            }
+
             var expected = await reference.ScoreAsync([1, 2, 3], [4, 0, 1, 2, 3, 4, 1, 2, 0, 3, 4, 2], model == Model.EncoderDecoder ? [1, 2] : null, 1, RequestTerms.Default, null, Token);
             Assert.Equal((expected.SumLogProb, expected.IsGreedy), ((await score).SumLogProb, (await score).IsGreedy));
             for (var i = 0; i < embeddings.Length; i++)
