@@ -99,18 +99,7 @@ internal static class LayerParts
         {
             InputNorm = weights.Norm(blk + "ffn_norm.weight", c.HiddenSize),
             Router = router,
-            Experts = weights.ExpertCache is { } cache
-                ? new CachedExperts(
-                    cache,
-                    weights.StoredExperts(blk + "ffn_gate_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
-                    weights.StoredExperts(blk + "ffn_up_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
-                    weights.StoredExperts(blk + "ffn_down_exps", e.FeedForwardSize, c.HiddenSize, e.Count),
-                    function)
-                : new ResidentExperts(
-                    weights.Experts(blk, "gate", c.HiddenSize, e.FeedForwardSize, e.Count),
-                    weights.Experts(blk, "up", c.HiddenSize, e.FeedForwardSize, e.Count),
-                    weights.Experts(blk, "down", e.FeedForwardSize, c.HiddenSize, e.Count),
-                    function),
+            Experts = RoutedExperts(weights, layer, function),
             Shared = e.SharedFeedForwardSize == 0 ? null : new SharedExpert
             {
                 Products = new GatedProducts(
@@ -119,5 +108,28 @@ internal static class LayerParts
                 Weight = weights.Linear(blk + "ffn_gate_inp_shexp", c.HiddenSize, 1),
             },
         };
+    }
+
+    private static IExperts RoutedExperts(ModelWeights weights, int layer, GateFunction function)
+    {
+        var (hidden, e, blk) = (weights.Config.HiddenSize, weights.Config.Experts!, $"blk.{layer}.");
+        if (weights.ExpertCache is { } cache)
+        {
+            return new CachedExperts(
+                cache,
+                weights.StoredExperts(blk + "ffn_gate_exps", hidden, e.FeedForwardSize, e.Count),
+                weights.StoredExperts(blk + "ffn_up_exps", hidden, e.FeedForwardSize, e.Count),
+                weights.StoredExperts(blk + "ffn_down_exps", e.FeedForwardSize, hidden, e.Count),
+                function);
+        }
+
+        var held = weights.HeldExperts.Experts;
+        var resident = held.Count == 0 ? null : new ResidentExperts(
+            held,
+            weights.Experts(blk, "gate", hidden, e.FeedForwardSize),
+            weights.Experts(blk, "up", hidden, e.FeedForwardSize),
+            weights.Experts(blk, "down", e.FeedForwardSize, hidden),
+            function);
+        return weights.FanOut is { } others ? new SplitExperts(layer, others, resident) : resident!;
     }
 }
