@@ -81,6 +81,9 @@ internal static class LayerParts
                 function);
     }
 
+    /// <summary>Whether a layer has routed experts.</summary>
+    public static bool HasRouter(ModelWeights weights, int layer) => weights.Has($"blk.{layer}.ffn_gate_inp.weight");
+
     /// <summary>The router <c>ffn_gate_inp</c>.</summary>
     public static Router Router(ModelWeights weights, int layer) =>
         new(weights.Linear($"blk.{layer}.ffn_gate_inp", weights.Config.HiddenSize, weights.Config.Experts!.Count));
@@ -90,7 +93,7 @@ internal static class LayerParts
     /// <param name="layer">Index in the model.</param>
     /// <param name="router">Null if the layer has an <see cref="EarlyRouterBlock"/>.</param>
     /// <param name="function">Function on the gate.</param>
-    public static ExpertsBlock Experts(ModelWeights weights, int layer, Router? router, GateFunction function = GateFunction.Silu)
+    public static ExpertsBlock Experts(ModelWeights weights, int layer, Router? router, GateFunction function)
     {
         var c = weights.Config;
         var e = c.Experts!;
@@ -110,7 +113,8 @@ internal static class LayerParts
         };
     }
 
-    private static IExperts RoutedExperts(ModelWeights weights, int layer, GateFunction function)
+    /// <summary>The routed experts <c>ffn_*_exps</c> alone, as far as they are held here.</summary>
+    public static IExperts RoutedExperts(ModelWeights weights, int layer, GateFunction function)
     {
         var (hidden, e, blk) = (weights.Config.HiddenSize, weights.Config.Experts!, $"blk.{layer}.");
         if (weights.ExpertCache is { } cache)

@@ -14,7 +14,6 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
 {
     private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
     private readonly List<Linear> _matrices = [];
-    private readonly List<Linear> _experts = [];
 
     /// <summary>Hyper-parameters.</summary>
     public ModelConfig Config => file.Config;
@@ -33,9 +32,6 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
 
     /// <summary>The way to the other experts; null if there are none.</summary>
     public ExpertFanOut? FanOut { get; init; }
-
-    /// <summary>Those of <see cref="Matrices"/> that are an expert's.</summary>
-    public IReadOnlyList<Linear> ExpertMatrices => _experts;
 
     /// <summary>True if the file has the tensor.</summary>
     public bool Has(string name) => file.Source.TryGetTensor(name, out _);
@@ -76,21 +72,12 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     {
         var name = $"{blk}ffn_{part}_exps.weight";
         var count = Config.Experts!.Count;
-        Linear[] matrices;
         if (!Has(name) && Has($"{blk}ffn_{part}.0.weight"))
-        {
-            matrices = [.. HeldExperts.Experts.Select(expert => Linear(string.Create(CultureInfo.InvariantCulture, $"{blk}ffn_{part}.{expert}"), columns, rows))];
-        }
-        else
-        {
-            var tensor = file.Require(name, RowDequantizer.Supported, columns, rows, count);
-            if (_taken.Add(name))
-                Bytes += tensor.ByteLength / count * HeldExperts.Count;
-            matrices = [.. HeldExperts.Experts.Select(expert => Slice(file.Source.Matrix(tensor, expert), tensor, columns, rows, bias: null, expert, count))];
-        }
-
-        _experts.AddRange(matrices);
-        return matrices;
+            return [.. HeldExperts.Experts.Select(expert => Linear(string.Create(CultureInfo.InvariantCulture, $"{blk}ffn_{part}.{expert}"), columns, rows))];
+        var tensor = file.Require(name, RowDequantizer.Supported, columns, rows, count);
+        if (_taken.Add(name))
+            Bytes += tensor.ByteLength / count * HeldExperts.Count;
+        return [.. HeldExperts.Experts.Select(expert => Slice(file.Source.Matrix(tensor, expert), tensor, columns, rows, bias: null, expert, count))];
     }
 
     /// <summary>The same for an <see cref="ExpertCache"/>: they stay in the file.</summary>

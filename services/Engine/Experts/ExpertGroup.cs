@@ -37,13 +37,12 @@ public sealed unsafe class ExpertGroup : IDisposable
         (Range, Slice, MaxVisits) = (range, slice, options.MaxVisits);
         var architecture = ArchitectureCatalog.Get(_config.Architecture);
         var weights = new ModelWeights(file, options.Kernels) { HeldExperts = slice };
-        // The architecture says which layers have experts and how they compute; what else it takes of a layer stays untouched in the file.
         _layers = [.. Enumerable.Range(range.First, range.Count).Select(layer =>
-            architecture.Layer(weights, layer, layer - range.First).OfType<ExpertsBlock>().SingleOrDefault()?.Experts as ResidentExperts)];
+            LayerParts.HasRouter(weights, layer) ? (ResidentExperts)LayerParts.RoutedExperts(weights, layer, architecture.ExpertGate) : null)];
         if (_layers.All(layer => layer is null))
             throw new ArgumentException($"Layers {range.First} to {range.End - 1} of {file.Name} have no experts.", nameof(range));
-        WeightBytes = weights.ExpertMatrices.Sum(matrix => matrix.StoredBytes);
-        _packed = new PackedWeights(weights.ExpertMatrices, workers);
+        WeightBytes = weights.Bytes;
+        _packed = new PackedWeights(weights.Matrices, workers);
         _places = new int[_config.Experts!.Count];
         Array.Fill(_places, -1);
         for (var i = 0; i < slice.Count; i++)
