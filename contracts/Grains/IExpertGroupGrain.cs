@@ -38,7 +38,7 @@ public interface IExpertGroupGrain : IGrainWithStringKey
 /// <param name="EndLayer">Behind the last layer.</param>
 /// <param name="Experts">The experts, ascending.</param>
 /// <param name="MaxVisits">Visits that are computed at a time.</param>
-/// <param name="Numerics">The arithmetic of the pipeline: a silo that computes otherwise must not be mixed in.</param>
+/// <param name="Arithmetic">The arithmetic of the pipeline: a silo that computes otherwise must not be mixed in.</param>
 /// <param name="LeaseSeconds">How long it lives without call or ping.</param>
 /// <param name="Replica">Which copy of the model it belongs to.</param>
 [GenerateSerializer, Immutable, Alias("slm.expert-group-spec")]
@@ -50,7 +50,7 @@ public sealed record ExpertGroupSpec(
     [property: Id(4)] int EndLayer,
     [property: Id(5)] int[] Experts,
     [property: Id(6)] int MaxVisits,
-    [property: Id(7)] string Numerics,
+    [property: Id(7)] string Arithmetic,
     [property: Id(8)] int LeaseSeconds,
     [property: Id(9)] int Replica);
 

@@ -67,6 +67,7 @@ public interface IReplicaGrain : IGrainWithStringKey
 /// <param name="Stages">Where its stages go, in order.</param>
 /// <param name="StepsAtOnce">Steps in flight at a time.</param>
 /// <param name="Adapters">Adapters it is to hold.</param>
+/// <param name="Wire">How activations are written between silos: 1 F32, 2 F16, 3 Q8.</param>
 [GenerateSerializer, Immutable, Alias("slm.replica-spec")]
 public sealed record ReplicaSpec(
     [property: Id(0)] string Model,
@@ -74,7 +75,8 @@ public sealed record ReplicaSpec(
     [property: Id(2)] Payload<LoadModelRequest> Settings,
     [property: Id(3)] StagePlace[] Stages,
     [property: Id(4)] int StepsAtOnce,
-    [property: Id(5)] Payload<LoadAdapterRequest>[] Adapters);
+    [property: Id(5)] Payload<LoadAdapterRequest>[] Adapters,
+    [property: Id(6)] int Wire);
 
 /// <summary>Where a stage goes.</summary>
 /// <param name="FirstLayer">First layer.</param>

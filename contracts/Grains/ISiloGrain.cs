@@ -37,6 +37,7 @@ public interface ISiloGrain : IGrainWithStringKey
 /// <param name="Labels">What its configuration says of it.</param>
 /// <param name="Draining">It takes no more work.</param>
 /// <param name="Parts">What it holds.</param>
+/// <param name="HostFreeMemoryBytes">What all silos of its machine may take together.</param>
 [GenerateSerializer, Immutable, Alias("slm.silo-info")]
 public sealed record SiloInfo(
     [property: Id(0)] string Silo,
@@ -50,7 +51,8 @@ public sealed record SiloInfo(
     [property: Id(8)] string Kernels,
     [property: Id(9)] Dictionary<string, string> Labels,
     [property: Id(10)] bool Draining,
-    [property: Id(11)] SiloPart[] Parts);
+    [property: Id(11)] SiloPart[] Parts,
+    [property: Id(12)] long HostFreeMemoryBytes);
 
 /// <summary>A part of a model on a silo.</summary>
 /// <param name="Model">The model.</param>

@@ -59,6 +59,7 @@ public interface IStageGrain : IGrainWithStringKey
 /// <param name="LeaseSeconds">How long it lives without word from its owner.</param>
 /// <param name="Replica">Which copy of the model it belongs to.</param>
 /// <param name="Stage">Its number in the pipeline.</param>
+/// <param name="RoundedResidual">Round the residual stream behind every layer to what F16 says.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-spec")]
 public sealed record StageSpec(
     [property: Id(0)] string Model,
@@ -74,17 +75,20 @@ public sealed record StageSpec(
     [property: Id(10)] string Numerics,
     [property: Id(11)] int LeaseSeconds,
     [property: Id(12)] int Replica,
-    [property: Id(13)] int Stage);
+    [property: Id(13)] int Stage,
+    [property: Id(14)] bool RoundedResidual);
 
 /// <summary>How the stages of a pipeline are connected until something about them changes.</summary>
 /// <param name="Epoch">Number of the run, higher than any before.</param>
 /// <param name="Next">Key of the stage behind; null for the last one.</param>
 /// <param name="StepsAtOnce">Steps that may be on their way at a time: with more than one, results are copied.</param>
+/// <param name="Wire">How activations are written for the stage behind: 1 F32, 2 F16, 3 Q8.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-run")]
 public sealed record StageRun(
     [property: Id(0)] long Epoch,
     [property: Id(1)] string? Next,
-    [property: Id(2)] int StepsAtOnce);
+    [property: Id(2)] int StepsAtOnce,
+    [property: Id(3)] int Wire);
 
 /// <summary>An adapter that a stage is to hold.</summary>
 /// <param name="Slot">By which steps name it, from 1.</param>

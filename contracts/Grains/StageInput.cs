@@ -3,12 +3,12 @@ namespace Slm.Contracts.Grains;
 /// <summary>What a stage gets from the one before.</summary>
 /// <param name="Epoch">The run it belongs to.</param>
 /// <param name="Number">The step it belongs to.</param>
-/// <param name="Values">Hidden states, [tokens, hidden].</param>
+/// <param name="Rows">Hidden states, a row a token.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-input")]
 public sealed record StageInput(
     [property: Id(0)] long Epoch,
     [property: Id(1)] long Number,
-    [property: Id(2)] Activations Values);
+    [property: Id(2)] WireRows Rows);
 
 /// <summary>What a stage answers its owner.</summary>
 /// <param name="Values">From the last stage [output rows, vocabulary or hidden]; else empty.</param>

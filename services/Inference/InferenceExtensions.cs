@@ -8,6 +8,7 @@ using Orleans.Serialization.Configuration;
 using Slm.Contracts.Grains;
 using Slm.Inference.Cluster;
 using Slm.Inference.Engines;
+using Slm.Inference.Mapping;
 using Slm.Runtime;
 using Slm.ServiceDefaults;
 using Slm.ServiceDefaults.Errors;
@@ -39,6 +40,7 @@ public static class InferenceExtensions
         builder.Services.AddSingleton<ReplicaCalls>();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.Configure<ErrorMap>(RuntimeErrors.AddTo);
+        builder.Services.Configure<ErrorMap>(PlacementErrors.AddTo);
         builder.Services.AddHealthChecks().AddCheck<SiloHealthCheck>("silo");
         builder.Services.AddGrpcServiceHealth(InferenceService.Descriptor.FullName);
         builder.Services.AddGrpcServiceHealth(ModelService.Descriptor.FullName);

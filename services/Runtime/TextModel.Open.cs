@@ -106,7 +106,7 @@ public sealed partial class TextModel
                 Tokenizer = tokenizer,
                 ChatTemplate = tokenizer.Info.ChatTemplate is { } source ? ChatTemplate.Parse(source) : null,
                 Pipeline = pipeline,
-                Fingerprint = () => FingerprintOf(file.Sha256, file.QuantizationName, Numerics.Fingerprint(pipeline.KvType)),
+                Fingerprint = () => FingerprintOf(file.Sha256, file.QuantizationName, Numerics.Fingerprint(pipeline.KvType, pipeline.RoundedResidual)),
                 Pooling = PoolingOf(file),
                 OpenAdapter = (path, strength) => LoraAdapter.Open(path, file, strength),
                 Owned = owned ?? [file],

@@ -1,10 +1,13 @@
 using System.Globalization;
 using BenchmarkDotNet.Running;
 using Slm.Benchmarks;
+using Slm.Engine.Planning;
+using Slm.Engine.Threading;
 
 // generate FOLDER SIZE RECIPE        writes a noise model and prints its path
 // measure MODEL THREADS TOKENS LONG  one round of the comparison, as JSON
 // bandwidth THREADS                  read bandwidth in GB/s
+// speed THREADS                      what a silo measures of itself, and what that took
 // profile MODEL THREADS WORK SECONDS  repeats prefill, decode, after (512 tokens), long (4096) or eight
 // kernels                            products on one thread
 // speculation MODEL [DRAFT]          decoding with and without proposed tokens
@@ -38,8 +41,11 @@ switch (args)
     case ["profile", var model, _, var work, _]:
         return await EngineMeasurement.ProfileAsync(model, Number(2), work, Number(4));
     case ["bandwidth", _]:
-        Console.WriteLine(ReadBandwidth.Measure(Number(1)).ToString("F1", CultureInfo.InvariantCulture));
+        using (var workers = new WorkerPool(Number(1)))
+            Console.WriteLine((ReadBandwidth.Measure(workers, 512L << 20, passes: 5) / 1e9).ToString("F1", CultureInfo.InvariantCulture));
         return 0;
+    case ["speed", _]:
+        return MachineSpeedMeasurement.Run(Number(1));
     case ["speculation", var model, .. var draft]:
         return await SpeculationMeasurement.RunAsync(model, draft.FirstOrDefault());
     case ["adapters", var model, _, _]:

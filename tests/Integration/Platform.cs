@@ -92,14 +92,3 @@ public class Platform : IAsyncLifetime
 
 /// <summary>A platform that works on one request at a time and lets none wait.</summary>
 public sealed class SmallPlatform() : Platform(["--Slm:Inference:MaxRunning=1", "--Slm:Inference:MaxWaiting=0"]);
-
-/// <summary>TCP ports nobody uses.</summary>
-internal static class Ports
-{
-    public static int Free()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-}

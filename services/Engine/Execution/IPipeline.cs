@@ -61,6 +61,9 @@ public interface IPipeline : IAsyncDisposable
     /// <summary>What keys and values are kept as.</summary>
     KvType KvType => KvType.F32;
 
+    /// <summary>The residual stream is rounded behind every layer; see <see cref="StageOptions.RoundedResidual"/>.</summary>
+    bool RoundedResidual => false;
+
     /// <summary>Runs one step through every stage.</summary>
     /// <param name="batch">Unchanged until the task has ended.</param>
     /// <param name="output">What to return.</param>

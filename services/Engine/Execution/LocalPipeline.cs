@@ -39,6 +39,9 @@ public sealed class LocalPipeline : IPipeline
     /// <inheritdoc/>
     public KvType KvType { get; private init; }
 
+    /// <inheritdoc/>
+    public bool RoundedResidual { get; private init; }
+
     /// <summary>The stages, in order.</summary>
     public IReadOnlyList<Stage> Stages => _stages;
 
@@ -66,6 +69,7 @@ public sealed class LocalPipeline : IPipeline
             BlockCount = plan.BlockCount,
             StateSlots = plan.StateSlots,
             KvType = type,
+            RoundedResidual = options.RoundedResidual,
             MaxStepTokens = config.StepTokens(options.MaxStepTokens),
             Observer = options.Observer,
             Kernels = options.Kernels,
@@ -84,7 +88,7 @@ public sealed class LocalPipeline : IPipeline
                 stages.Add(Stage.Load(file, range, stageOptions with { ExpertMemory = experts }, options.Workers ?? own!));
             }
 
-            return new LocalPipeline(config, [.. stages], own) { StateSlots = plan.StateSlots, KvType = type };
+            return new LocalPipeline(config, [.. stages], own) { StateSlots = plan.StateSlots, KvType = type, RoundedResidual = options.RoundedResidual };
         }
         catch
         {

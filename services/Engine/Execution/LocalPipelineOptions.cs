@@ -47,6 +47,9 @@ public sealed record LocalPipelineOptions
     /// <summary>Read experts as soon as a router has chosen them, where it comes before attention.</summary>
     public bool ExpertPrefetch { get; init; } = true;
 
+    /// <summary>See <see cref="StageOptions.RoundedResidual"/>.</summary>
+    public bool RoundedResidual { get; init; }
+
     /// <summary>Sees the inputs of every matrix product; none by default, which costs nothing.</summary>
     public IInputObserver? Observer { get; init; }
 

@@ -14,8 +14,8 @@ public static class Numerics
     /// <summary>The instructions in use, which do not change the bits of the same arithmetic.</summary>
     public static string Kernels => KernelSet.Best.Name;
 
-    /// <summary>Arithmetic of the kernels, activation format of quantized products, KV storage: such as "fma-a8b32-kvq16-2".</summary>
-    public static string Fingerprint(KvType kvType) => Describe(KernelSet.Best, kvType);
+    /// <summary>Arithmetic of the kernels, activation format of quantized products, KV storage, rounding of the residual stream: such as "fma-a8b32-kvq16-2" or "fma-a8b32-kvq16-2-r16".</summary>
+    public static string Fingerprint(KvType kvType, bool roundedResidual) => Describe(KernelSet.Best, kvType) + (roundedResidual ? "-r16" : "");
 
     internal static string Describe(KernelSet kernels, KvType kvType) => $"{kernels.Numerics}-a8b32-kv{kvType.ToString().ToLowerInvariant()}-{Version}";
 }

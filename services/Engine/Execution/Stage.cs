@@ -47,7 +47,12 @@ public sealed class Stage : IDisposable
             _embedding = architecture.Embedding(weights);
         var blocks = new List<IBlock>();
         for (var layer = range.First; layer < range.End; layer++)
+        {
             blocks.AddRange(architecture.Layer(weights, layer, layer - range.First));
+            if (options.RoundedResidual)
+                blocks.Add(new RoundedResidual(_config.HiddenSize));
+        }
+
         _blocks = [.. blocks];
         _positions = architecture.Positions(weights);
         if (range.End == _config.LayerCount)
@@ -78,6 +83,9 @@ public sealed class Stage : IDisposable
 
     /// <summary>True for the last stage: it returns logits.</summary>
     public bool HasHead => _head is not null;
+
+    /// <summary>Elements of a row of the residual stream.</summary>
+    public int HiddenSize => _config.HiddenSize;
 
     /// <summary>Bytes of the tensors this stage reads from the mapped file.</summary>
     public long WeightBytes { get; }

@@ -36,6 +36,9 @@ public sealed record StageOptions
     /// </summary>
     public RemoteExperts? RemoteExperts { get; init; }
 
+    /// <summary>Round the residual stream behind every layer to 16 bits, so that it can travel as such between stages without changing anything.</summary>
+    public bool RoundedResidual { get; init; }
+
     /// <summary>Sees the inputs of every matrix product; none by default, which costs nothing.</summary>
     public IInputObserver? Observer { get; init; }
 

@@ -36,9 +36,15 @@ public sealed record LayerShape
     /// <summary>Bytes of recurrent state of a sequence.</summary>
     public long StateBytes { get; init; }
 
+    /// <summary>Whether it is a layer of an encoder, which has nothing to do once its text is read.</summary>
+    public bool Encodes { get; init; }
+
     /// <summary>Bytes of all experts.</summary>
     public long ExpertsBytes => ExpertCount * ExpertBytes;
 
     /// <summary>Bytes of all weights.</summary>
     public long WeightBytes => DenseBytes + ExpertsBytes;
+
+    /// <summary>Positions that a token sees where a sequence holds <paramref name="context"/>.</summary>
+    public double Seen(double context) => Window == 0 ? context : Math.Min(context, Window);
 }

@@ -1,4 +1,5 @@
 using Slm.Engine.Execution;
+using Slm.Engine.Wire;
 
 namespace Slm.Engine.Planning;
 

@@ -9,10 +9,10 @@ namespace Slm.Engine.Wire;
 public static class RowEncoding
 {
     /// <summary>Bytes that rows take: 4, 2, or 1 a value; with Q8 4 more for each block of 32, of which a row's last may be short.</summary>
-    public static long PayloadBytes(WireFormat format, long rows, int width) => checked(rows * RowBytes(format, width));
+    public static long PayloadBytes(WireFormat format, long rows, int width) => checked(rows * format.RowBytes(width));
 
     /// <summary>Bytes of a row.</summary>
-    public static int RowBytes(WireFormat format, int width) => format switch
+    public static int RowBytes(this WireFormat format, int width) => format switch
     {
         WireFormat.F32 => checked(width * sizeof(float)),
         WireFormat.F16 => checked(width * 2),
@@ -65,15 +65,17 @@ public static class RowEncoding
     }
 
     /// <summary>Reads rows.</summary>
-    /// <param name="rows">The rows.</param>
+    /// <param name="format">How they were written.</param>
+    /// <param name="payload"><see cref="PayloadBytes"/> bytes.</param>
+    /// <param name="scaled">What <see cref="Encode"/> returned.</param>
+    /// <param name="width">Values of a row.</param>
     /// <param name="values">[rows, width].</param>
-    /// <exception cref="ArgumentException">The sizes do not fit.</exception>
-    public static void Decode(EncodedRows rows, Span<float> values)
+    /// <exception cref="ArgumentException">The sizes do not fit, the format is not known, or a scaled row does not exist.</exception>
+    public static void Decode(WireFormat format, ReadOnlySpan<byte> payload, ReadOnlySpan<int> scaled, int width, Span<float> values)
     {
-        if (Rows(values.Length, rows.Width) != rows.Count)
-            throw new ArgumentException($"{rows.Count} rows of {rows.Width} do not fill {values.Length} values.", nameof(values));
+        var rows = new EncodedRows(format, Rows(values.Length, width), width, payload, scaled);
         for (var row = 0; row < rows.Count; row++)
-            rows.Read(row, values.Slice(row * rows.Width, rows.Width));
+            rows.Read(row, values.Slice(row * width, width));
     }
 
     internal static void Check(WireFormat format, int rows, int width, int bytes)

@@ -39,7 +39,7 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
         var terms = new PlanningTerms
         {
             KvBytes = (long)shape.BlockCount * shape.BlockSize * CachePlan.BytesPerToken(lease.File.Config, type),
-            StateSlots = shape.StateSlots,
+            StateSlots = Math.Max(1, shape.StateSlots),
             MaxStepTokens = shape.MaxStepTokens,
             Streams = StreamsPlannedFor,
             LocalMachine = names.GetValueOrDefault(silos.Local),
@@ -68,7 +68,7 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
         HostId = silo.Host,
         Threads = silo.Threads,
         FreeMemoryBytes = silo.FreeMemoryBytes,
-        HostFreeMemoryBytes = silo.FreeMemoryBytes,
+        HostFreeMemoryBytes = silo.HostFreeMemoryBytes,
         ReadBytesPerSecond = silo.ReadBytesPerSecond,
         MultiplyAddsPerSecond = silo.MultiplyAddsPerSecond,
         Labels = silo.Labels,

@@ -97,18 +97,19 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory s
     /// <summary>Waits for an answer, and asks a replica that is silent whether it lives.</summary>
     private async Task<T> WhileAliveAsync<T>(Task<T> answer, string replica, CancellationToken cancellationToken)
     {
-        if (SiloKey.SiloOf(replica) == silos.Local)
+        var silo = SiloKey.SiloOf(replica);
+        if (silo == silos.Local)
             return await answer.WaitAsync(cancellationToken);
         while (true)
         {
             try
             {
-                return await answer.WaitAsync(options.Pipeline.AskAfter * 2, time, cancellationToken);
+                return await answer.WaitAsync(options.Pipeline.AskAfter, time, cancellationToken);
             }
             catch (TimeoutException) when (!answer.IsCompleted)
             {
                 // A replica that does not even answer this ends the call.
-                if (!await grains.GetGrain<IReplicaGrain>(replica).PingAsync().WaitAsync(options.Pipeline.LostAfter, time, cancellationToken))
+                if (!await silos.AnswerAsync(grains.GetGrain<IReplicaGrain>(replica).PingAsync(), silo, cancellationToken))
                     throw Handover.Error(replica);
             }
         }

@@ -1,13 +1,11 @@
+using System.Net.Sockets;
 using Slm.Contracts.Grains;
 
 namespace Slm.Inference.Cluster;
 
 /// <summary>The silos of the cluster that answer, asked when somebody wants to know.</summary>
-internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle oracle, TimeProvider time)
+internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle oracle, InferenceOptions options, TimeProvider time)
 {
-    /// <summary>A silo that does not answer for so long is left out.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
-
     /// <summary>A new silo measures itself first.</summary>
     private static readonly TimeSpan FirstPatience = TimeSpan.FromSeconds(15);
 
@@ -37,9 +35,7 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
             known = _known.Contains(silo);
         try
         {
-            // This process answers itself when it can; nobody is there to be quicker.
-            var answer = Grain(silo).GetAsync();
-            var info = silo == Local ? await answer.WaitAsync(cancellationToken) : await answer.WaitAsync(known ? Patience : FirstPatience, time, cancellationToken);
+            var info = await AnswerAsync(Grain(silo).GetAsync(), silo, known ? options.Pipeline.LostAfter : FirstPatience, cancellationToken);
             lock (_known)
                 _known.Add(silo);
             return info;
@@ -72,6 +68,42 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
             }
         }));
         return [.. links.OfType<SiloLink>()];
+    }
+
+    /// <summary>Waits for the answer of a silo as long as it may be alive.</summary>
+    /// <exception cref="TimeoutException">It has not answered for as long as one that lives may need, or nobody listens at its address any more.</exception>
+    public Task<T> AnswerAsync<T>(Task<T> answer, string silo, CancellationToken cancellationToken) => AnswerAsync(answer, silo, options.Pipeline.LostAfter, cancellationToken);
+
+    private async Task<T> AnswerAsync<T>(Task<T> answer, string silo, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        // This process answers itself when it can; nobody else would be quicker.
+        if (answer.IsCompleted || silo == Local)
+            return await answer.WaitAsync(cancellationToken);
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var first = await Task.WhenAny(answer, RefusedAsync(silo, ends.Token), Task.Delay(patience, time, ends.Token));
+        await ends.CancelAsync();
+        cancellationToken.ThrowIfCancellationRequested();
+        return first == answer || answer.IsCompleted ? await answer : throw new TimeoutException($"Silo {silo} does not answer.");
+    }
+
+    /// <summary>Ends when the machine of a silo says that nobody listens there: its process has ended. Else it ends with the token.</summary>
+    private static async Task RefusedAsync(string silo, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+            await socket.ConnectAsync(SiloAddress.FromParsableString(silo).Endpoint, cancellationToken);
+        }
+        catch (SocketException error) when (error.SocketErrorCode == SocketError.ConnectionRefused)
+        {
+            return;
+        }
+        catch (SocketException)
+        {
+            // The way there may be broken, which says nothing of the silo.
+        }
+
+        await Task.Delay(Timeout.Infinite, cancellationToken);
     }
 
     /// <summary>The grain of a silo.</summary>

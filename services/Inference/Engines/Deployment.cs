@@ -46,7 +46,7 @@ internal sealed class Deployment : IAsyncDisposable
             var settings = DeploymentSettings.From(replica.Settings.Message);
             var shape = settings.Shape(lease.Entry, lease.File, options) with { Replica = replica.Replica };
             var specs = replica.Stages.Select((place, s) => (DeploymentSettings.Of(shape, place, s, lease.File.Config.LayerCount), place.Silo)).ToArray();
-            pipeline = await GrainPipeline.LoadAsync(lease.File.Config, specs, replica.StepsAtOnce, loader, options.Pipeline, time);
+            pipeline = await GrainPipeline.LoadAsync(lease.File.Config, specs, replica.StepsAtOnce, replica.Wire, loader, options.Pipeline, time);
             if (settings.DraftModel is { } name)
             {
                 draft = engine.Open(name);

@@ -11,7 +11,7 @@ using Slm.V1;
 namespace Slm.Inference.Engines;
 
 /// <summary>How a model is to be loaded; null leaves the choice to the service.</summary>
-internal sealed record DeploymentSettings(Placement? Placement, int? ContextLength, long? KvCacheBytes, SpeculationKind? Speculation, string? DraftModel, KvType? KvType)
+internal sealed record DeploymentSettings(Placement? Placement, int? ContextLength, long? KvCacheBytes, SpeculationKind? Speculation, string? DraftModel, KvType? KvType, bool? RoundedResidual)
 {
     private const int BlockSize = 32;
 
@@ -25,7 +25,8 @@ internal sealed record DeploymentSettings(Placement? Placement, int? ContextLeng
         request.HasKvCacheBytes ? request.KvCacheBytes : null,
         RequestMapping.ToSpeculation(request.Speculation, "speculation"),
         request.HasDraftModel ? request.DraftModel : null,
-        ToKvType(request.KvCacheType));
+        ToKvType(request.KvCacheType),
+        request.HasRoundedResidual ? request.RoundedResidual : null);
 
     /// <summary>True if a model loaded with <paramref name="loaded"/> is what this asks for.</summary>
     public bool IsMetBy(DeploymentSettings loaded) =>
@@ -34,7 +35,8 @@ internal sealed record DeploymentSettings(Placement? Placement, int? ContextLeng
         && (KvCacheBytes is null || KvCacheBytes == loaded.KvCacheBytes)
         && (Speculation is null || Speculation == loaded.Speculation)
         && (DraftModel is null || DraftModel == loaded.DraftModel)
-        && (KvType is null || KvType == loaded.KvType);
+        && (KvType is null || KvType == loaded.KvType)
+        && (RoundedResidual is null || RoundedResidual == (loaded.RoundedResidual ?? false));
 
     /// <summary>Checks the settings against a model and decides what all of its stages have in common.</summary>
     /// <returns>A stage of all layers.</returns>
@@ -61,7 +63,7 @@ internal sealed record DeploymentSettings(Placement? Placement, int? ContextLeng
         var plan = CachePlan.For(longest, BlockSize, type, bytes, options.MaxRunning);
         return new StageSpec(
             entry.Name, entry.FileBytes, 0, config.LayerCount, BlockSize, plan.BlockCount, longest.StepTokens(options.MaxStepTokens), plan.StateSlots, type.ToString(),
-            options.ExpertMemory, Numerics.Fingerprint(type), (int)options.Pipeline.Lease.TotalSeconds, 0, 0);
+            options.ExpertMemory, Numerics.Fingerprint(type, RoundedResidual ?? false), (int)options.Pipeline.Lease.TotalSeconds, 0, 0, RoundedResidual ?? false);
     }
 
     /// <summary>The part of <paramref name="shape"/> that goes to a place.</summary>

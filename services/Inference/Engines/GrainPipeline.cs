@@ -21,13 +21,14 @@ internal sealed partial class GrainPipeline : IPipeline
     private readonly List<FlyingStep> _flying = [];
     private readonly CancellationTokenSource _ended = new();
     private readonly Task _watch;
+    private readonly int _wire;
     private volatile StageSlot[] _slots;
     private long _epoch, _number;
     private bool _broken, _stateLost;
 
-    private GrainPipeline(ModelConfig config, StageSlot[] slots, int depth, StageLoader loader, PipelineOptions options, TimeProvider time)
+    private GrainPipeline(ModelConfig config, StageSlot[] slots, int depth, int wire, StageLoader loader, PipelineOptions options, TimeProvider time)
     {
-        (Config, _slots, Depth, _loader, _options, _time) = (config, slots, depth, loader, options, time);
+        (Config, _slots, Depth, _wire, _loader, _options, _time) = (config, slots, depth, wire, loader, options, time);
         KvType = Enum.Parse<KvType>(slots[0].Spec.KvType);
         _watch = Task.Run(WatchAsync);
     }
@@ -48,6 +49,8 @@ internal sealed partial class GrainPipeline : IPipeline
 
     public KvType KvType { get; }
 
+    public bool RoundedResidual => _slots[0].Spec.RoundedResidual;
+
     /// <summary>The stages as they are now.</summary>
     public IReadOnlyList<StageSlot> Slots => _slots;
 
@@ -61,16 +64,17 @@ internal sealed partial class GrainPipeline : IPipeline
     /// <param name="config">The model.</param>
     /// <param name="specs">Per stage what it is to hold, and the silo.</param>
     /// <param name="depth">Steps in flight at a time.</param>
+    /// <param name="wire">How activations are written between stages.</param>
     /// <param name="loader">Starts them.</param>
     /// <param name="options">When a stage counts as lost.</param>
     /// <param name="time">Clock.</param>
     public static async Task<GrainPipeline> LoadAsync(
-        ModelConfig config, IReadOnlyList<(StageSpec Spec, string Silo)> specs, int depth, StageLoader loader, PipelineOptions options, TimeProvider time)
+        ModelConfig config, IReadOnlyList<(StageSpec Spec, string Silo)> specs, int depth, int wire, StageLoader loader, PipelineOptions options, TimeProvider time)
     {
         var loading = specs.Select(s => loader.LoadAsync(s.Spec, 0, s.Silo)).ToArray();
         try
         {
-            var pipeline = new GrainPipeline(config, await Task.WhenAll(loading), depth, loader, options, time);
+            var pipeline = new GrainPipeline(config, await Task.WhenAll(loading), depth, wire, loader, options, time);
             await pipeline.BeginAsync(pipeline._slots);
             return pipeline;
         }
@@ -117,7 +121,7 @@ internal sealed partial class GrainPipeline : IPipeline
                         continue;
                     AvoidSilo(slots[s].Info.Silo);
                     _ = UnloadQuietlyAsync(slots[s]);
-                    slots[s] = await _loader.ReplaceAsync(slots[s], Avoided(), cancellationToken);
+                    slots[s] = await _loader.ReplaceAsync(slots[s], null, Avoided(), cancellationToken);
                     replaced.Add(slots[s]);
                     _stateLost = true;
                     // Kept even if something else goes wrong: it is loaded.
@@ -163,7 +167,7 @@ internal sealed partial class GrainPipeline : IPipeline
             {
                 if (slots[s].Info.Silo != silo)
                     continue;
-                var to = await _loader.ReplaceAsync(slots[s], Avoided(), cancellationToken);
+                var to = await _loader.ReplaceAsync(slots[s], silo, Avoided(), cancellationToken);
                 moves.Add((slots[s], to));
                 slots[s] = to;
             }
@@ -279,7 +283,7 @@ internal sealed partial class GrainPipeline : IPipeline
             return false;
         try
         {
-            return await slot.Grain.PingAsync().WaitAsync(_options.LostAfter, _time);
+            return await _loader.Silos.AnswerAsync(slot.Grain.PingAsync(), slot.Info.Silo, CancellationToken.None);
         }
 #pragma warning disable CA1031 // Whatever went wrong, it did not answer.
         catch (Exception)
@@ -293,7 +297,7 @@ internal sealed partial class GrainPipeline : IPipeline
     {
         _epoch++;
         var begun = await Task.WhenAll(slots.Select((slot, s) =>
-            slot.Grain.BeginAsync(new StageRun(_epoch, s + 1 < slots.Length ? slots[s + 1].Key : null, Depth)).WaitAsync(_options.LostAfter, _time)));
+            _loader.Silos.AnswerAsync(slot.Grain.BeginAsync(new StageRun(_epoch, s + 1 < slots.Length ? slots[s + 1].Key : null, Depth, _wire)), slot.Info.Silo, CancellationToken.None)));
         for (var s = 0; s < slots.Length; s++)
         {
             if (!begun[s])
@@ -305,6 +309,9 @@ internal sealed partial class GrainPipeline : IPipeline
 
     private void AvoidSilo(string silo)
     {
+        // Whoever thinks so lives there.
+        if (silo == _loader.Silos.Local)
+            return;
         lock (_avoided)
             _avoided[silo] = _time.GetTimestamp();
     }

@@ -4,7 +4,7 @@ namespace Slm.Inference.Engines;
 internal sealed record PipelineOptions
 {
     /// <summary>A step that takes longer has its stages asked whether they live.</summary>
-    public TimeSpan AskAfter { get; init; } = TimeSpan.FromMilliseconds(500);
+    public TimeSpan AskAfter { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>A stage that does not answer for so long is lost.</summary>
     public TimeSpan LostAfter { get; init; } = TimeSpan.FromSeconds(2);

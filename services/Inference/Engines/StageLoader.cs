@@ -10,24 +10,35 @@ namespace Slm.Inference.Engines;
 /// <param name="silos">The silos there are.</param>
 internal sealed partial class StageLoader(string name, IGrainFactory grains, SiloDirectory silos, ILogger logger)
 {
-    /// <summary>Loads a stage on a silo.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
+    /// <summary>The silos there are.</summary>
+    public SiloDirectory Silos => silos;
+
+    /// <summary>Loads a stage on a silo, which may take as long as the silo lives.</summary>
+    /// <exception cref="TimeoutException">The silo does not answer.</exception>
     public async Task<StageSlot> LoadAsync(StageSpec spec, int attempt, string silo)
     {
         var key = SiloKey.At($"{name}/{spec.Stage}.{attempt}", silo);
         var grain = grains.GetGrain<IStageGrain>(key);
-        return new StageSlot(spec, attempt, key, grain, await grain.LoadAsync(spec));
+        var loading = grain.LoadAsync(spec);
+        while (!loading.IsCompleted && await Task.WhenAny(loading, Task.Delay(LookAgain)) != loading)
+            await silos.AnswerAsync(grain.PingAsync(), silo, CancellationToken.None);
+        return new StageSlot(spec, attempt, key, grain, await loading);
     }
 
     /// <summary>Loads a stage where one was lost or has to go: on the fastest silo that has room, else on the next one that takes it.</summary>
     /// <param name="slot">The place to fill.</param>
-    /// <param name="avoid">Silos that are not to have it.</param>
+    /// <param name="never">A silo that is not to have it.</param>
+    /// <param name="avoid">Silos that are to have it only if no other takes it.</param>
     /// <exception cref="StatusException">No silo took it; what the last one said.</exception>
-    public async Task<StageSlot> ReplaceAsync(StageSlot slot, IReadOnlySet<string> avoid, CancellationToken cancellationToken)
+    public async Task<StageSlot> ReplaceAsync(StageSlot slot, string? never, IReadOnlySet<string> avoid, CancellationToken cancellationToken)
     {
         var bytes = slot.Info.WeightBytes + ((long)slot.Spec.BlockCount * slot.Spec.BlockSize * slot.Info.KvBytesPerToken) + (slot.Spec.StateSlots * slot.Info.StateBytes);
         var candidates = (await silos.ListAsync(cancellationToken))
-            .Where(s => !s.Draining && !avoid.Contains(s.Silo))
-            .OrderByDescending(s => s.FreeMemoryBytes >= bytes)
+            .Where(s => !s.Draining && s.Silo != never)
+            .OrderBy(s => avoid.Contains(s.Silo))
+            .ThenByDescending(s => s.FreeMemoryBytes >= bytes)
             .ThenByDescending(s => s.ReadBytesPerSecond)
             .ThenBy(s => s.Parts.Length)
             .ThenBy(s => s.Silo, StringComparer.Ordinal);

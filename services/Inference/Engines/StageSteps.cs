@@ -8,7 +8,7 @@ namespace Slm.Inference.Engines;
 /// </summary>
 internal sealed class StageSteps
 {
-    private readonly Dictionary<long, TaskCompletionSource<Activations>> _inputs = [];
+    private readonly Dictionary<long, TaskCompletionSource<WireRows>> _inputs = [];
     private readonly Dictionary<long, TaskCompletionSource> _turns = [];
     private long _next;
 
@@ -25,17 +25,17 @@ internal sealed class StageSteps
     }
 
     /// <summary>The input of a step, when it is there.</summary>
-    public async ValueTask<Activations> InputAsync(long number)
+    public async ValueTask<WireRows> InputAsync(long number)
     {
         var input = Of(_inputs, number);
-        var values = await input.Task;
+        var rows = await input.Task;
         if (_inputs.TryGetValue(number, out var held) && held == input)
             _inputs.Remove(number);
-        return values;
+        return rows;
     }
 
     /// <summary>The input of a step has come.</summary>
-    public void Arrive(long number, Activations values) => Of(_inputs, number).TrySetResult(values);
+    public void Arrive(long number, WireRows rows) => Of(_inputs, number).TrySetResult(rows);
 
     /// <summary>Waits until all steps before have begun.</summary>
     public async ValueTask TurnAsync(long number)
@@ -55,10 +55,10 @@ internal sealed class StageSteps
             turn.TrySetResult();
     }
 
-    private static TaskCompletionSource<Activations> Of(Dictionary<long, TaskCompletionSource<Activations>> inputs, long number)
+    private static TaskCompletionSource<WireRows> Of(Dictionary<long, TaskCompletionSource<WireRows>> inputs, long number)
     {
         if (!inputs.TryGetValue(number, out var input))
-            inputs.Add(number, input = new TaskCompletionSource<Activations>(TaskCreationOptions.RunContinuationsAsynchronously));
+            inputs.Add(number, input = new TaskCompletionSource<WireRows>(TaskCreationOptions.RunContinuationsAsynchronously));
         return input;
     }
 }

@@ -34,8 +34,8 @@ internal sealed partial class ExpertGroupGrain(
             var file = _file = engine.Open(spec.Model);
             if (file.Entry.FileBytes != spec.FileBytes)
                 throw Refuse(Code.FailedPrecondition, $"The file of model '{spec.Model}' has {file.Entry.FileBytes} bytes on silo {silo.Name} ({silo.SiloAddress}) and {spec.FileBytes} where it is served from.");
-            if (!Enum.GetValues<KvType>().Any(type => Numerics.Fingerprint(type) == spec.Numerics))
-                throw Refuse(Code.FailedPrecondition, $"Silo {silo.Name} ({silo.SiloAddress}) computes as '{Numerics.Fingerprint(KvType.F32)}', whatever keys and values are kept as, the pipeline as '{spec.Numerics}': their numbers would differ. Run the same version on both, or place the model on silos that are alike.");
+            if (Numerics.Arithmetic != spec.Arithmetic)
+                throw Refuse(Code.FailedPrecondition, $"Silo {silo.Name} ({silo.SiloAddress}) computes as '{Numerics.Arithmetic}', the pipeline as '{spec.Arithmetic}': their numbers would differ. Run the same version on both, or place the model on silos that are alike.");
             // Reading and repacking weights takes long for a large file: not on this thread, and not between other models' steps.
             _group = await Task.Run(() => Load(file, spec));
             _spec = spec;

@@ -276,7 +276,8 @@ internal sealed partial class ModelGrain(
         // Stages are named after it, and what was started before must not be taken for it.
         var key = SiloKey.At($"{Name}/{index}/{Guid.NewGuid():N}", placed.Coordinator(planned));
         var spec = new ReplicaSpec(
-            Name, index, new(loaded.Settings), placed.Stages(planned), placed.Plan.Replicas[planned].MicroBatches, [.. loaded.Adapters.Values.Select(a => new Payload<LoadAdapterRequest>(a))]);
+            Name, index, new(loaded.Settings), placed.Stages(planned), placed.Plan.Replicas[planned].MicroBatches, [.. loaded.Adapters.Values.Select(a => new Payload<LoadAdapterRequest>(a))],
+            (int)PlacementMapping.ToWire(loaded.Settings.Placement));
         var grain = GrainFactory.GetGrain<IReplicaGrain>(key);
         return new ReplicaSet.Member(index, grain, await grain.StartAsync(spec), time.GetTimestamp());
     }
@@ -357,9 +358,7 @@ internal sealed partial class ModelGrain(
     {
         try
         {
-            var answer = ask(grain);
-            // In this process it answers when it can.
-            return SiloKey.SiloOf(grain.GetPrimaryKeyString()) == silos.Local ? await answer : await answer.WaitAsync(options.Pipeline.LostAfter, time);
+            return await silos.AnswerAsync(ask(grain), SiloKey.SiloOf(grain.GetPrimaryKeyString()), CancellationToken.None);
         }
 #pragma warning disable CA1031 // Whatever went wrong, there is no answer.
         catch (Exception)

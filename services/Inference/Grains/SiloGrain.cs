@@ -19,9 +19,10 @@ internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpe
     public async Task<SiloInfo> GetAsync()
     {
         var measured = await speed.GetAsync();
+        var memory = MachineMemory.Read();
         return new SiloInfo(
-            silo.SiloAddress.ToParsableString(), silo.Name, speed.Host, options.Threads, MachineSpeed.FreeMemoryBytes(), measured.ReadBytesPerSecond, measured.MultiplyAddsPerSecond,
-            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List());
+            silo.SiloAddress.ToParsableString(), silo.Name, speed.Host, options.Threads, memory.FreeBytes, measured.ReadBytesPerSecond, measured.MultiplyAddsPerSecond,
+            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List(), memory.HostFreeBytes);
     }
 
     public async Task<SiloLink> MeasureAsync(string other)

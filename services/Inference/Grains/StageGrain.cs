@@ -4,6 +4,7 @@ using Orleans.Concurrency;
 using Slm.Contracts.Grains;
 using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
+using Slm.Engine.Wire;
 using Slm.Inference.Cluster;
 using Slm.Inference.Engines;
 using Slm.Runtime;
@@ -20,10 +21,11 @@ internal sealed partial class StageGrain(
     private readonly StageSteps _steps = new();
     private ModelLease? _file;
     private Stage? _stage;
-    private StageRun _run = new(-1, null, 1);
+    private StageRun _run = new(-1, null, 1, (int)WireFormat.F32);
     private IStageGrain? _next;
     private IGrainTimer? _lease;
     private long _lastWord;
+    private float[] _input = [];
 
     private string Key => this.GetPrimaryKeyString();
 
@@ -37,10 +39,10 @@ internal sealed partial class StageGrain(
             if (_file.Entry.FileBytes != spec.FileBytes)
                 throw Refuse(Code.FailedPrecondition, $"The file of model '{spec.Model}' has {_file.Entry.FileBytes} bytes on silo {silo.Name} ({silo.SiloAddress}) and {spec.FileBytes} where it is served from.");
             var kvType = Enum.Parse<KvType>(spec.KvType);
-            if (Numerics.Fingerprint(kvType) is var own && own != spec.Numerics)
+            if (Numerics.Fingerprint(kvType, spec.RoundedResidual) is var own && own != spec.Numerics)
                 throw Refuse(Code.FailedPrecondition, $"Silo {silo.Name} ({silo.SiloAddress}) computes as '{own}', the pipeline as '{spec.Numerics}': their numbers would differ. Run the same version on both, or place the model on silos that are alike.");
             var range = new LayerRange(spec.FirstLayer, spec.EndLayer);
-            var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = kvType, ExpertMemory = spec.ExpertMemory };
+            var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = kvType, ExpertMemory = spec.ExpertMemory, RoundedResidual = spec.RoundedResidual };
             // Reading and repacking weights takes long for a large file: not on this thread, and not between other models' steps.
             var stage = _stage = await Task.Run(() => Stage.Load(_file.File, range, options, engine.Workers));
             if (stage.Experts is { } experts && logger.IsEnabled(LogLevel.Information))
@@ -82,17 +84,21 @@ internal sealed partial class StageGrain(
         try
         {
             Require(request.Epoch);
-            var input = stage.HasEmbedding ? default : await _steps.InputAsync(request.Number);
+            var input = stage.HasEmbedding ? null : await _steps.InputAsync(request.Number);
             await _steps.TurnAsync(request.Number);
             Require(request.Epoch);
-            var (next, copies) = (_next, _run.StepsAtOnce > 1);
-            var work = engine.Compute.RunAsync(() => Compute(stage, request, input, copies));
-            // The compute thread keeps the order from here on.
-            _steps.Advance(request.Number);
-            var values = new Activations(await work);
+            var (next, copies, format) = (_next, _run.StepsAtOnce > 1, (WireFormat)_run.Wire);
             if (next is null)
-                return new StageResult(values);
-            await SendAsync(next, new StageInput(request.Epoch, request.Number, values));
+            {
+                var answer = engine.Compute.RunAsync(() => Compute(stage, request, input) is var values && copies ? values.ToArray() : values);
+                // The compute thread keeps the order from here on.
+                _steps.Advance(request.Number);
+                return new StageResult(new Activations(await answer));
+            }
+
+            var work = engine.Compute.RunAsync(() => WireRowsOf.Values(format, Compute(stage, request, input).Span, stage.HiddenSize));
+            _steps.Advance(request.Number);
+            await SendAsync(next, new StageInput(request.Epoch, request.Number, await work));
             return new StageResult(default);
         }
         catch (OperationCanceledException)
@@ -111,7 +117,7 @@ internal sealed partial class StageGrain(
         ArgumentNullException.ThrowIfNull(input);
         Renew();
         Require(input.Epoch);
-        _steps.Arrive(input.Number, input.Values);
+        _steps.Arrive(input.Number, input.Rows);
         return ValueTask.CompletedTask;
     }
 
@@ -153,12 +159,21 @@ internal sealed partial class StageGrain(
         return Task.CompletedTask;
     }
 
-    private ReadOnlyMemory<float> Compute(Stage stage, StageRequest request, Activations input, bool copies)
+    /// <summary>Runs a step; what it returns is the stage's memory, which the next step uses again.</summary>
+    private ReadOnlyMemory<float> Compute(Stage stage, StageRequest request, WireRows? input)
     {
         request.Fill(_batch);
-        var values = stage.Forward(_batch, input.Values, request.Hidden ? StepOutput.Hidden : StepOutput.Logits);
-        // The stage uses its memory again in the next step.
-        return copies ? values.ToArray() : values;
+        var values = ReadOnlyMemory<float>.Empty;
+        if (input is not null)
+        {
+            var count = input.Rows * input.Width;
+            if (_input.Length < count)
+                _input = new float[count];
+            input.Read(_input.AsSpan(0, count));
+            values = _input.AsMemory(0, count);
+        }
+
+        return stage.Forward(_batch, values, request.Hidden ? StepOutput.Hidden : StepOutput.Logits);
     }
 
     private async ValueTask SendAsync(IStageGrain next, StageInput input)

@@ -31,6 +31,7 @@ internal static class DescriptionMapping
                 PromptTokens = stats.PromptTokens,
                 PrefixHitRate = stats.PrefixHitRate,
                 DraftAcceptanceRate = stats.AcceptanceRate,
+                Recoveries = stats.Recoveries,
             },
         };
         foreach (var slot in deployment.Stages)

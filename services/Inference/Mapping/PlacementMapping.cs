@@ -3,7 +3,7 @@ using Slm.Engine.Planning;
 using Slm.Inference.Cluster;
 using Slm.ServiceDefaults.Errors;
 using Slm.V1;
-using WireFormat = Slm.Engine.Planning.WireFormat;
+using WireFormat = Slm.Engine.Wire.WireFormat;
 
 namespace Slm.Inference.Mapping;
 

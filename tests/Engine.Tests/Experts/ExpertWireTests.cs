@@ -56,7 +56,7 @@ public sealed class ExpertWireTests
         var answer = new byte[RowEncoding.PayloadBytes(results, rows.Length, hidden)];
         var scaledAnswer = group.Forward(1, new EncodedRows(format, Rows, hidden, payload, scaled), rows, chosen, results, answer);
         var outputs = new float[rows.Length * hidden];
-        RowEncoding.Decode(new EncodedRows(results, rows.Length, hidden, answer, scaledAnswer), outputs);
+        RowEncoding.Decode(results, answer, scaledAnswer, hidden, outputs);
         var (worst, error, size) = (0.0, 0.0, 0.0);
         for (var visit = 0; visit < rows.Length; visit++)
         {

@@ -130,6 +130,7 @@ public sealed class StageTests
     [Fact]
     public void The_fingerprint_names_kernels_activations_and_cache()
     {
-        Assert.Matches("^(fma|portable)-a8b32-kvq16-[0-9]+$", Numerics.Fingerprint(KvType.Q16));
+        Assert.Matches("^(fma|portable)-a8b32-kvq16-[0-9]+$", Numerics.Fingerprint(KvType.Q16, roundedResidual: false));
+        Assert.Equal(Numerics.Fingerprint(KvType.Q16, roundedResidual: false) + "-r16", Numerics.Fingerprint(KvType.Q16, roundedResidual: true));
     }
 }

@@ -233,14 +233,14 @@ public sealed unsafe class RowEncodingTests
         Assert.Throws<ArgumentException>(() => new EncodedRows(new float[33], 32).Count);
     }
 
-    private static void Decode(WireFormat format, byte[] payload, int[] scaled, float[] values) => RowEncoding.Decode(new EncodedRows(format, 2, 32, payload, scaled), values);
+    private static void Decode(WireFormat format, byte[] payload, int[] scaled, float[] values) => RowEncoding.Decode(format, payload, scaled, 32, values);
 
     private static float[] Travel(WireFormat format, float[] values, int width, out int[] scaled)
     {
         var payload = new byte[RowEncoding.PayloadBytes(format, values.Length / width, width)];
         scaled = RowEncoding.Encode(format, values, width, payload);
         var read = new float[values.Length];
-        RowEncoding.Decode(new EncodedRows(format, values.Length / width, width, payload, scaled), read);
+        RowEncoding.Decode(format, payload, scaled, width, read);
         return read;
     }
 

@@ -1,0 +1,34 @@
+using System.Runtime.CompilerServices;
+using Slm.Engine.Execution;
+using Slm.Engine.Threading;
+using Slm.Engine.Wire;
+
+namespace Slm.Engine.Blocks;
+
+/// <summary>
+/// Rounds the residual stream behind a layer to what <see cref="WireFormat.F16"/> says exactly: a boundary between stages then
+/// changes nothing, wherever it is.
+/// </summary>
+internal sealed unsafe class RoundedResidual(int size) : IBlock
+{
+    /// <inheritdoc/>
+    public void Forward(StepContext context)
+    {
+        var work = new RoundWork(context, size);
+        context.ForEachToken(context.Tokens, ref work);
+    }
+
+    private readonly struct RoundWork(StepContext context, int size) : IParallelWork
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Execute(int part, int worker)
+        {
+            var row = new Span<float>(context.Hidden + ((nint)part * size), size);
+            var halves = new Span<Half>(context.Scratch(worker), size);
+            var exponent = HalfRow.Write(row, halves);
+            HalfRow.Read(halves, row);
+            if (exponent > 0)
+                HalfRow.Scale(row, exponent);
+        }
+    }
+}

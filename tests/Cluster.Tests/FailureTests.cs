@@ -1,0 +1,73 @@
+using Slm.V1;
+
+namespace Slm.Cluster.Tests;
+
+/// <summary>Answers under way when a part of the cluster is lost: all of them end as if nothing had happened.</summary>
+public sealed class FailureTests
+{
+    private const int Count = 16;
+    private const int Tokens = 300;
+
+    [Fact(Timeout = 180_000)]
+    public async Task Streams_survive_the_death_of_a_stage() =>
+        await SurviveAsync(silo => silo.Stage, victim => victim.KillAsync(), null, TestContext.Current.CancellationToken);
+
+    [Fact(Timeout = 180_000)]
+    public async Task Streams_survive_the_death_of_their_coordinator() =>
+        await SurviveAsync(silo => silo.Coordinator, victim => victim.KillAsync(), null, TestContext.Current.CancellationToken);
+
+    [Fact(Timeout = 180_000)]
+    public async Task Streams_survive_a_stage_that_hangs() =>
+        await SurviveAsync(silo => silo.Stage, FreezeAsync, victim => victim.Thaw(), TestContext.Current.CancellationToken);
+
+    [Fact(Timeout = 180_000)]
+    public async Task Streams_survive_a_coordinator_that_hangs() =>
+        await SurviveAsync(silo => silo.Coordinator, FreezeAsync, victim => victim.Thaw(), TestContext.Current.CancellationToken);
+
+    private static Task FreezeAsync(SiloProcess silo)
+    {
+        silo.Freeze();
+        return Task.CompletedTask;
+    }
+
+    private static async Task SurviveAsync(Func<Parts, string> who, Func<SiloProcess, Task> harm, Action<SiloProcess>? heal, CancellationToken cancelled)
+    {
+        await using var cluster = await SiloCluster.StartAsync(4, cancelled);
+        var requests = Streams.Requests(Count, Tokens);
+        var parts = await LoadAsync(cluster, cancelled);
+        try
+        {
+            // Nothing of the first run is left in the cache: it would hide what has to be computed again.
+            var undisturbed = await Streams.RunAsync(parts.Entry, requests, null, cancelled);
+            await parts.Entry.Models.UnloadAsync(new UnloadModelRequest { Model = SiloCluster.Model }, cancellationToken: cancelled);
+            parts = await LoadAsync(cluster, cancelled);
+            var victim = cluster.Silos[who(parts)];
+            var disturbed = await Streams.RunAsync(parts.Entry, requests, () => harm(victim), cancelled);
+            for (var i = 0; i < Count; i++)
+                disturbed[i].MustEqual(undisturbed[i]);
+            var pauses = disturbed.Select(a => a.LongestPause.TotalMilliseconds).Order().ToArray();
+            TestContext.Current.TestOutputHelper?.WriteLine($"Pause p50 {pauses[Count / 2]:0} ms, longest {pauses[^1]:0} ms; undisturbed {undisturbed.Max(a => a.LongestPause.TotalMilliseconds):0} ms");
+            heal?.Invoke(victim);
+        }
+        catch
+        {
+            TestContext.Current.TestOutputHelper?.WriteLine(cluster.Logs);
+            throw;
+        }
+    }
+
+    /// <summary>Loads the model in two stages, on silos b and c; clients are connected to a.</summary>
+    private static async Task<Parts> LoadAsync(SiloCluster cluster, CancellationToken cancelled)
+    {
+        var entry = cluster.Silos["a"];
+        var layers = (await entry.Models.DescribeAsync(new DescribeModelRequest { Model = SiloCluster.Model }, cancellationToken: cancelled)).Layers;
+        var map = $"0-{(layers / 2) - 1}@b,{layers / 2}-{layers - 1}@c";
+        await entry.Models.LoadAsync(new LoadModelRequest { Model = SiloCluster.Model, Placement = new Placement { Map = map } }, cancellationToken: cancelled);
+        var description = await entry.Models.DescribeAsync(new DescribeModelRequest { Model = SiloCluster.Model }, cancellationToken: cancelled);
+        Assert.Equal(["b", "c"], description.Stages.Select(s => s.SiloName));
+        return new Parts("b", "c", entry);
+    }
+
+    /// <summary>Who does what.</summary>
+    private sealed record Parts(string Stage, string Coordinator, SiloProcess Entry);
+}
