@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Google.Rpc;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Orleans.Configuration;
@@ -48,7 +49,11 @@ public static class InferenceExtensions
         AddStore(builder);
         // Between silos only types of the contracts are read.
         builder.Services.Configure<TypeManifestOptions>(types => types.AddAllowedAssembly(typeof(IModelGrain).Assembly));
+        builder.Services.AddHostedService<SiloHandover>();
+        // Handing over and letting answers end take their time.
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds((2 * options.DrainSeconds) + 10));
         builder.UseOrleans(silo => Configure(silo, builder.Configuration, options));
+        builder.Services.AddHostedService<DeploymentRestore>();
         return builder;
     }
 
@@ -72,6 +77,8 @@ public static class InferenceExtensions
         builder.Services.AddHostedService<ClusterSchema>();
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(ClusterSchema.ConnectionString(builder.Configuration)));
         builder.Services.AddSingleton<IDeploymentStore, PostgreSqlDeploymentStore>();
+        builder.Services.Configure<ErrorMap>(map => map.Add<NpgsqlException>(error => ErrorMap.Make(
+            Code.Unavailable, $"The database of the cluster does not answer: {error.Message}", ErrorMap.Retry(TimeSpan.FromSeconds(2)), ErrorMap.Info("DATABASE_UNAVAILABLE"))));
     }
 
     private static void Configure(ISiloBuilder silo, IConfiguration configuration, InferenceOptions options)

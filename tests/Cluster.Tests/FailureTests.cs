@@ -30,17 +30,17 @@ public sealed class FailureTests
         return Task.CompletedTask;
     }
 
-    private static async Task SurviveAsync(Func<Parts, string> who, Func<SiloProcess, Task> harm, Action<SiloProcess>? heal, CancellationToken cancelled)
+    private static async Task SurviveAsync(Func<ModelParts, string> who, Func<SiloProcess, Task> harm, Action<SiloProcess>? heal, CancellationToken cancelled)
     {
         await using var cluster = await SiloCluster.StartAsync(4, cancelled);
         var requests = Streams.Requests(Count, Tokens);
-        var parts = await LoadAsync(cluster, cancelled);
+        var parts = await cluster.LoadAsync(cancelled);
         try
         {
             // Nothing of the first run is left in the cache: it would hide what has to be computed again.
             var undisturbed = await Streams.RunAsync(parts.Entry, requests, null, cancelled);
             await parts.Entry.Models.UnloadAsync(new UnloadModelRequest { Model = SiloCluster.Model }, cancellationToken: cancelled);
-            parts = await LoadAsync(cluster, cancelled);
+            parts = await cluster.LoadAsync(cancelled);
             var victim = cluster.Silos[who(parts)];
             var disturbed = await Streams.RunAsync(parts.Entry, requests, () => harm(victim), cancelled);
             for (var i = 0; i < Count; i++)
@@ -55,19 +55,4 @@ public sealed class FailureTests
             throw;
         }
     }
-
-    /// <summary>Loads the model in two stages, on silos b and c; clients are connected to a.</summary>
-    private static async Task<Parts> LoadAsync(SiloCluster cluster, CancellationToken cancelled)
-    {
-        var entry = cluster.Silos["a"];
-        var layers = (await entry.Models.DescribeAsync(new DescribeModelRequest { Model = SiloCluster.Model }, cancellationToken: cancelled)).Layers;
-        var map = $"0-{(layers / 2) - 1}@b,{layers / 2}-{layers - 1}@c";
-        await entry.Models.LoadAsync(new LoadModelRequest { Model = SiloCluster.Model, Placement = new Placement { Map = map } }, cancellationToken: cancelled);
-        var description = await entry.Models.DescribeAsync(new DescribeModelRequest { Model = SiloCluster.Model }, cancellationToken: cancelled);
-        Assert.Equal(["b", "c"], description.Stages.Select(s => s.SiloName));
-        return new Parts("b", "c", entry);
-    }
-
-    /// <summary>Who does what.</summary>
-    private sealed record Parts(string Stage, string Coordinator, SiloProcess Entry);
 }

@@ -58,6 +58,21 @@ internal sealed class SiloCluster : IAsyncDisposable
         }
     }
 
+    /// <summary>Loads the model in two stages, on silos b and c; clients are to be connected to a.</summary>
+    public async Task<ModelParts> LoadAsync(CancellationToken cancellationToken)
+    {
+        var entry = Silos["a"];
+        var layers = (await entry.Models.DescribeAsync(new DescribeModelRequest { Model = Model }, cancellationToken: cancellationToken)).Layers;
+        var map = $"0-{(layers / 2) - 1}@b,{layers / 2}-{layers - 1}@c";
+        await entry.Models.LoadAsync(new LoadModelRequest { Model = Model, Placement = new Placement { Map = map } }, cancellationToken: cancellationToken);
+        Assert.Equal(["b", "c"], await StagesAsync(entry, cancellationToken));
+        return new ModelParts("b", "c", entry);
+    }
+
+    /// <summary>Names of the silos of the model's stages.</summary>
+    public static async Task<string[]> StagesAsync(SiloProcess asked, CancellationToken cancellationToken) =>
+        [.. (await asked.Models.DescribeAsync(new DescribeModelRequest { Model = Model }, cancellationToken: cancellationToken)).Stages.Select(s => s.SiloName)];
+
     /// <summary>Everything that the silos have written.</summary>
     public string Logs => string.Join('\n', Silos.Select(s => $"== {s.Key}\n{s.Value.Log}"));
 
@@ -81,3 +96,9 @@ internal sealed class SiloCluster : IAsyncDisposable
         throw new InvalidOperationException("The tests run outside a checkout.");
     }
 }
+
+/// <summary>Who does what.</summary>
+/// <param name="Stage">Name of the silo with the first stage.</param>
+/// <param name="Coordinator">Name of the silo with the last stage, which coordinates.</param>
+/// <param name="Entry">The silo that clients are connected to.</param>
+internal sealed record ModelParts(string Stage, string Coordinator, SiloProcess Entry);

@@ -47,7 +47,7 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory s
                             yield break;
                         piece = stream.Current.Message;
                     }
-                    catch (Exception error) when (IsLoss(error, cancellationToken) && losses < MostLosses)
+                    catch (Exception error) when (IsLoss(error, stream is not null, cancellationToken) && losses < MostLosses)
                     {
                         await LostAsync(request.Model, replica, error, losses++, cancellationToken);
                         break;
@@ -84,7 +84,7 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory s
                 replica = await RouteAsync(model, [], cancellationToken);
                 return await WhileAliveAsync(call(grains.GetGrain<IReplicaGrain>(replica)), replica, cancellationToken);
             }
-            catch (Exception error) when (IsLoss(error, cancellationToken) && losses < MostLosses)
+            catch (Exception error) when (IsLoss(error, replica.Length > 0, cancellationToken) && losses < MostLosses)
             {
                 await LostAsync(model, replica, error, losses, cancellationToken);
             }
@@ -140,9 +140,13 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory s
         }
     }
 
-    /// <summary>True if the one that was called may be gone; an error that it has reported itself is the answer.</summary>
-    private static bool IsLoss(Exception error, CancellationToken cancellationToken) =>
-        !cancellationToken.IsCancellationRequested && (error is not StatusException || StageErrors.Has(error, StageErrors.Moved));
+    /// <summary>
+    /// True if the one that was called may be gone; an error that it has reported itself is the answer, unless it is that a
+    /// replica cannot be found at present.
+    /// </summary>
+    private static bool IsLoss(Exception error, bool routed, CancellationToken cancellationToken) =>
+        !cancellationToken.IsCancellationRequested
+        && (error is not StatusException status || StageErrors.Has(error, StageErrors.Moved) || (!routed && status.Status.Code == (int)Google.Rpc.Code.Unavailable));
 
     private static async ValueTask DisposeAsync(IAsyncEnumerator<Payload<GenerateResponse>> stream)
     {

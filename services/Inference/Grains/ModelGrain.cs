@@ -25,7 +25,7 @@ internal sealed partial class ModelGrain(
     private string? _error;
     private Task<ReplicaSet>? _loaded;
     private Task _unloading = Task.CompletedTask;
-    private bool _remembered;
+    private bool _remembered, _unsaved;
 
     private string Name => this.GetPrimaryKeyString();
 
@@ -326,6 +326,8 @@ internal sealed partial class ModelGrain(
     {
         if (await LoadedAsync() is not { } loaded)
             return;
+        if (_unsaved)
+            await RememberAsync(loaded);
         var patience = options.Pipeline.Lease / 4;
         foreach (var member in loaded.Members.Where(m => m.Replacing is null && time.GetElapsedTime(m.Seen) > patience).ToArray())
         {
@@ -387,8 +389,8 @@ internal sealed partial class ModelGrain(
         {
             var loaded = await loading;
             _state = ModelState.Unloading;
-            await store.RemoveAsync(Name, CancellationToken.None);
-            await Task.WhenAll(loaded.Members.Select(m => m.Grain.StopAsync(handOver: false)));
+            // Replicas end as well where it cannot be written that they have.
+            await Task.WhenAll([store.RemoveAsync(Name, CancellationToken.None), .. loaded.Members.Select(m => m.Grain.StopAsync(handOver: false))]);
             _state = ModelState.Available;
             LogUnloaded(logger, Name);
         }
@@ -415,7 +417,18 @@ internal sealed partial class ModelGrain(
     private async Task RememberAsync(ReplicaSet loaded)
     {
         _remembered = true;
-        await store.WriteAsync(loaded.ToRecord(Name), CancellationToken.None);
+        try
+        {
+            await store.WriteAsync(loaded.ToRecord(Name), CancellationToken.None);
+            _unsaved = false;
+        }
+#pragma warning disable CA1031 // The model works; it is written down as soon as that is possible.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            _unsaved = true;
+            LogUnsaved(logger, error, Name);
+        }
     }
 
     private async Task<Model> ModelAsync()
@@ -498,6 +511,9 @@ internal sealed partial class ModelGrain(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {Replica} does not answer and could not be replaced")]
     private static partial void LogNotReplaced(ILogger logger, Exception error, string replica);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Where {Model} is could not be written down")]
+    private static partial void LogUnsaved(ILogger logger, Exception error, string model);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Unloaded {Model}")]
     private static partial void LogUnloaded(ILogger logger, string model);
