@@ -21,7 +21,7 @@ public sealed class SteadyGenerationTests
         {
             var time = new JumpingTime();
             var random = new Random(seed);
-            FakeService[] services = [new(random, 0.25), new(random, 0.25)];
+            FakeService[] services = [new(random, 0.15), new(random, 0.15)];
             var echo = seed % 2 == 0;
             var pieces = await CollectAsync(new SteadyGeneration(services, time), new GenerateRequest { Text = "x", Echo = echo });
             Assert.Equal(echo ? 1 : 0, pieces.Count(p => p.IsPrompt));
@@ -115,7 +115,7 @@ public sealed class SteadyGenerationTests
                 yield return Whole(new GenerateResponse { Text = "x", IsPrompt = true });
             for (var i = from; i < Words.Length; i++)
             {
-                if (random.NextDouble() < breakRate / 4)
+                if (breakRate < 1 && random.NextDouble() < breakRate / 4)
                 {
                     // The stream ends as if all were said.
                     Breaks++;
