@@ -95,7 +95,7 @@ internal sealed partial class GrainPipeline : IPipeline
         {
             if (_broken)
                 throw new PipelineLostException("The pipeline is being repaired.");
-            step = new FlyingStep(_slots, _time.GetTimestamp());
+            step = new FlyingStep(_slots, _time.GetTimestamp(), _flying.Count == 0 ? Task.CompletedTask : _flying[^1].Done.Task);
             _flying.Add(step);
             for (var s = 0; s < _slots.Length; s++)
                 step.Calls[s] = _slots[s].Grain.RunAsync(request.For(s, _epoch, _number)).AsTask();
@@ -224,7 +224,10 @@ internal sealed partial class GrainPipeline : IPipeline
         try
         {
             using var registration = cancellationToken.UnsafeRegister(static (state, token) => ((TaskCompletionSource<ReadOnlyMemory<float>>)state!).TrySetCanceled(token), step.Done);
-            return await step.Done.Task;
+            var rows = await step.Done.Task;
+            // Steps end in the order in which they were begun; one that failed ends those behind it itself.
+            await step.Before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return rows;
         }
         catch
         {
@@ -353,11 +356,13 @@ internal sealed partial class GrainPipeline : IPipeline
     }
 
     /// <summary>A step on its way.</summary>
-    private sealed class FlyingStep(StageSlot[] slots, long started)
+    private sealed class FlyingStep(StageSlot[] slots, long started, Task before)
     {
         public StageSlot[] Slots { get; } = slots;
 
         public long Started { get; } = started;
+
+        public Task Before { get; } = before;
 
         public Task<StageResult>[] Calls { get; } = new Task<StageResult>[slots.Length];
 
