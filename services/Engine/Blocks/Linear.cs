@@ -96,9 +96,18 @@ internal sealed unsafe class Linear
     {
         if (_layout is null || _weights != null)
             return;
-        var work = new PackWork(this, target);
-        workers.Run(work.Parts, ref work);
-        MemoryAdvice.LetGo(_stored, _storedRowBytes * (long)Rows);
+        // A piece at a time, so that hardly anything is in memory twice.
+        const long PieceBytes = 8 << 20;
+        var piece = (int)Math.Clamp(PieceBytes / (_storedRowBytes * _panelRows), 1, PanelCount);
+        for (var begin = 0; begin < PanelCount; begin += piece)
+        {
+            var end = Math.Min(PanelCount, begin + piece);
+            var work = new PackWork(this, target, begin, end);
+            workers.Run(work.Parts, ref work);
+            var first = begin * _panelRows * (long)_storedRowBytes;
+            MemoryAdvice.LetGo(_stored + first, Math.Min((long)Rows, (long)end * _panelRows) * _storedRowBytes - first);
+        }
+
         _weights = target;
     }
 
@@ -166,20 +175,25 @@ internal sealed unsafe class Linear
     {
         private readonly Linear _matrix;
         private readonly byte* _target;
-        private readonly int _panels;
+        private readonly int _begin, _end, _panels;
 
-        public PackWork(Linear matrix, byte* target)
+        public PackWork(Linear matrix, byte* target, int begin, int end)
         {
             _matrix = matrix;
             _target = target;
-            _panels = (int)Math.Clamp((256 << 10) / Math.Max(1, matrix._storedRowBytes * matrix._panelRows), 1, matrix.PanelCount);
-            Parts = (matrix.PanelCount + _panels - 1) / _panels;
+            _begin = begin;
+            _end = end;
+            _panels = (int)Math.Clamp((256 << 10) / Math.Max(1, matrix._storedRowBytes * matrix._panelRows), 1, end - begin);
+            Parts = (end - begin + _panels - 1) / _panels;
         }
 
         public int Parts { get; }
 
-        public void Execute(int part, int worker) => PanelPacker.Pack(
-            _matrix.Type, _matrix._stored, _target, _matrix.Rows, _matrix.Columns, _matrix._panelRows, part * _panels, Math.Min(_matrix.PanelCount, (part + 1) * _panels));
+        public void Execute(int part, int worker)
+        {
+            var begin = _begin + (part * _panels);
+            PanelPacker.Pack(_matrix.Type, _matrix._stored, _target, _matrix.Rows, _matrix.Columns, _matrix._panelRows, begin, Math.Min(_end, begin + _panels));
+        }
     }
 }
 
