@@ -66,6 +66,7 @@ internal static class AdapterMeasurement
 
     private static async Task<double> MeasureAsync(LocalPipeline pipeline, int sequences, int tokens, Func<int, int> slot)
     {
+        await pipeline.Settled;
         var batch = new StepBatch();
         var vocabulary = pipeline.Config.VocabSize;
         var each = pipeline.BlockCount / sequences;

@@ -30,6 +30,7 @@ public class DecodeBenchmarks
         var model = Size == "15M" ? SyntheticModel.Small : SyntheticModel.Medium;
         _file = ModelFile.Open(model.Write(Type.ToString(), Path.Combine(Path.GetTempPath(), "slm-bench")));
         _pipeline = LocalPipeline.Load(_file, new LocalPipelineOptions { ContextLength = 1024 });
+        await _pipeline.Settled;
         _tokens = [.. Enumerable.Range(0, 512).Select(i => i * 7 % model.Vocab)];
         var blocks = 640 / _pipeline.BlockSize;
         _tables = [.. Enumerable.Range(0, 8).Select(s => Enumerable.Range(s * blocks % (_pipeline.BlockCount - blocks), blocks).ToArray())];

@@ -32,6 +32,7 @@ internal static class ExpertMeasurement
             ExpertPrefetch = prefetch,
         });
         var values = new Dictionary<string, object> { ["load_ms"] = clock.Elapsed.TotalMilliseconds };
+        await pipeline.Settled;
         var run = new Decoder(pipeline, file.Config.VocabSize);
         clock.Restart();
         await run.StepAsync(PromptTokens);

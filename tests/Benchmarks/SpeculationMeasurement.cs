@@ -35,6 +35,9 @@ internal static class SpeculationMeasurement
         var options = new LocalPipelineOptions { Workers = workers, ContextLength = Math.Min(1024, file.Config.ContextLength) };
         await using var pipeline = LocalPipeline.Load(file, options);
         await using var draft = draftFile is null ? null : TextModel.LoadDraft(file, draftFile, options);
+        await pipeline.Settled;
+        if (draft is not null)
+            await draft.Settled;
         await using var scheduler = new Scheduler(pipeline, new SchedulerOptions(), TimeProvider.System, draft);
         var opening = Opening(file);
         int[] twice = [.. opening, .. opening, .. opening[..(opening.Length / 4)]];

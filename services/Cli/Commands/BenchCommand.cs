@@ -63,6 +63,7 @@ internal static class BenchCommand
             ExpertMemory = experts,
         });
         var load = clock.Elapsed.TotalMilliseconds;
+        await pipeline.Settled;
 
         var run = new Run(pipeline, config, sequences, (int)length);
         var warmUp = Math.Min(prompt, WarmUpTokens);

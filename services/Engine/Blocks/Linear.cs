@@ -10,20 +10,17 @@ using Slm.Engine.Threading;
 namespace Slm.Engine.Blocks;
 
 /// <summary>
-/// A stored weight matrix [rows, columns] and its optional bias [rows]. Floats are used where they lie; quantized types are
-/// packed into panels when the stage is loaded, or at the first product.
+/// A stored weight matrix [rows, columns] and its optional bias [rows]. Floats are used where they lie; products of quantized
+/// types read panels, which they make as they go until <see cref="Pack"/> has made them for good.
 /// </summary>
-#pragma warning disable CA1001 // The buffer frees itself; matrices live as long as their stage.
 internal sealed unsafe class Linear
-#pragma warning restore CA1001
 {
     private readonly byte* _stored;
     private readonly nint _storedRowBytes;
     private readonly PanelLayout? _layout;
     private readonly int _panelRows;
-    private NativeBuffer? _ownPanels;
+    private readonly nint _rowBytes;
     private byte* _weights;
-    private nint _rowBytes;
     private readonly PinnedArray? _bias;
     private readonly delegate*<in MatMulTask, int, int, float*, void> _kernel;
 
@@ -38,11 +35,9 @@ internal sealed unsafe class Linear
         Type = type;
         Rows = rows;
         Columns = columns;
+        _rowBytes = _layout is null ? _storedRowBytes : (nint)_layout.RowBytes(columns);
         if (_layout is null)
-        {
             _weights = _stored;
-            _rowBytes = _storedRowBytes;
-        }
     }
 
     /// <summary>Name of the tensor, for observers; empty if products are none that they know.</summary>
@@ -96,15 +91,23 @@ internal sealed unsafe class Linear
     /// <summary>Writes row <paramref name="row"/> as F32.</summary>
     public void Row(int row, float* target) => RowDequantizer.Dequantize(Type, _stored + (row * _storedRowBytes), target, Columns);
 
-    /// <summary>Packs the matrix into <paramref name="target"/>, which outlives this object, and lets go of the file's pages.</summary>
+    /// <summary>Packs the matrix into <paramref name="target"/>, which outlives this object, and lets go of the file's pages. No product may run.</summary>
     public void Pack(byte* target, WorkerPool workers)
     {
         if (_layout is null || _weights != null)
             return;
-        var work = new PackWork(this, target);
-        workers.Run(work.Parts, ref work);
-        MemoryAdvice.LetGo(_stored, _storedRowBytes * (long)Rows);
-        _rowBytes = (nint)_layout.RowBytes(Columns);
+        // A piece at a time, so that hardly anything is in memory twice.
+        const long PieceBytes = 8 << 20;
+        var piece = (int)Math.Clamp(PieceBytes / (_storedRowBytes * _panelRows), 1, PanelCount);
+        for (var begin = 0; begin < PanelCount; begin += piece)
+        {
+            var end = Math.Min(PanelCount, begin + piece);
+            var work = new PackWork(this, target, begin, end);
+            workers.Run(work.Parts, ref work);
+            var first = begin * _panelRows * (long)_storedRowBytes;
+            MemoryAdvice.LetGo(_stored + first, Math.Min((long)Rows, (long)end * _panelRows) * _storedRowBytes - first);
+        }
+
         _weights = target;
     }
 
@@ -123,23 +126,18 @@ internal sealed unsafe class Linear
         context.Observer?.Observe(Name, new ReadOnlySpan<float>(x, checked(tokens * Columns)), Columns, Index, Matrices);
         var task = Describe(context, x, tokens, y, accumulate: false);
         task.Weights = working;
-        task.RowBytes = _layout is null ? _storedRowBytes : (nint)_layout.RowBytes(Columns);
+        task.Stored = null;
         return task;
     }
 
     /// <summary>The product with <paramref name="x"/>; the quantized form is the context's, which the caller has filled if wanted.</summary>
     public MatMulTask Task(StepContext context, float* x, int tokens, float* y, bool accumulate = false)
     {
-        if (_weights == null)
-        {
-            _ownPanels = new NativeBuffer(PackedBytes);
-            Pack(_ownPanels.Pointer, context.Workers);
-        }
-
         if (Name.Length > 0)
             context.Observer?.Observe(Name, new ReadOnlySpan<float>(x, checked(tokens * Columns)), Columns, Index, Matrices);
         return Describe(context, x, tokens, y, accumulate);
     }
+
     /// <summary>Runs one product on all threads.</summary>
     public void Multiply(StepContext context, float* x, int tokens, float* y, bool accumulate = false)
     {
@@ -152,6 +150,8 @@ internal sealed unsafe class Linear
         var task = new MatMulTask
         {
             Weights = _weights,
+            Stored = _weights == null ? _stored : null,
+            Type = Type,
             RowBytes = _rowBytes,
             RowsTogether = _layout is null ? 1 : _panelRows,
             Rows = Rows,
@@ -175,20 +175,25 @@ internal sealed unsafe class Linear
     {
         private readonly Linear _matrix;
         private readonly byte* _target;
-        private readonly int _panels;
+        private readonly int _begin, _end, _panels;
 
-        public PackWork(Linear matrix, byte* target)
+        public PackWork(Linear matrix, byte* target, int begin, int end)
         {
             _matrix = matrix;
             _target = target;
-            _panels = (int)Math.Clamp((256 << 10) / Math.Max(1, matrix._storedRowBytes * matrix._panelRows), 1, matrix.PanelCount);
-            Parts = (matrix.PanelCount + _panels - 1) / _panels;
+            _begin = begin;
+            _end = end;
+            _panels = (int)Math.Clamp((256 << 10) / Math.Max(1, matrix._storedRowBytes * matrix._panelRows), 1, end - begin);
+            Parts = (end - begin + _panels - 1) / _panels;
         }
 
         public int Parts { get; }
 
-        public void Execute(int part, int worker) => PanelPacker.Pack(
-            _matrix.Type, _matrix._stored, _target, _matrix.Rows, _matrix.Columns, _matrix._panelRows, part * _panels, Math.Min(_matrix.PanelCount, (part + 1) * _panels));
+        public void Execute(int part, int worker)
+        {
+            var begin = _begin + (part * _panels);
+            PanelPacker.Pack(_matrix.Type, _matrix._stored, _target, _matrix.Rows, _matrix.Columns, _matrix._panelRows, begin, Math.Min(_end, begin + _panels));
+        }
     }
 }
 

@@ -45,6 +45,9 @@ public sealed class LocalPipeline : IPipeline
     /// <summary>The stages, in order.</summary>
     public IReadOnlyList<Stage> Stages => _stages;
 
+    /// <summary>Done when all stages are at their full speed; see <see cref="Stage.Settled"/>.</summary>
+    public Task Settled => Task.WhenAll(_stages.Select(stage => stage.Settled));
+
     /// <summary>Sets a model up. The file must outlive the pipeline.</summary>
     /// <exception cref="ModelFormatException">See <see cref="Stage.Load"/>.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range: more stages than layers, a context longer than the model's, a cache too small for one block.</exception>

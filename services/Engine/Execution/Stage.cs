@@ -28,7 +28,10 @@ public sealed class Stage : IDisposable
     private readonly ExpertCache? _experts;
     private readonly StageAdapters _adapters;
     private readonly bool _expertsElsewhere;
+    private readonly WorkerPool _workers;
+    private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _step = new();
+    private int _waiting;
     private bool _disposed;
 
     private Stage(ModelFile file, LayerRange range, StageOptions options, WorkerPool workers)
@@ -63,7 +66,8 @@ public sealed class Stage : IDisposable
             _experts = experts;
         }
 
-        _packed = new PackedWeights(weights.Matrices, workers);
+        _workers = workers;
+        _packed = new PackedWeights(weights.Matrices);
         WeightBytes = weights.Bytes;
         var kvType = options.KvType ?? file.KvType;
         KvBytesPerToken = CachePlan.BytesPerToken(_config, range, kvType);
@@ -92,6 +96,12 @@ public sealed class Stage : IDisposable
 
     /// <summary>What has become of experts that are read when tokens visit them; null if all stay in memory or there are none.</summary>
     public ExpertCacheStats? Experts => _experts?.Stats;
+
+    /// <summary>
+    /// Done when every matrix lies as products read it best, which goes on between the steps after loading; or when the stage is
+    /// disposed. Steps before that give the same bits, more slowly.
+    /// </summary>
+    public Task Settled => _settled.Task;
 
     /// <summary>KV bytes of one position over the stage's layers.</summary>
     public long KvBytesPerToken { get; }
@@ -138,7 +148,9 @@ public sealed class Stage : IDisposable
             throw new ArgumentException("Experts that are read when they are visited (ExpertMemory) cannot have others beside them in groups (RemoteExperts); leave one of the two out.", nameof(options));
         if (options.RemoteExperts is not null && options.Observer is not null)
             throw new ArgumentException("An observer would not see the inputs of experts in other processes; observe a stage that holds all of them.", nameof(options));
-        return new Stage(file, range, options, workers);
+        var stage = new Stage(file, range, options, workers);
+        new Thread(stage.Settle) { IsBackground = true, Name = $"slm-settle-{range.First}" }.Start();
+        return stage;
     }
 
     /// <summary>Runs the stage's part of a step.</summary>
@@ -157,12 +169,16 @@ public sealed class Stage : IDisposable
     public ReadOnlyMemory<float> Run(StepBatch batch, ReadOnlyMemory<float> input, StepOutput output, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(batch);
+        Interlocked.Increment(ref _waiting);
         lock (_step)
         {
+            Interlocked.Decrement(ref _waiting);
             ObjectDisposedException.ThrowIf(_disposed, this);
             Check(batch, input.Length);
             if (batch.TokenCount == 0)
                 return default;
+            // Steps that follow each other closely leave no time between them, so each does a share.
+            _packed.PackNext(_workers);
             foreach (ref readonly var copy in batch.Copies)
                 _cache.CopyBlock(copy.From, copy.To);
             foreach (ref readonly var copy in batch.StateCopies)
@@ -231,7 +247,26 @@ public sealed class Stage : IDisposable
             _states.Dispose();
             _packed.Dispose();
             _experts?.Dispose();
+            _settled.TrySetResult();
         }
+    }
+
+    /// <summary>Packs one matrix after the other whenever no step wants to run.</summary>
+    private void Settle()
+    {
+        for (var more = true; more;)
+        {
+            SpinWait.SpinUntil(() => Volatile.Read(ref _waiting) == 0);
+            lock (_step)
+            {
+                if (_disposed)
+                    return;
+                _packed.PackNext(_workers);
+                more = !_packed.IsComplete;
+            }
+        }
+
+        _settled.TrySetResult();
     }
 
     /// <summary>What the kernels rely on.</summary>

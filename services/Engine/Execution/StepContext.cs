@@ -39,7 +39,7 @@ internal sealed unsafe class StepContext : IDisposable
         var feedForward = Math.Max(config.FeedForwardSize, config.Experts?.SharedFeedForwardSize ?? 0);
         var widest = widths.Input;
         var groupFloats = GroupQueries * (long)widths.Group * ((2 * AttentionState.ChunkPositions) + (2 * AttentionState.Floats(cache.MaxStride)));
-        _workerFloats = (Math.Max(4 * widest, groupFloats) + 15) & ~15L;
+        _workerFloats = (Math.Max(MatMulTask.ScratchFloats(widest), groupFloats) + 15) & ~15L;
         ChunkCapacity = Math.Min(MaxSharedChunks, (cache.BlockCount * (long)cache.BlockSize / AttentionState.ChunkPositions) + 1);
         SharedGroups = workers.Threads == 1 ? 0 : (workers.Threads * 4) + widths.KeyValueHeads;
         _groupsLeft = new int[SharedGroups];

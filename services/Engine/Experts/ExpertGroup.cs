@@ -42,7 +42,9 @@ public sealed unsafe class ExpertGroup : IDisposable
         if (_layers.All(layer => layer is null))
             throw new ArgumentException($"Layers {range.First} to {range.End - 1} of {file.Name} have no experts.", nameof(range));
         WeightBytes = weights.Bytes;
-        _packed = new PackedWeights(weights.Matrices, workers);
+        _packed = new PackedWeights(weights.Matrices);
+        while (!_packed.IsComplete)
+            _packed.PackNext(workers);
         _places = new int[_config.Experts!.Count];
         Array.Fill(_places, -1);
         for (var i = 0; i < slice.Count; i++)

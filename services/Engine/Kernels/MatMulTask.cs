@@ -1,4 +1,6 @@
 using Slm.Engine.Adapters;
+using Slm.Engine.Formats;
+using Slm.Engine.Kernels.Panels;
 using Slm.Engine.Quantization;
 
 namespace Slm.Engine.Kernels;
@@ -10,6 +12,12 @@ internal unsafe struct MatMulTask
 {
     /// <summary>First byte of the matrix: stored rows one after the other, or panels of a quantized type.</summary>
     public byte* Weights;
+
+    /// <summary>Stored rows whose panels are not there yet: they are made one at a time, in the scratch memory; else null.</summary>
+    public byte* Stored;
+
+    /// <summary>Type of the weights.</summary>
+    public TensorType Type;
 
     /// <summary>Bytes of a row; a panel has as many times its rows.</summary>
     public nint RowBytes;
@@ -59,12 +67,32 @@ internal unsafe struct MatMulTask
     /// <summary>Computes rows <paramref name="begin"/> to <paramref name="end"/>, exclusive, for all tokens.</summary>
     /// <param name="begin">First row; of panels the first of one.</param>
     /// <param name="end">Row after the last; of panels the end of one or of the matrix.</param>
-    /// <param name="scratch">Room for 4 · columns floats of this thread alone.</param>
+    /// <param name="scratch">Room for <see cref="ScratchFloats"/> of this thread alone.</param>
     public readonly void Run(int begin, int end, float* scratch)
     {
-        Kernel(in this, begin, end, scratch);
+        if (Stored == null)
+            Kernel(in this, begin, end, scratch);
+        else
+            RunStored(begin, end, (byte*)scratch);
         if (AddSegments != null)
             AddSegments(in this, begin, end);
+    }
+
+    /// <summary>Floats of scratch memory for a product of so many columns: four rows of floats, or the widest panel, 16 rows of Q8_0.</summary>
+    public static long ScratchFloats(long columns) => 4 * columns + (columns + 3) / 4;
+
+    private readonly void RunStored(int begin, int end, byte* panel)
+    {
+        var one = this;
+        one.Stored = null;
+        var storedRow = (nint)TensorTypes.RowBytes(Type, Columns);
+        for (var row = begin; row < end; row += RowsTogether)
+        {
+            PanelPacker.Pack(Type, Stored + (row * storedRow), panel, Rows - row, Columns, RowsTogether, 0, 1);
+            one.Weights = panel - (row * RowBytes);
+            // Panel kernels want no scratch memory of their own.
+            Kernel(in one, row, Math.Min(end, row + RowsTogether), null);
+        }
     }
 
     /// <summary>Writes or adds one element.</summary>

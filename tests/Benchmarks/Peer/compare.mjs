@@ -21,7 +21,8 @@ const run = (file, args, options) => execFileSync(file, args, { encoding: "utf8"
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 const measures = [
   ["decode_empty", "decode, empty context", "tok/s"], ["decode_512", "decode after 512", "tok/s"], ["prefill_512", "prefill 512", "tok/s"],
-  ["decode_8", "8 sequences together", "tok/s"], ["load_ms", "load", "ms"], ["rss_mib", "peak memory", "MiB"],
+  ["decode_8", "8 sequences together", "tok/s"], ["load_ms", "load", "ms"], ["first_ms", "load and a token", "ms"],
+  ["prompt_ms", "load, a token, prompt of 512", "ms"], ["rss_mib", "peak memory", "MiB"],
 ];
 if (long !== "0")
   measures.push(["decode_long", `decode after ${long}`, "tok/s"]);

@@ -44,11 +44,16 @@ async function decode(count, start, tokens) {
   }
 }
 
+await decode(1, 0, 1);
+const first = performance.now() - started;
 await prefill(prompt);
+const read = performance.now() - started;
 await prefill(64);
 await decode(1, 64, 16);
 const values = {};
 values.load_ms = load;
+values.first_ms = first;
+values.prompt_ms = read;
 const prompts = Math.max(1, decodeTokens >> 4);
 values.prefill_512 = prompts * prompt / await seconds(async () => {
   for (let i = 0; i < prompts; i++)

@@ -77,6 +77,28 @@ public sealed unsafe class MatMulTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Panels_made_on_the_way_give_the_same_bits(TensorType type, string kernels)
+    {
+        if (PanelLayout.Of(type) is null)
+            return;
+        foreach (var shape in ShapesOf(type))
+        {
+            using var product = new Product(type, shape.Rows, shape.Columns, shape.Tokens, kernels);
+            product.Run(0, shape.Rows, 0, shape.Tokens);
+            var packed = product.Y.ToArray();
+            product.Y.Fill(float.NaN);
+            product.Run(0, shape.Rows, 0, shape.Tokens, stored: true);
+            Assert.Equal(Bits(packed), Bits(product.Y));
+
+            product.Y.Fill(float.NaN);
+            for (var r = 0; r < shape.Rows; r += product.RowUnit)
+                product.Run(r, Math.Min(shape.Rows, r + product.RowUnit), 0, shape.Tokens, stored: true);
+            Assert.Equal(Bits(packed), Bits(product.Y));
+        }
+    }
+
     [Fact]
     public void Sets_of_the_same_numerics_give_the_same_bits()
     {
@@ -143,7 +165,7 @@ public sealed unsafe class MatMulTests
             _int8 = new NativeBuffer((long)tokens * columns);
             _scales = new NativeBuffer((long)tokens * columns / 32 * sizeof(ActivationScale));
             _y = new NativeBuffer((long)tokens * rows * 4);
-            _scratch = new NativeBuffer(16L * columns);
+            _scratch = new NativeBuffer(MatMulTask.ScratchFloats(columns) * sizeof(float));
             var random = new Random(rows * 31 + columns);
             FillWeights(random);
             _layout = PanelLayout.Of(type);
@@ -171,11 +193,14 @@ public sealed unsafe class MatMulTests
         /// <summary>Rows that a kernel takes at least.</summary>
         public int RowUnit => _layout is null ? 1 : _kernels.PanelRows;
 
-        public void Run(int begin, int end, int token, int tokens, float* bias = null, bool accumulate = false)
+        public void Run(int begin, int end, int token, int tokens, float* bias = null, bool accumulate = false, bool stored = false)
         {
             var task = new MatMulTask
             {
-                Weights = _panels is null ? _weights.Pointer : _panels.Pointer,
+                Weights = stored ? null : _panels is null ? _weights.Pointer : _panels.Pointer,
+                Stored = stored ? _weights.Pointer : null,
+                Type = _type,
+                RowsTogether = RowUnit,
                 RowBytes = (nint)(_layout?.RowBytes(_columns) ?? _rowBytes),
                 Rows = _rows,
                 Columns = _columns,

@@ -115,6 +115,29 @@ public sealed class StageTests
         Assert.Equal(file.Source.Tensors.Sum(t => t.ByteLength), stage.WeightBytes);
     }
 
+    [Theory]
+    [InlineData("llama-q8_0")]
+    [InlineData("llama-q4_k_m")]
+    [InlineData("qwen3moe-q8_0")]
+    public async Task Steps_give_the_same_bits_before_and_after_the_stage_has_settled(string model)
+    {
+        using var file = ReferenceModel.Open(model);
+        int[] tokens = [.. Enumerable.Range(1, 40)];
+        await using var pipeline = StepRunner.Load(file, stages: 2);
+        var before = StepRunner.Logits(pipeline, tokens, [0, 1, 2], 40);
+        await pipeline.Settled;
+        Assert.Equal(before, StepRunner.Logits(pipeline, tokens, [3, 4, 5], 40));
+    }
+
+    [Fact]
+    public async Task A_disposed_stage_counts_as_settled()
+    {
+        using var file = ReferenceModel.Open("llama-q8_0");
+        var pipeline = StepRunner.Load(file);
+        await pipeline.DisposeAsync();
+        await pipeline.Settled;
+    }
+
     [Fact]
     public void A_disposed_stage_refuses_steps()
     {

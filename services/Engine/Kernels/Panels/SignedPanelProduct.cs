@@ -121,21 +121,11 @@ internal static unsafe class SignedPanelProduct<TWide, TVector, TCodes>
         for (nint b = 0; b < blocks; b++)
         {
             TVector a0 = default, a1 = default, a2 = default, a3 = default;
-            for (var pair = 0; pair < 4; pair++)
-            {
-                TCodes.Load<TWide, TVector>(w + (2 * TWide.Rows), pair, out var low, out var high);
-                var magnitude = TWide.Magnitude(low);
-                a0 = Add(magnitude, low, x0 + (4 * pair), a0);
-                a1 = Add(magnitude, low, x1 + (4 * pair), a1);
-                a2 = Add(magnitude, low, x2 + (4 * pair), a2);
-                a3 = Add(magnitude, low, x3 + (4 * pair), a3);
-                magnitude = TWide.Magnitude(high);
-                a0 = Add(magnitude, high, x0 + 16 + (4 * pair), a0);
-                a1 = Add(magnitude, high, x1 + 16 + (4 * pair), a1);
-                a2 = Add(magnitude, high, x2 + 16 + (4 * pair), a2);
-                a3 = Add(magnitude, high, x3 + 16 + (4 * pair), a3);
-            }
-
+            var codes = w + (2 * TWide.Rows);
+            Pair(codes, 0, x0, x1, x2, x3, ref a0, ref a1, ref a2, ref a3);
+            Pair(codes, 1, x0, x1, x2, x3, ref a0, ref a1, ref a2, ref a3);
+            Pair(codes, 2, x0, x1, x2, x3, ref a0, ref a1, ref a2, ref a3);
+            Pair(codes, 3, x0, x1, x2, x3, ref a0, ref a1, ref a2, ref a3);
             var scale = TWide.Halves(w);
             t0 = Finish(a0, s0, scale, t0);
             t1 = Finish(a1, s1, scale, t1);
@@ -156,6 +146,22 @@ internal static unsafe class SignedPanelProduct<TWide, TVector, TCodes>
         PanelOutput<TWide, TVector>.Put(in task, token + 1, row, t1);
         PanelOutput<TWide, TVector>.Put(in task, token + 2, row, t2);
         PanelOutput<TWide, TVector>.Put(in task, token + 3, row, t3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Pair(byte* codes, int pair, sbyte* x0, sbyte* x1, sbyte* x2, sbyte* x3, ref TVector a0, ref TVector a1, ref TVector a2, ref TVector a3)
+    {
+        TCodes.Load<TWide, TVector>(codes, pair, out var low, out var high);
+        var magnitude = TWide.Magnitude(low);
+        a0 = Add(magnitude, low, x0 + (4 * pair), a0);
+        a1 = Add(magnitude, low, x1 + (4 * pair), a1);
+        a2 = Add(magnitude, low, x2 + (4 * pair), a2);
+        a3 = Add(magnitude, low, x3 + (4 * pair), a3);
+        magnitude = TWide.Magnitude(high);
+        a0 = Add(magnitude, high, x0 + 16 + (4 * pair), a0);
+        a1 = Add(magnitude, high, x1 + 16 + (4 * pair), a1);
+        a2 = Add(magnitude, high, x2 + 16 + (4 * pair), a2);
+        a3 = Add(magnitude, high, x3 + 16 + (4 * pair), a3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
