@@ -69,6 +69,12 @@ internal static class CommandLine
         {
             ModelsCommand.Create(),
             DescribeCommand.Create(),
+            LoadCommand.Create(),
+            LoadCommand.Unload(),
+            SilosCommand.Create(),
+            ClusterCommands.Drain(),
+            ClusterCommands.Resume(),
+            ClusterCommands.Rebalance(),
             ChatCommand.Create(),
             GenerateCommand.Create(),
             TokenizeCommand.Create(),

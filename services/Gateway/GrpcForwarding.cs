@@ -4,18 +4,19 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Slm.Gateway;
 
 /// <summary>
-/// Where services run in processes of their own, the gateway's gRPC port forwards each call to the one that has it. In a
-/// single process there is nothing to forward: the services are mapped on the same port.
+/// Where services run in processes of their own, the gateway forwards each gRPC call, and each HTTP call that the contracts
+/// annotate, to the one that has it. In a single process there is nothing to forward: the services are mapped on the same ports.
 /// </summary>
 internal static class GrpcForwarding
 {
-    private static readonly (string Service, string[] Contracts)[] Table =
+    private static readonly (string Service, string[] Contracts, string[] Paths)[] Table =
     [
-        ("tokenizer", ["slm.v1.TokenizerService"]),
-        ("inference", ["slm.v1.InferenceService", "slm.v1.ModelService"]),
-        ("router", ["slm.v1.RouterService"]),
-        ("evaluator", ["slm.v1.EvaluatorService"]),
-        ("trainer", ["slm.v1.TrainerService"]),
+        ("tokenizer", ["slm.v1.TokenizerService"], ["/v1/tokenizer/{**rest}"]),
+        ("inference", ["slm.v1.InferenceService", "slm.v1.ModelService", "slm.v1.ClusterService"],
+            ["/v1/inference/{**rest}", "/v1/deployments/{**rest}", "/v1/silos/{**rest}"]),
+        ("router", ["slm.v1.RouterService"], ["/v1/router:route"]),
+        ("evaluator", ["slm.v1.EvaluatorService"], ["/v1/evaluation/{**rest}"]),
+        ("trainer", ["slm.v1.TrainerService"], ["/v1/training/{**rest}"]),
     ];
 
     public static void AddGrpcForwarding(this IHostApplicationBuilder builder)
@@ -35,7 +36,12 @@ internal static class GrpcForwarding
             RouteId = contract,
             ClusterId = r.Service,
             Match = new RouteMatch { Path = $"/{contract}/{{**method}}", Methods = ["POST"] },
-        })).ToList();
+        }).Concat(r.Paths.Select(path => new RouteConfig
+        {
+            RouteId = path,
+            ClusterId = r.Service,
+            Match = new RouteMatch { Path = path },
+        }))).ToList();
         builder.Services.AddReverseProxy().LoadFromMemory(routes, clusters);
     }
 
@@ -45,9 +51,9 @@ internal static class GrpcForwarding
             app.MapReverseProxy();
     }
 
-    private static IEnumerable<(string Service, string Address, string[] Contracts)> Remote(IConfiguration configuration) =>
+    private static IEnumerable<(string Service, string Address, string[] Contracts, string[] Paths)> Remote(IConfiguration configuration) =>
         from entry in Table
         let address = PlatformClients.RemoteAddress(configuration, entry.Service)
         where address is not null
-        select (entry.Service, address, entry.Contracts);
+        select (entry.Service, address, entry.Contracts, entry.Paths);
 }

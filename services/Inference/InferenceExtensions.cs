@@ -5,6 +5,7 @@ using Google.Rpc;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Orleans.Configuration;
+using Orleans.Dashboard;
 using Orleans.Serialization.Configuration;
 using Slm.Contracts.Grains;
 using Slm.Inference.Cluster;
@@ -55,7 +56,15 @@ public static class InferenceExtensions
         builder.Services.AddHostedService<SiloHandover>();
         // Handing over and letting answers end take their time.
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds((2 * options.DrainSeconds) + 10));
-        builder.UseOrleans(silo => Configure(silo, builder.Configuration, options));
+        var tls = SiloTls.From(builder.Configuration);
+        builder.UseOrleans(silo =>
+        {
+            Configure(silo, builder.Configuration, options);
+            tls?.Apply(silo);
+            // Whoever may look at figures may not read the log.
+            if (options.Dashboard)
+                silo.AddDashboard(dashboard => dashboard.HideTrace = true);
+        });
         builder.Services.AddHostedService<DeploymentRestore>();
         return builder;
     }
@@ -66,6 +75,8 @@ public static class InferenceExtensions
         app.MapGrpcService<InferenceEndpoint>();
         app.MapGrpcService<ModelEndpoint>();
         app.MapGrpcService<ClusterEndpoint>();
+        if (app.Services.GetRequiredService<InferenceOptions>().Dashboard)
+            app.MapOrleansDashboard("/orleans");
         return app;
     }
 

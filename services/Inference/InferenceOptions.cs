@@ -54,6 +54,9 @@ public sealed record InferenceOptions
     /// <summary>When a part of a model on another silo counts as lost: subsection <c>Loss</c>, in milliseconds.</summary>
     internal PipelineOptions Pipeline { get; init; } = new();
 
+    /// <summary>Show Orleans' dashboard at <c>/orleans</c>; default false, because it measures every call of a grain.</summary>
+    public bool Dashboard { get; init; }
+
     /// <summary>Port of the silo for other silos; 0 (default) takes a free one. Ignored where an <c>Orleans</c> section names a clustering.</summary>
     public int SiloPort { get; init; }
 
@@ -89,6 +92,7 @@ public sealed record InferenceOptions
                 Lease = TimeSpan.FromMilliseconds(Read("Loss:LeaseMs", (long)defaults.Pipeline.Lease.TotalMilliseconds, 4_000, 86_400_000)),
                 Avoid = TimeSpan.FromMilliseconds(Read("Loss:AvoidMs", (long)defaults.Pipeline.Avoid.TotalMilliseconds, 0, 86_400_000)),
             },
+            Dashboard = ReadSwitch("Dashboard", defaults.Dashboard),
             SiloPort = (int)Read("SiloPort", defaults.SiloPort, 0, 65_535),
             SiloGatewayPort = (int)Read("SiloGatewayPort", defaults.SiloGatewayPort, 0, 65_535),
         };

@@ -21,6 +21,11 @@ public sealed class ErrorTests
         { 2, "--message", ["chat", "--model", Model, "--json"] },
         { 2, "--endpoint", ["generate", "--model", "m", "--prompt", "x", "--threads", "2", "--endpoint", "http://127.0.0.1:1"] },
         { 2, "train", ["train"] },
+        { 2, "--placement: stages is '0'", ["load", "m", "--placement", "stages=0"] },
+        { 2, "--placement: 'x' is not known", ["load", "m", "--placement", "x"] },
+        { 2, "--wire: 'f64' is not known", ["load", "m", "--wire", "f64"] },
+        { 2, "--kv-cache: 'much' is no size", ["load", "m", "--kv-cache", "much"] },
+        { 2, "SILO", ["drain"] },
         { 1, "--model: 'nosuch'", ["generate", "--model", "nosuch", "--prompt", "x", "--json"] },
         { 1, "is a folder", ["describe", "--model", Path.GetTempPath()] },
         { 1, "GGUF file", ["generate", "--model", SlmCommand.Data("llama-q8_0.json"), "--prompt", "x"] },
@@ -36,6 +41,7 @@ public sealed class ErrorTests
         { 1, "--stages: 3 is more than the model's 2 layers", ["logits", "--model", Model, "--tokens", "1", "--stages", "3"] },
         { 1, "no chat template", ["chat", "--model", Model, "--message", "hi", "--json"] },
         { 1, "--endpoint: no platform answers", ["models", "--endpoint", "http://127.0.0.1:1", "--json"] },
+        { 1, "--endpoint: no platform answers", ["silos", "--endpoint", "http://127.0.0.1:1", "--json"] },
         { 1, "--endpoint: no platform answers", ["generate", "--model", "m", "--prompt", "x", "--endpoint", "http://127.0.0.1:1"] },
     };
 

@@ -1,12 +1,5 @@
-using System.Net;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Slm.V1;
 
 namespace Slm.Cli.Tests;
@@ -15,35 +8,26 @@ namespace Slm.Cli.Tests;
 public sealed class RemoteTests : IAsyncLifetime
 {
     private readonly Recorder _recorder = new();
-    private WebApplication? _server;
-    private string _endpoint = "";
+    private FakePlatform? _platform;
 
-    public async ValueTask InitializeAsync()
+    public async ValueTask InitializeAsync() => _platform = await FakePlatform.StartAsync(_recorder, server =>
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http2));
-        builder.Services.AddSingleton(_recorder);
-        builder.Services.AddGrpc();
-        _server = builder.Build();
-        _server.MapGrpcService<FakeInference>();
-        _server.MapGrpcService<FakeModels>();
-        _server.MapGrpcService<FakeTokenizer>();
-        await _server.StartAsync();
-        _endpoint = _server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-    }
+        server.MapGrpcService<FakeInference>();
+        server.MapGrpcService<FakeModels>();
+        server.MapGrpcService<FakeTokenizer>();
+    });
 
     public async ValueTask DisposeAsync()
     {
-        if (_server is not null)
-            await _server.DisposeAsync();
+        if (_platform is not null)
+            await _platform.DisposeAsync();
     }
 
     [Fact]
     public async Task Generate_sends_the_options_and_collects_the_stream()
     {
         var json = (await SlmCommand.RunAsync("generate", "--model", "m", "--prompt", "Hi", "--max-tokens", "5", "--temperature", "0.5", "--top-k", "3",
-            "--seed", "9", "--stop", "X", "--stop", "Y", "--logit-bias", "4:-1.5", "--endpoint", _endpoint, "--json")).Json();
+            "--seed", "9", "--stop", "X", "--stop", "Y", "--logit-bias", "4:-1.5", "--endpoint", _platform!.Endpoint, "--json")).Json();
         Assert.Equal("one two", json.GetProperty("text").GetString());
         Assert.Equal([1, 2, 3], json.GetProperty("token_ids").EnumerateArray().Select(i => i.GetInt32()));
         Assert.Equal("stop", json.GetProperty("finish_reason").GetString());
@@ -61,7 +45,7 @@ public sealed class RemoteTests : IAsyncLifetime
     [Fact]
     public async Task Chat_sends_messages()
     {
-        var result = await SlmCommand.RunAsync("chat", "--model", "m", "--system", "s", "--message", "q", "--endpoint", _endpoint);
+        var result = await SlmCommand.RunAsync("chat", "--model", "m", "--system", "s", "--message", "q", "--endpoint", _platform!.Endpoint);
         Assert.Equal("one two\n", result.Output);
         Assert.Equal(["system:s", "user:q"], _recorder.Generate!.Messages.Messages_.Select(m => $"{m.Role}:{m.Content}"));
     }
@@ -69,7 +53,7 @@ public sealed class RemoteTests : IAsyncLifetime
     [Fact]
     public async Task A_refusal_is_printed_in_one_line()
     {
-        var result = await SlmCommand.RunAsync("generate", "--model", "unknown", "--prompt", "x", "--endpoint", _endpoint, "--json");
+        var result = await SlmCommand.RunAsync("generate", "--model", "unknown", "--prompt", "x", "--endpoint", _platform!.Endpoint, "--json");
         Assert.Equal(1, result.ExitCode);
         Assert.Equal("", result.Output);
         Assert.Equal("slm: There is no model unknown. There are: m.\n", result.Error);
@@ -78,16 +62,16 @@ public sealed class RemoteTests : IAsyncLifetime
     [Fact]
     public async Task Models_and_descriptions_come_from_the_platform()
     {
-        var models = (await SlmCommand.RunAsync("models", "--endpoint", _endpoint, "--json")).Json().GetProperty("models");
+        var models = (await SlmCommand.RunAsync("models", "--endpoint", _platform!.Endpoint, "--json")).Json().GetProperty("models");
         Assert.Equal("loaded", Assert.Single(models.EnumerateArray()).GetProperty("state").GetString());
-        var description = (await SlmCommand.RunAsync("describe", "--model", "m", "--endpoint", _endpoint, "--json")).Json();
+        var description = (await SlmCommand.RunAsync("describe", "--model", "m", "--endpoint", _platform!.Endpoint, "--json")).Json();
         Assert.Equal("silo-1", description.GetProperty("stages")[0].GetProperty("silo").GetString());
     }
 
     [Fact]
     public async Task A_model_that_is_not_loaded_is_described_without_memory()
     {
-        var result = await SlmCommand.RunAsync("describe", "--model", "idle", "--endpoint", _endpoint);
+        var result = await SlmCommand.RunAsync("describe", "--model", "idle", "--endpoint", _platform!.Endpoint);
         Assert.Equal(0, result.ExitCode);
         Assert.Contains("not loaded", result.Output, StringComparison.Ordinal);
     }
@@ -95,7 +79,7 @@ public sealed class RemoteTests : IAsyncLifetime
     [Fact]
     public async Task Tokenize_asks_the_platform()
     {
-        var json = (await SlmCommand.RunAsync("tokenize", "--model", "m", "--text", "ab", "--endpoint", _endpoint, "--json")).Json();
+        var json = (await SlmCommand.RunAsync("tokenize", "--model", "m", "--text", "ab", "--endpoint", _platform!.Endpoint, "--json")).Json();
         Assert.Equal([7, 8], json.GetProperty("ids").EnumerateArray().Select(i => i.GetInt32()));
         Assert.False(_recorder.Encode!.AddSpecialTokens);
     }

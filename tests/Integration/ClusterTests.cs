@@ -1,17 +1,20 @@
+using System.Diagnostics.Metrics;
 using Grpc.Core;
-using Grpc.Net.Client;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Configuration;
 using Slm.Inference;
-using Slm.ServiceDefaults;
 using Slm.V1;
 
 namespace Slm.Integration;
 
-/// <summary>Two silos that meet on PostgreSQL, with the settings an Aspire composition writes.</summary>
+/// <summary>Two silos that meet on PostgreSQL.</summary>
 public sealed class ClusterTests
 {
     private const string Model = "llama-untied-f32";
+
+    /// <summary>Two layers that no other test of the process computes with.</summary>
+    private const string Measurable = "llama-q4_1";
+
+    /// <summary>Its hidden size.</summary>
+    private const int Width = 256;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -19,27 +22,25 @@ public sealed class ClusterTests
     public async Task Two_silos_on_PostgreSQL_serve_one_deployment()
     {
         await using var server = await PostgreSqlServer.StartAsync(Cancelled);
-        await using var first = await StartAsync(server.ConnectionString);
-        await using var second = await StartAsync(server.ConnectionString);
-        using var one = GrpcChannel.ForAddress(first.Configuration["Slm:Grpc"]!);
-        using var other = GrpcChannel.ForAddress(second.Configuration["Slm:Grpc"]!);
+        await using var first = await SiloHost.StartAsync(server.ConnectionString);
+        await using var second = await SiloHost.StartAsync(server.ConnectionString);
         var reference = ReferenceModel.Read(Model);
         var request = GenerationTests.Greedy(Model, reference.Tokens, reference.Greedy.Length);
         request.Sampling.Logprobs = true;
 
         // Whichever silo holds the model, one of the two calls crosses to the other.
-        var near = await new InferenceService.InferenceServiceClient(one).GenerateOnceAsync(request, cancellationToken: Cancelled);
-        var far = await new InferenceService.InferenceServiceClient(other).GenerateOnceAsync(request, cancellationToken: Cancelled);
+        var near = await first.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled);
+        var far = await second.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled);
         Assert.Equal(reference.Greedy, near.TokenIds);
         near.Usage = far.Usage = null;
         Assert.Equal(near, far);
 
-        foreach (var channel in new[] { one, other })
+        foreach (var silo in new[] { first, second })
         {
-            var description = await new ModelService.ModelServiceClient(channel).DescribeAsync(new DescribeModelRequest { Model = Model }, cancellationToken: Cancelled);
+            var description = await silo.Models.DescribeAsync(new DescribeModelRequest { Model = Model }, cancellationToken: Cancelled);
             Assert.Equal(2 * reference.Greedy.Length, description.Load.GeneratedTokens);
             request.Sampling.TopP = 9;
-            var error = await Assert.ThrowsAsync<RpcException>(() => new InferenceService.InferenceServiceClient(channel).GenerateOnceAsync(request, cancellationToken: Cancelled).ResponseAsync);
+            var error = await Assert.ThrowsAsync<RpcException>(() => silo.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled).ResponseAsync);
             Assert.Equal(StatusCode.InvalidArgument, error.StatusCode);
             Assert.Equal("sampling.top_p", error.GetRpcStatus()!.GetDetail<Google.Rpc.BadRequest>()!.FieldViolations[0].Field);
         }
@@ -47,35 +48,96 @@ public sealed class ClusterTests
         await first.StopAsync(Cancelled);
     }
 
-    private static async Task<WebApplication> StartAsync(string connectionString)
+    [Theory]
+    [InlineData(WireFormat.F32, "f32", Width * 4)]
+    [InlineData(WireFormat.F16, "f16", Width * 2)]
+    [InlineData(WireFormat.Q8, "q8", Width + (Width / 32 * 4))]
+    public async Task Bytes_between_silos_are_counted_as_they_are_computed(WireFormat wire, string format, int rowBytes)
     {
-        var builder = WebApplication.CreateBuilder();
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        const int Answer = 6;
+        await using var server = await PostgreSqlServer.StartAsync(Cancelled);
+        await using var first = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "a"));
+        await using var second = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "b"));
+        using var measured = new Measured();
+        await first.Models.LoadAsync(new LoadModelRequest { Model = Measurable, Placement = new Placement { Map = "0@a,1@b", Wire = wire } }, cancellationToken: Cancelled);
+        var parts = measured.Observe(ClusterMetrics.Parts, (ClusterMetrics.ModelTag, Measurable), (ClusterMetrics.PartTag, "stage"));
+        var before = Bytes();
+        await first.Inference.GenerateOnceAsync(GenerationTests.Greedy(Measurable, [1, 2, 3], Answer), cancellationToken: Cancelled);
+
+        Assert.Equal(2, parts);
+        // All tokens but the last one of the answer are computed.
+        Assert.Equal((3 + Answer - 1) * rowBytes, Bytes() - before);
+        Assert.Equal(0, measured.Sum(ClusterMetrics.StepsInFlight, (ClusterMetrics.ModelTag, Measurable)));
+        Assert.Equal(measured.Count(ClusterMetrics.ComputeDuration, (ClusterMetrics.ModelTag, Measurable), (ClusterMetrics.StageTag, 1)), measured.Count(ClusterMetrics.TransferDuration, (ClusterMetrics.ModelTag, Measurable), (ClusterMetrics.StageTag, 0), (ClusterMetrics.HopTag, "other_silo")));
+        await second.Cluster.DrainAsync(new DrainRequest { Silo = "b" }, cancellationToken: Cancelled);
+        Assert.Equal(1, measured.Sum(ClusterMetrics.Replaced, (ClusterMetrics.ModelTag, Measurable), (ClusterMetrics.PartTag, "stage"), (ClusterMetrics.ReasonTag, "drained")));
+
+        double Bytes() => measured.Sum(ClusterMetrics.WireBytes, (ClusterMetrics.ModelTag, Measurable), (ClusterMetrics.FormatTag, format), (ClusterMetrics.PartTag, "stage"));
+    }
+
+    [Fact]
+    public async Task Visits_of_experts_are_described_and_counted()
+    {
+        const string Mixture = "qwen3moe-f32";
+        const int Answer = 6;
+        await using var server = await PostgreSqlServer.StartAsync(Cancelled);
+        await using var first = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "a"));
+        await using var second = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "b"));
+        using var measured = new Measured();
+        await first.Models.LoadAsync(new LoadModelRequest { Model = Mixture, Placement = new Placement { Map = "0-1@a;experts:0-3@b,4-7@b" } }, cancellationToken: Cancelled);
+        await first.Inference.GenerateOnceAsync(GenerationTests.Greedy(Mixture, [1, 2, 3], Answer), cancellationToken: Cancelled);
+
+        var description = await second.Models.DescribeAsync(new DescribeModelRequest { Model = Mixture }, cancellationToken: Cancelled);
+        var groups = Assert.Single(description.Stages).ExpertGroups;
+        Assert.Equal([4, 4], groups.Select(g => g.Visits.Count));
+        // Each token that is computed visits three experts in each of two layers.
+        Assert.Equal((3 + Answer - 1) * 3 * 2, groups.Sum(g => g.Visits.Sum()));
+        Assert.Equal(groups.Sum(g => g.Visits.Sum()), measured.Sum(ClusterMetrics.ExpertVisits, (ClusterMetrics.ModelTag, Mixture)));
+    }
+
+    /// <summary>What the cluster's meter has measured since.</summary>
+    private sealed class Measured : IDisposable
+    {
+        private readonly MeterListener _listener = new();
+        private readonly List<(string Name, double Value, Dictionary<string, object?> Tags)> _points = [];
+
+        public Measured()
         {
-            ["Slm:Http"] = $"http://127.0.0.1:{Ports.Free()}",
-            ["Slm:Grpc"] = $"http://127.0.0.1:{Ports.Free()}",
-            ["Slm:Models"] = ReferenceModel.Folder,
-            ["Slm:Inference:DrainSeconds"] = "1",
-            ["Logging:LogLevel:Default"] = "Error",
-            ["Logging:LogLevel:Microsoft"] = "Error",
-            ["Logging:LogLevel:Orleans"] = "Error",
-            ["Orleans:ClusterId"] = "slm",
-            ["Orleans:ServiceId"] = "slm",
-            ["Orleans:EnableDistributedTracing"] = "true",
-            ["Orleans:Endpoints:SiloPort"] = $"{Ports.Free()}",
-            ["Orleans:Endpoints:GatewayPort"] = $"{Ports.Free()}",
-            ["Orleans:Endpoints:AdvertisedIPAddress"] = "127.0.0.1",
-            ["Orleans:Clustering:ProviderType"] = "AdoNet",
-            ["Orleans:Clustering:Invariant"] = "Npgsql",
-            ["Orleans:Clustering:ConnectionName"] = "slmdb",
-            ["ConnectionStrings:slmdb"] = connectionString,
-        });
-        builder.AddServiceDefaults();
-        builder.AddInferenceService();
-        var app = builder.Build();
-        app.MapDefaultEndpoints();
-        app.MapInferenceService();
-        await app.StartAsync(Cancelled);
-        return app;
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == ClusterMetrics.MeterName)
+                    listener.EnableMeasurementEvents(instrument);
+            };
+            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
+            _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Add(instrument, value, tags));
+            _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument, value, tags));
+            _listener.Start();
+        }
+
+        public double Sum(string name, params (string Key, object Value)[] tags) => Of(name, tags).Sum(p => p.Value);
+
+        public int Count(string name, params (string Key, object Value)[] tags) => Of(name, tags).Count;
+
+        public double Observe(string name, params (string Key, object Value)[] tags)
+        {
+            lock (_points)
+                _points.RemoveAll(p => p.Name == name);
+            _listener.RecordObservableInstruments();
+            return Sum(name, tags);
+        }
+
+        public void Dispose() => _listener.Dispose();
+
+        private List<(string Name, double Value, Dictionary<string, object?> Tags)> Of(string name, (string Key, object Value)[] tags)
+        {
+            lock (_points)
+                return [.. _points.Where(p => p.Name == name && tags.All(t => Equals(p.Tags.GetValueOrDefault(t.Key), t.Value)))];
+        }
+
+        private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            lock (_points)
+                _points.Add((instrument.Name, value, tags.ToArray().ToDictionary()));
+        }
     }
 }

@@ -6,6 +6,7 @@ using System.Text.RegularExpressions;
 using Grpc.Core;
 using Grpc.Health.V1;
 using Grpc.Reflection.V1Alpha;
+using Slm.AppHost.Local;
 
 namespace Slm.Integration;
 
@@ -26,6 +27,7 @@ public sealed partial class DefaultEndpointTests(Platform platform)
     [InlineData("")]
     [InlineData("slm.v1.InferenceService")]
     [InlineData("slm.v1.ModelService")]
+    [InlineData("slm.v1.ClusterService")]
     [InlineData("slm.v1.TokenizerService")]
     public async Task Health_answers_over_gRPC(string service)
     {
@@ -41,7 +43,7 @@ public sealed partial class DefaultEndpointTests(Platform platform)
         Assert.True(await call.ResponseStream.MoveNext(Cancelled));
         var names = call.ResponseStream.Current.ListServicesResponse.Service.Select(s => s.Name).ToList();
         await call.RequestStream.CompleteAsync();
-        foreach (var name in new[] { "TokenizerService", "InferenceService", "ModelService", "RouterService", "EvaluatorService", "TrainerService" })
+        foreach (var name in new[] { "TokenizerService", "InferenceService", "ModelService", "ClusterService", "RouterService", "EvaluatorService", "TrainerService" })
             Assert.Contains($"slm.v1.{name}", names);
     }
 
@@ -82,6 +84,23 @@ public sealed partial class DefaultEndpointTests(Platform platform)
         Assert.Equal(samples[$"gen_ai_server_time_to_first_token_seconds_count{Labels}"], buckets[^1]);
     }
 
+    /// <summary>Meters of a host end with it, and those of others have the same names.</summary>
+    [Fact]
+    public async Task Metrics_outlive_another_host_of_the_process()
+    {
+        var before = await OrleansMetricsAsync();
+        var other = LocalPlatform.Build(
+        [
+            $"--Slm:Http=http://127.0.0.1:{Ports.Free()}", $"--Slm:Grpc=http://127.0.0.1:{Ports.Free()}", $"--Slm:Models={ReferenceModel.Folder}",
+            $"--Slm:Trainer:Folder={Path.Combine(Path.GetTempPath(), Path.GetRandomFileName())}", "--Logging:LogLevel:Default=Error", "--Logging:LogLevel:Microsoft.Hosting.Lifetime=Warning",
+        ]);
+        await other.StartAsync(Cancelled);
+        await other.StopAsync(Cancelled);
+        await other.DisposeAsync();
+        Assert.NotEmpty(before);
+        Assert.Superset(before, await OrleansMetricsAsync());
+    }
+
     [Fact]
     public async Task Annotated_calls_answer_JSON()
     {
@@ -95,6 +114,9 @@ public sealed partial class DefaultEndpointTests(Platform platform)
         var missing = await platform.Web.GetAsync(new Uri("/v1/deployments/nonesuch", UriKind.Relative), Cancelled);
         Assert.Equal(HttpStatusCode.NotFound, missing.StatusCode);
     }
+
+    private async Task<HashSet<string>> OrleansMetricsAsync() =>
+        [.. (await platform.Web.GetStringAsync(new Uri("/metrics", UriKind.Relative), Cancelled)).Split('\n').Where(l => l.StartsWith("# TYPE orleans_", StringComparison.Ordinal))];
 
     [GeneratedRegex(@"^(?<series>(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{([a-zA-Z_][a-zA-Z0-9_]*=""(\\.|[^""\\])*"",?)*\})?) (?<value>\S+)$")]
     private static partial Regex Sample();

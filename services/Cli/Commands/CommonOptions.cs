@@ -2,7 +2,9 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Slm.Engine.Execution;
+using Slm.Engine.Planning;
 using Slm.Engine.Speculation;
+using Slm.Engine.Wire;
 
 namespace Slm.Cli.Commands;
 
@@ -22,6 +24,34 @@ internal static class CommonOptions
         HelpName = "URL",
         CustomParser = ParseEndpoint,
     };
+
+    /// <summary>For commands that only a running platform understands.</summary>
+    public static Option<Uri> Platform() => new("--endpoint", "-e")
+    {
+        Description = "gRPC address of a running platform.",
+        HelpName = "URL",
+        CustomParser = result => ParseEndpoint(result)!,
+        DefaultValueFactory = _ => new Uri("http://127.0.0.1:8081"),
+    };
+
+    public static Argument<string> PlatformModel() => new("MODEL") { Description = "Name of the model, as 'slm models --endpoint URL' has it." };
+
+    public static Option<PlacementWish?> Placement() => new("--placement")
+    {
+        Description = "auto (default), or stages=N, experts=G (groups of experts), replicas=R and label:NAME=VALUE separated by commas, or a map such as \"0-7@a,8-15@b;experts:0-15@c,16-31@d\"; '|' separates replicas.",
+        HelpName = "WISH",
+        CustomParser = ParseWish,
+    };
+
+    public static Option<WireFormat> Wire(WireFormat standard) => new("--wire")
+    {
+        Description = "What activations travel as between silos: f32 (the bits of a single process), f16 or q8.",
+        HelpName = "f32|f16|q8",
+        CustomParser = ParseWire,
+        DefaultValueFactory = _ => standard,
+    };
+
+    public static Option<long?> Size(string name, string description) => new(name) { Description = description, HelpName = "SIZE", CustomParser = ParseSize };
 
     public static Option<bool> Json() => new("--json") { Description = "One JSON document on standard output and nothing else." };
 
@@ -133,6 +163,35 @@ internal static class CommonOptions
             default:
                 result.AddError($"--kv-type: '{result.Tokens[0].Value}' is not known. Give f32, q16 or q8.");
                 return null;
+        }
+    }
+
+    private static PlacementWish? ParseWish(ArgumentResult result)
+    {
+        try
+        {
+            return PlacementWish.Parse(result.Tokens[0].Value);
+        }
+        catch (PlacementException error)
+        {
+            result.AddError("--" + error.Message);
+            return null;
+        }
+    }
+
+    private static WireFormat ParseWire(ArgumentResult result)
+    {
+        switch (result.Tokens[0].Value)
+        {
+            case "f32":
+                return WireFormat.F32;
+            case "f16":
+                return WireFormat.F16;
+            case "q8":
+                return WireFormat.Q8;
+            default:
+                result.AddError($"--wire: '{result.Tokens[0].Value}' is not known. Give f32, f16 or q8.");
+                return default;
         }
     }
 

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Google.Protobuf;
 using Slm.Cli.Backends;
 using Slm.Cli.Output;
 using Slm.Engine.Execution;
@@ -31,7 +30,7 @@ internal static class DescribeCommand
                 ? (await RemoteAsync(address, result.GetRequiredValue(model), cancellationToken), null)
                 : Local(result.GetRequiredValue(model), result.GetValue(stages) ?? 1, AdapterArgument.Local(result.GetValue(adapter)));
             if (result.GetValue(json))
-                WriteJson(description);
+                JsonOutput.Write(description);
             else
                 WriteTable(description, experts, result.GetValue(memory));
             return 0;
@@ -141,13 +140,6 @@ internal static class DescribeCommand
         return tensor.StartsWith("token_embd", StringComparison.Ordinal) ? first : last;
     }
 
-    /// <summary>The contract's message in protobuf's JSON form, with the names of the .proto file.</summary>
-    private static void WriteJson(ModelDescription description)
-    {
-        var formatter = new JsonFormatter(JsonFormatter.Settings.Default.WithFormatDefaultValues(true).WithPreserveProtoFieldNames(true));
-        JsonOutput.Write(writer => writer.WriteRawValue(formatter.Format(description)));
-    }
-
     private static void WriteTable(ModelDescription d, ExpertSizes? experts, long? expertMemory)
     {
         var grid = new Grid().AddColumn().AddColumn();
@@ -179,11 +171,7 @@ internal static class DescribeCommand
             var scale = string.Create(CultureInfo.InvariantCulture, $"alpha {a.Alpha:0.###}{(a.Strength == 1 ? "" : $", strength {a.Strength:0.###}")}");
             Row($"adapter {a.Adapter_}", $"rank {a.Rank}, {scale}, {Quantity.Count(a.Parameters)} parameters for {a.Tensors} tensors");
         }
-        foreach (var s in d.Stages)
-        {
-            var parts = (s.HasEmbedding ? "embedding, " : "") + $"layers {s.FirstLayer} to {s.EndLayer - 1}" + (s.HasHead ? ", head" : "");
-            Row($"stage {s.Stage}", $"{parts}: {Quantity.Bytes(s.WeightBytes)} in {s.Silo}");
-        }
+        PlacementReport.AddTo(d, Row);
         foreach (var (key, value) in d.Metadata.OrderBy(m => m.Key, StringComparer.Ordinal))
             Row(key, value);
         AnsiConsole.Write(grid);

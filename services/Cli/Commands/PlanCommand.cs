@@ -1,11 +1,11 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using Slm.Cli.Backends;
 using Slm.Cli.Output;
 using Slm.Cli.Planning;
 using Slm.Engine.Models;
 using Slm.Engine.Planning;
 using Slm.Engine.Threading;
+using Slm.Engine.Wire;
 
 namespace Slm.Cli.Commands;
 
@@ -18,15 +18,10 @@ internal static class PlanCommand
     {
         var model = CommonOptions.Model();
         var machines = new Option<string?>("--machines") { Description = "A YAML file with machines and links, as shown above; without it this machine is measured.", HelpName = "FILE" };
-        var placement = new Option<PlacementWish?>("--placement")
-        {
-            Description = "auto (default), or stages=N, experts=G (groups of experts), replicas=R and label:NAME=VALUE separated by commas, or a map such as \"0-7@a,8-15@b;experts:0-15@c,16-31@d\"; '|' separates replicas.",
-            HelpName = "WISH",
-            CustomParser = ParseWish,
-        };
+        var placement = CommonOptions.Placement();
         var streams = CommonOptions.Positive("--streams", "Sequences at a time in each replica; default 1.", 1 << 16);
         var context = CommonOptions.Positive("--context", $"Positions that each of them holds, and tokens of a prompt; default {StandardContext}.", int.MaxValue);
-        var wire = new Option<WireFormat>("--wire") { Description = "What activations travel as: f16 (default), f32 or q8.", HelpName = "f16|f32|q8", CustomParser = ParseWire, DefaultValueFactory = _ => WireFormat.F16 };
+        var wire = CommonOptions.Wire(WireFormat.F16);
         var (kvType, threads, json) = (CommonOptions.KvType(), CommonOptions.Threads(), CommonOptions.Json());
         var command = new Command("plan", "Predicts placement, speed and memory of a model on a fleet of machines." + "\n\nThe file for --machines:\n\n" + FleetFile.Form)
         {
@@ -75,34 +70,5 @@ internal static class PlanCommand
                 FloatMultiplyAddsPerSecond = speed.FloatMultiplyAddsPerSecond,
             },
         ]);
-    }
-
-    private static PlacementWish? ParseWish(ArgumentResult result)
-    {
-        try
-        {
-            return PlacementWish.Parse(result.Tokens[0].Value);
-        }
-        catch (PlacementException error)
-        {
-            result.AddError("--" + error.Message);
-            return null;
-        }
-    }
-
-    private static WireFormat ParseWire(ArgumentResult result)
-    {
-        switch (result.Tokens[0].Value)
-        {
-            case "f16":
-                return WireFormat.F16;
-            case "f32":
-                return WireFormat.F32;
-            case "q8":
-                return WireFormat.Q8;
-            default:
-                result.AddError($"--wire: '{result.Tokens[0].Value}' is not known. Give f16, f32 or q8.");
-                return default;
-        }
     }
 }

@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Slm.Engine.Adapters;
+using Slm.Engine.Execution;
 using Slm.Engine.Experts;
 using Slm.Engine.Formats;
 using Slm.Engine.Planning;

@@ -1,11 +1,13 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Google.Protobuf;
 
 namespace Slm.Cli.Output;
 
 /// <summary>The one JSON document that a command with <c>--json</c> leaves on standard output.</summary>
 internal static class JsonOutput
 {
+    private static readonly JsonFormatter Messages = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true).WithPreserveProtoFieldNames(true));
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes the document when it is complete, so that an error on the way leaves nothing behind.</summary>
@@ -20,6 +22,9 @@ internal static class JsonOutput
         buffer.CopyTo(output);
         output.Flush();
     }
+
+    /// <summary>A message of the contract in protobuf's JSON form, with the names of the .proto file.</summary>
+    public static void Write(IMessage message) => Write(writer => writer.WriteRawValue(Messages.Format(message)));
 
     public static void WriteNumbers(this Utf8JsonWriter writer, string name, IEnumerable<int> values)
     {

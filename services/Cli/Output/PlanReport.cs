@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Slm.Engine.Planning;
+using Slm.Engine.Wire;
 using Spectre.Console;
 
 namespace Slm.Cli.Output;

@@ -6,7 +6,7 @@ using Slm.V1;
 
 namespace Slm.Gateway.Web;
 
-/// <summary>The page at <c>/</c>: static files inside this assembly, and the model descriptions it shows.</summary>
+/// <summary>The page at <c>/</c>: static files inside this assembly, and the model descriptions it shows. The rest it asks of the contracts' own HTTP paths.</summary>
 internal static class WebPage
 {
     private static readonly JsonFormatter Json = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
@@ -22,8 +22,6 @@ internal static class WebPage
             app.MapGet(path, (HttpContext context) => SendAsync(context, file, type));
         }
         app.MapGet("/api/models", ModelsAsync);
-        app.MapPost("/api/models/{model}/load", LoadAsync);
-        app.MapPost("/api/models/{model}/unload", UnloadAsync);
     }
 
     private static async Task SendAsync(HttpContext context, IFileInfo file, string type)
@@ -38,17 +36,6 @@ internal static class WebPage
         await using var content = file.CreateReadStream();
         await content.CopyToAsync(context.Response.Body, context.RequestAborted);
     }
-
-    private static async Task LoadAsync(HttpContext context, PlatformClients clients, string model, int? stages)
-    {
-        var request = new LoadModelRequest { Model = model };
-        if (stages is { } count)
-            request.Placement = new Placement { Stages = count };
-        await WriteAsync(context, Json.Format(await clients.Models.LoadAsync(request, cancellationToken: context.RequestAborted)));
-    }
-
-    private static async Task UnloadAsync(HttpContext context, PlatformClients clients, string model) =>
-        await WriteAsync(context, Json.Format(await clients.Models.UnloadAsync(new UnloadModelRequest { Model = model }, cancellationToken: context.RequestAborted)));
 
     private static async Task ModelsAsync(HttpContext context, PlatformClients clients)
     {

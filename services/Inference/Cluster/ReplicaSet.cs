@@ -32,9 +32,10 @@ internal sealed class ReplicaSet(LoadModelRequest settings)
     public PlacementPrediction? Prediction { get; set; }
 
     /// <summary>The replica for a request: the one that has seen the longest of the prefixes, unless it has much more to do than another.</summary>
+    /// <param name="model">The model, for the metrics.</param>
     /// <param name="prefixes">Hashes of ever longer beginnings.</param>
     /// <returns>Null if all are being replaced.</returns>
-    public Member? Choose(ulong[] prefixes)
+    public Member? Choose(string model, ulong[] prefixes)
     {
         Member? least = null;
         foreach (var member in Members)
@@ -45,17 +46,17 @@ internal sealed class ReplicaSet(LoadModelRequest settings)
 
         if (least is null || Members.Count == 1)
             return least;
-        var chosen = least;
+        var (chosen, affinity) = (least, "miss");
         for (var i = prefixes.Length - 1; i >= 0; i--)
         {
             if (_prefixes.TryGetValue(prefixes[i], out var seen) && seen.Replacing is null && Members.Contains(seen))
             {
-                if (seen.Load <= least.Load + MostUneven)
-                    chosen = seen;
+                (chosen, affinity) = seen.Load <= least.Load + MostUneven ? (seen, "hit") : (least, "overloaded");
                 break;
             }
         }
 
+        ClusterMetrics.WasRouted(model, affinity);
         foreach (var prefix in prefixes)
         {
             if (!_prefixes.ContainsKey(prefix))

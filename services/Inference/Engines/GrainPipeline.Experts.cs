@@ -24,6 +24,7 @@ internal sealed partial class GrainPipeline
     {
         var old = slot.Experts[group];
         var moved = await _loader.ReplaceAsync(slot, group, never, Avoided(), cancellationToken);
+        ClusterMetrics.WasReplaced(slot.Spec.Model, "experts", never is null ? "lost" : "drained");
         var named = slot.Spec.Experts!;
         slot = slot with
         {

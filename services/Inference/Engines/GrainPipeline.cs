@@ -97,6 +97,7 @@ internal sealed partial class GrainPipeline : IPipeline
                 throw new PipelineLostException("The pipeline is being repaired.");
             step = new FlyingStep(_slots, _time.GetTimestamp(), _flying.Count == 0 ? Task.CompletedTask : _flying[^1].Done.Task);
             _flying.Add(step);
+            ClusterMetrics.StepChanged(_slots[0].Spec.Model, 1);
             for (var s = 0; s < _slots.Length; s++)
                 step.Calls[s] = _slots[s].Grain.RunAsync(request.For(s, _epoch, _number)).AsTask();
             _number++;
@@ -123,6 +124,7 @@ internal sealed partial class GrainPipeline : IPipeline
                         _ = UnloadQuietlyAsync(slots[s].Grain.UnloadAsync);
                         slots[s] = await _loader.ReplaceAsync(slots[s], null, Avoided(), cancellationToken);
                         replaced.Add(slots[s]);
+                        ClusterMetrics.WasReplaced(slots[s].Spec.Model, "stage", "lost");
                         _stateLost = true;
                     }
 
@@ -177,6 +179,7 @@ internal sealed partial class GrainPipeline : IPipeline
                     continue;
                 var to = await _loader.ReplaceAsync(slots[s], silo, Avoided(), cancellationToken);
                 moves.Add((slots[s], to));
+                ClusterMetrics.WasReplaced(to.Spec.Model, "stage", "drained");
                 slots[s] = to;
             }
 
@@ -240,6 +243,7 @@ internal sealed partial class GrainPipeline : IPipeline
         {
             lock (_gate)
                 _flying.Remove(step);
+            ClusterMetrics.StepChanged(step.Slots[0].Spec.Model, -1);
         }
     }
 

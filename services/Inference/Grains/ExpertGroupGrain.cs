@@ -64,7 +64,11 @@ internal sealed partial class ExpertGroupGrain(
         Renew();
         try
         {
-            return await compute.Thread.RunAsync(() => Compute(group, request));
+            var received = request.Rows.Payload.Length;
+            var result = await compute.Thread.RunAsync(() => Compute(group, request));
+            if (_spec is { } spec)
+                ClusterMetrics.Visited(spec.Model, group.Slice.ToString(), request.VisitRows.Length, request.ResultFormat, received + result.Rows.Payload.Length);
+            return result;
         }
         catch (ObjectDisposedException)
         {

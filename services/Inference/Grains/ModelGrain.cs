@@ -95,7 +95,7 @@ internal sealed partial class ModelGrain(
         while (true)
         {
             var loaded = await EnsureAsync(new LoadModelRequest());
-            if (loaded.Choose(prefixes) is { } member)
+            if (loaded.Choose(Name, prefixes) is { } member)
                 return member.Info.Key;
             // All are being replaced: what comes of that is the answer.
             await loaded.Members[0].Replacing!;
@@ -316,6 +316,7 @@ internal sealed partial class ModelGrain(
             member.Grain = started.Grain;
             member.Heard(started.Info, time.GetTimestamp());
             await RememberAsync(loaded);
+            ClusterMetrics.WasReplaced(Name, "replica", placed is not null ? "rebalanced" : handOver ? "drained" : "lost");
             LogReplaced(logger, before, started.Info.Key);
             if (handOver)
                 await old.StopAsync(handOver: true);

@@ -42,7 +42,10 @@ internal sealed partial class ReplicaGrain(
     public Task<Payload<ModelDescription>> DescribeAsync() => GuardAsync(async () =>
     {
         var deployment = await RequireAsync();
-        return new Payload<ModelDescription>(DescriptionMapping.Of(deployment, _spec!, await Task.Run(() => deployment.Model.SystemFingerprint)));
+        var fingerprint = await Task.Run(() => deployment.Model.SystemFingerprint);
+        var (description, stages) = (DescriptionMapping.Of(deployment, _spec!, fingerprint), deployment.Stages);
+        await Task.WhenAll(description.Stages.Zip(stages).SelectMany(stage => stage.First.ExpertGroups.Zip(stage.Second.Experts)).Select(group => AddVisitsAsync(group.First, group.Second)));
+        return new Payload<ModelDescription>(description);
     });
 
     public Task<string[]> VacateAsync(string silo) => GuardAsync(async () =>
@@ -190,6 +193,20 @@ internal sealed partial class ReplicaGrain(
         var loaded = await Task.Run(() => model.LoadAdapterAsync(name, path, strength, CancellationToken.None));
         LogAdapterLoaded(logger, name, Key);
         return new Payload<Adapter>(ResponseMapping.ToMessage(model.Name, loaded, await Task.Run(() => model.FingerprintOf(loaded))));
+    }
+
+    private async Task AddVisitsAsync(ExpertGroupPlacement placement, ExpertSlot group)
+    {
+        try
+        {
+            if (await silos.AnswerAsync(group.Grain.GetAsync(), group.Info.Silo, CancellationToken.None) is { } state)
+                placement.Visits.AddRange(state.Info.Experts.Select((_, expert) => state.Visits.Sum(layer => layer[expert])));
+        }
+#pragma warning disable CA1031 // A group that does not answer is described without its visits.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
     }
 
     private async Task<Deployment> RequireAsync() => await (_deployment ?? throw Handover.Error(Key));

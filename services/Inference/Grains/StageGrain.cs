@@ -24,6 +24,8 @@ internal sealed partial class StageGrain(
     private Stage? _stage;
     private StageRun _run = new(-1, null, 1, (int)WireFormat.F32);
     private IStageGrain? _next;
+    private bool _nextIsHere;
+    private StageSpec? _spec;
     private IGrainTimer? _lease;
     private long _lastWord;
     private float[] _input = [];
@@ -36,6 +38,7 @@ internal sealed partial class StageGrain(
     {
         ArgumentNullException.ThrowIfNull(spec);
         Free();
+        _spec = spec;
         try
         {
             var kvType = Enum.Parse<KvType>(spec.KvType);
@@ -77,6 +80,7 @@ internal sealed partial class StageGrain(
             _runEnds = new CancellationTokenSource();
             _run = run;
             _next = run.Next is null ? null : GrainFactory.GetGrain<IStageGrain>(run.Next);
+            _nextIsHere = run.Next is not null && SiloKey.SiloOf(run.Next) == silo.SiloAddress.ToParsableString();
             _steps.Restart();
         }
 
@@ -186,6 +190,7 @@ internal sealed partial class StageGrain(
     /// <summary>Runs a step; what it returns is the stage's memory, which the next step uses again.</summary>
     private ReadOnlyMemory<float> Compute(Stage stage, StageRequest request, WireRows? input, CancellationToken cancellationToken)
     {
+        var started = time.GetTimestamp();
         request.Fill(_batch);
         var values = ReadOnlyMemory<float>.Empty;
         if (input is not null)
@@ -197,14 +202,19 @@ internal sealed partial class StageGrain(
             values = _input.AsMemory(0, count);
         }
 
-        return stage.Run(_batch, values, request.Hidden ? StepOutput.Hidden : StepOutput.Logits, cancellationToken);
+        var output = stage.Run(_batch, values, request.Hidden ? StepOutput.Hidden : StepOutput.Logits, cancellationToken);
+        ClusterMetrics.Computed(_spec!.Model, _spec.Stage, time.GetElapsedTime(started));
+        return output;
     }
 
     private async ValueTask SendAsync(IStageGrain next, StageInput input)
     {
+        // The rows are gone once they are sent.
+        var (bytes, format, started) = (input.Rows.Payload.Length, input.Rows.Format, time.GetTimestamp());
         try
         {
             await next.ReceiveAsync(input);
+            ClusterMetrics.Sent(_spec!.Model, _spec.Stage, format, bytes, _nextIsHere, time.GetElapsedTime(started));
         }
         catch (Exception error) when (error is not StatusException)
         {

@@ -40,9 +40,21 @@ internal static class Telemetry
                 .AddSource("Slm.*", "Microsoft.Orleans.Runtime", "Microsoft.Orleans.Application", "MassTransit", "Npgsql")
                 .AddAspNetCoreInstrumentation(o => o.Filter = context => !context.Request.Path.StartsWithSegments("/health") && !context.Request.Path.StartsWithSegments("/alive") && !context.Request.Path.StartsWithSegments("/metrics"))
                 .AddHttpClientInstrumentation());
+        builder.Services.ConfigureOpenTelemetryMeterProvider((services, metrics) =>
+        {
+            var own = services.GetRequiredService<IMeterFactory>();
+            metrics.AddView(instrument => Foreign(instrument, own));
+        });
         if (!string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
             telemetry.UseOtlpExporter();
     }
+
+    /// <summary>
+    /// Leaves out what another host of this process measures. A listener hears all of them, the SDK takes instruments of one
+    /// name for one metric, and the first host that ends would end that metric for those that go on.
+    /// </summary>
+    private static MetricStreamConfiguration? Foreign(Instrument instrument, IMeterFactory own) =>
+        instrument.Meter.Scope is IMeterFactory other && !ReferenceEquals(other, own) ? MetricStreamConfiguration.Drop : null;
 
     private static ExplicitBucketHistogramConfiguration? Buckets(Instrument instrument) =>
         !instrument.GetType().Name.StartsWith("Histogram", StringComparison.Ordinal) || !instrument.Meter.Name.StartsWith("Slm.", StringComparison.Ordinal) ? null

@@ -1,5 +1,6 @@
 import { streamEvents } from './sse.js';
 import { renderModels } from './models.js';
+import { renderCluster } from './cluster.js';
 
 const $ = id => document.getElementById(id);
 const hints = {
@@ -11,7 +12,7 @@ const labels = { chat: 'Message', complete: 'Beginning of the text' };
 let mode = 'chat';
 let history = [];
 let running = null;
-let modelTimer = null;
+let viewTimer = null;
 
 async function call(path, options) {
   const response = await fetch(path, options);
@@ -28,7 +29,8 @@ function showError(error) {
 
 // ---- views ----------------------------------------------------------------------------------------------------------
 
-const tabs = ['chat', 'complete', 'models'];
+const tabs = ['chat', 'complete', 'models', 'cluster'];
+const watched = { models: refreshModels, cluster: refreshCluster };
 
 function select(name, focus) {
   for (const tab of tabs) {
@@ -36,13 +38,11 @@ function select(name, focus) {
     $(`tab-${tab}`).tabIndex = tab === name ? 0 : -1;
   }
   if (focus) $(`tab-${name}`).focus();
-  const models = name === 'models';
-  $('view-models').hidden = !models;
-  $('view-generate').hidden = models;
-  clearInterval(modelTimer);
-  if (models) {
-    refreshModels();
-    modelTimer = setInterval(refreshModels, 2000);
+  for (const view of Object.keys(watched)) $(`view-${view}`).hidden = view !== name;
+  $('view-generate').hidden = name in watched;
+  clearTimeout(viewTimer);
+  if (name in watched) {
+    watch(name);
     return;
   }
   $('view-generate').setAttribute('aria-labelledby', `tab-${name}`);
@@ -189,28 +189,64 @@ $('prompt').addEventListener('keydown', event => {
 $('stop').addEventListener('click', () => running?.abort());
 $('settings').addEventListener('submit', event => event.preventDefault());
 
-// ---- models ---------------------------------------------------------------------------------------------------------
+// ---- models and cluster ---------------------------------------------------------------------------------------------
+
+const shown = name => !$(`view-${name}`).hidden;
+
+// Draws a view now and two seconds after each answer, for as long as it is shown.
+async function watch(name) {
+  clearTimeout(viewTimer);
+  try {
+    await watched[name]();
+    if (!changing) showError(failure);
+  } catch (error) {
+    showError(error);
+  }
+  if (shown(name)) {
+    clearTimeout(viewTimer);
+    viewTimer = setTimeout(() => watch(name), 2000);
+  }
+}
 
 async function refreshModels() {
-  try {
-    const models = await (await call('/api/models')).json();
-    renderModels($('models'), models, changeModel);
-    $('models').setAttribute('aria-busy', 'false');
-    showError(null);
-  } catch (error) {
-    showError(error);
-  }
+  renderModels($('models'), await (await call('/api/models')).json(), change);
+  $('models').setAttribute('aria-busy', 'false');
 }
 
-async function changeModel(name, action, stages) {
-  try {
-    await call(`/api/models/${encodeURIComponent(name)}/${action}${stages ? `?stages=${stages}` : ''}`, { method: 'POST' });
-    showError(null);
-    await refreshModels();
-  } catch (error) {
-    showError(error);
-  }
+async function refreshCluster() {
+  const [silos, models] = await Promise.all([call('/v1/silos'), call('/api/models')].map(async answer => (await answer).json()));
+  renderCluster($('cluster'), silos.silos, models, change);
+  const names = models.filter(d => d.model.state !== 'MODEL_STATE_FAILED').map(d => d.model.model);
+  const select = $('place-model');
+  if (names.join() !== [...select.options].map(o => o.value).join()) select.replaceChildren(...names.map(model => new Option(model, model)));
+  $('cluster').setAttribute('aria-busy', 'false');
 }
+
+// A refusal stays on the page until the next change.
+let changing = 0, failure = null;
+
+async function change(path, body = {}) {
+  changing++;
+  failure = null;
+  showError(null);
+  try {
+    await call(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  } catch (error) {
+    failure = error;
+  } finally {
+    changing--;
+  }
+  await watch(Object.keys(watched).find(shown) ?? 'models');
+}
+
+$('placement').addEventListener('submit', event => {
+  event.preventDefault();
+  const placement = { wire: $('place-wire').value };
+  for (const [field, id] of [['stages', 'place-stages'], ['replicas', 'place-replicas'], ['expertGroups', 'place-experts']])
+    if ($(id).value !== '') placement[field] = $(id).valueAsNumber;
+  if ($('place-map').value.trim()) placement.map = $('place-map').value.trim();
+  change(`/v1/deployments/${encodeURIComponent($('place-model').value)}:load`, { placement });
+});
 
 async function start() {
   clear();

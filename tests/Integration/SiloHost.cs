@@ -1,0 +1,89 @@
+using Grpc.Net.Client;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+using Slm.Inference;
+using Slm.ServiceDefaults;
+using Slm.V1;
+
+namespace Slm.Integration;
+
+/// <summary>The inference service in this process, as a silo that meets others on PostgreSQL, with the settings an Aspire composition writes.</summary>
+internal sealed class SiloHost : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly Lazy<GrpcChannel> _channel;
+
+    private SiloHost(WebApplication app)
+    {
+        _app = app;
+        _channel = new(() => GrpcChannel.ForAddress(app.Configuration["Slm:Grpc"]!));
+        Web = new HttpClient { BaseAddress = new Uri(app.Configuration["Slm:Http"]!) };
+    }
+
+    public HttpClient Web { get; }
+
+    public InferenceService.InferenceServiceClient Inference => new(_channel.Value);
+
+    public ModelService.ModelServiceClient Models => new(_channel.Value);
+
+    public ClusterService.ClusterServiceClient Cluster => new(_channel.Value);
+
+    /// <summary>Builds one that is not started yet.</summary>
+    /// <param name="connectionString">Where silos meet.</param>
+    /// <param name="logs">Takes what it logs; null: nothing does.</param>
+    /// <param name="settings">More settings, which win.</param>
+    public static SiloHost Create(string connectionString, ILoggerProvider? logs = null, params (string Key, string Value)[] settings)
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Slm:Http"] = $"http://127.0.0.1:{Ports.Free()}",
+            ["Slm:Grpc"] = $"http://127.0.0.1:{Ports.Free()}",
+            ["Slm:Models"] = ReferenceModel.Folder,
+            ["Slm:Inference:DrainSeconds"] = "1",
+            ["Logging:LogLevel:Default"] = "Error",
+            ["Logging:LogLevel:Microsoft"] = "Error",
+            ["Logging:LogLevel:Orleans"] = "Error",
+            ["Orleans:ClusterId"] = "slm",
+            ["Orleans:ServiceId"] = "slm",
+            ["Orleans:EnableDistributedTracing"] = "true",
+            ["Orleans:Endpoints:SiloPort"] = $"{Ports.Free()}",
+            ["Orleans:Endpoints:GatewayPort"] = $"{Ports.Free()}",
+            ["Orleans:Endpoints:AdvertisedIPAddress"] = "127.0.0.1",
+            ["Orleans:Clustering:ProviderType"] = "AdoNet",
+            ["Orleans:Clustering:Invariant"] = "Npgsql",
+            ["Orleans:Clustering:ConnectionName"] = "slmdb",
+            ["ConnectionStrings:slmdb"] = connectionString,
+        });
+        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
+        builder.AddServiceDefaults();
+        builder.AddInferenceService();
+        if (logs is not null)
+            builder.Logging.AddProvider(logs);
+        var app = builder.Build();
+        app.MapDefaultEndpoints();
+        app.MapInferenceService();
+        return new SiloHost(app);
+    }
+
+    /// <summary>Builds and starts one.</summary>
+    public static async Task<SiloHost> StartAsync(string connectionString, params (string Key, string Value)[] settings)
+    {
+        var host = Create(connectionString, null, settings);
+        await host.StartAsync(TestContext.Current.CancellationToken);
+        return host;
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => _app.StartAsync(cancellationToken);
+
+    public Task StopAsync(CancellationToken cancellationToken) => _app.StopAsync(cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        Web.Dispose();
+        if (_channel.IsValueCreated)
+            _channel.Value.Dispose();
+        await _app.DisposeAsync();
+    }
+}
