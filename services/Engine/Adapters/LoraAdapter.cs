@@ -53,6 +53,9 @@ public sealed class LoraAdapter : IDisposable
 
     internal IReadOnlyList<LoraPair> Pairs { get; }
 
+    /// <summary>The first tensor of routed experts that it changes, be it of all or of one; null if it leaves them alone.</summary>
+    internal string? ExpertTensor => Pairs.FirstOrDefault(pair => pair.Experts > 1 || IsOfOneExpert(pair.Tensor))?.Tensor;
+
     /// <summary>Opens an adapter: a GGUF file of type "adapter", or a folder as PEFT writes them.</summary>
     /// <param name="path">The file or folder.</param>
     /// <param name="model">The model it is for.</param>
@@ -86,6 +89,10 @@ public sealed class LoraAdapter : IDisposable
                 throw new AdapterFormatException(Name, pair.A.Name, $"'{pair.A.Name}' changes the tensor '{pair.Tensor}', which {Reason(pair, config)}.");
         }
     }
+
+    /// <summary>As <c>blk.0.ffn_gate.7.weight</c>.</summary>
+    private static bool IsOfOneExpert(string tensor) =>
+        tensor.Split('.') is ["blk", _, "ffn_gate" or "ffn_up" or "ffn_down", var expert, "weight"] && expert.All(char.IsAsciiDigit);
 
     private static string Reason(LoraPair pair, ModelConfig config) => pair.Experts > 1
         ? "is read from disk when it is visited; adapters of experts need the experts in memory: load the model without a limit of expert memory"

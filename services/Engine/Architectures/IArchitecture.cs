@@ -1,4 +1,5 @@
 using Slm.Engine.Blocks;
+using Slm.Engine.Kernels;
 
 namespace Slm.Engine.Architectures;
 
@@ -7,6 +8,9 @@ internal interface IArchitecture
 {
     /// <summary>Token embedding.</summary>
     Embedding Embedding(ModelWeights weights);
+
+    /// <summary>Function on the gate of routed experts, where a layer has them: a group of experts is built without its layer.</summary>
+    GateFunction ExpertGate => GateFunction.Silu;
 
     /// <summary>Rotary positions that the layers use.</summary>
     RotaryPositions Positions(ModelWeights weights);

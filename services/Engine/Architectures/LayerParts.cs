@@ -81,6 +81,9 @@ internal static class LayerParts
                 function);
     }
 
+    /// <summary>Whether a layer has routed experts.</summary>
+    public static bool HasRouter(ModelWeights weights, int layer) => weights.Has($"blk.{layer}.ffn_gate_inp.weight");
+
     /// <summary>The router <c>ffn_gate_inp</c>.</summary>
     public static Router Router(ModelWeights weights, int layer) =>
         new(weights.Linear($"blk.{layer}.ffn_gate_inp", weights.Config.HiddenSize, weights.Config.Experts!.Count));
@@ -90,7 +93,7 @@ internal static class LayerParts
     /// <param name="layer">Index in the model.</param>
     /// <param name="router">Null if the layer has an <see cref="EarlyRouterBlock"/>.</param>
     /// <param name="function">Function on the gate.</param>
-    public static ExpertsBlock Experts(ModelWeights weights, int layer, Router? router, GateFunction function = GateFunction.Silu)
+    public static ExpertsBlock Experts(ModelWeights weights, int layer, Router? router, GateFunction function)
     {
         var c = weights.Config;
         var e = c.Experts!;
@@ -99,18 +102,7 @@ internal static class LayerParts
         {
             InputNorm = weights.Norm(blk + "ffn_norm.weight", c.HiddenSize),
             Router = router,
-            Experts = weights.ExpertCache is { } cache
-                ? new CachedExperts(
-                    cache,
-                    weights.StoredExperts(blk + "ffn_gate_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
-                    weights.StoredExperts(blk + "ffn_up_exps", c.HiddenSize, e.FeedForwardSize, e.Count),
-                    weights.StoredExperts(blk + "ffn_down_exps", e.FeedForwardSize, c.HiddenSize, e.Count),
-                    function)
-                : new ResidentExperts(
-                    weights.Experts(blk, "gate", c.HiddenSize, e.FeedForwardSize, e.Count),
-                    weights.Experts(blk, "up", c.HiddenSize, e.FeedForwardSize, e.Count),
-                    weights.Experts(blk, "down", e.FeedForwardSize, c.HiddenSize, e.Count),
-                    function),
+            Experts = RoutedExperts(weights, layer, function),
             Shared = e.SharedFeedForwardSize == 0 ? null : new SharedExpert
             {
                 Products = new GatedProducts(
@@ -119,5 +111,29 @@ internal static class LayerParts
                 Weight = weights.Linear(blk + "ffn_gate_inp_shexp", c.HiddenSize, 1),
             },
         };
+    }
+
+    /// <summary>The routed experts <c>ffn_*_exps</c> alone, as far as they are held here.</summary>
+    public static IExperts RoutedExperts(ModelWeights weights, int layer, GateFunction function)
+    {
+        var (hidden, e, blk) = (weights.Config.HiddenSize, weights.Config.Experts!, $"blk.{layer}.");
+        if (weights.ExpertCache is { } cache)
+        {
+            return new CachedExperts(
+                cache,
+                weights.StoredExperts(blk + "ffn_gate_exps", hidden, e.FeedForwardSize, e.Count),
+                weights.StoredExperts(blk + "ffn_up_exps", hidden, e.FeedForwardSize, e.Count),
+                weights.StoredExperts(blk + "ffn_down_exps", e.FeedForwardSize, hidden, e.Count),
+                function);
+        }
+
+        var held = weights.HeldExperts.Experts;
+        var resident = held.Count == 0 ? null : new ResidentExperts(
+            held,
+            weights.Experts(blk, "gate", hidden, e.FeedForwardSize),
+            weights.Experts(blk, "up", hidden, e.FeedForwardSize),
+            weights.Experts(blk, "down", e.FeedForwardSize, hidden),
+            function);
+        return weights.FanOut is { } others ? new SplitExperts(layer, others, resident) : resident!;
     }
 }

@@ -1,5 +1,6 @@
 using Slm.Engine.Blocks;
 using Slm.Engine.Formats;
+using Slm.Engine.Kernels;
 
 namespace Slm.Engine.Architectures;
 
@@ -10,6 +11,9 @@ namespace Slm.Engine.Architectures;
 /// </summary>
 internal sealed class LlamaArchitecture : IArchitecture
 {
+    /// <inheritdoc/>
+    public GateFunction ExpertGate => GateFunction.Silu;
+
     /// <inheritdoc/>
     public Embedding Embedding(ModelWeights weights) =>
         new(weights.Table("token_embd", weights.Config.HiddenSize, weights.Config.VocabSize), weights.Config.EmbeddingScale);
@@ -25,14 +29,13 @@ internal sealed class LlamaArchitecture : IArchitecture
     /// <inheritdoc/>
     public IReadOnlyList<IBlock> Layer(ModelWeights weights, int layer, int cacheLayer)
     {
-        var blk = $"blk.{layer}.";
-        var routed = weights.Has(blk + "ffn_gate_inp.weight");
+        var routed = LayerParts.HasRouter(weights, layer);
         if (routed && weights.Config.Experts is null)
-            throw new ModelFormatException($"Layer {layer} has a router ('{blk}ffn_gate_inp.weight'), but '{weights.Config.Architecture}.expert_count' is missing or 0.");
+            throw new ModelFormatException($"Layer {layer} has a router ('blk.{layer}.ffn_gate_inp.weight'), but '{weights.Config.Architecture}.expert_count' is missing or 0.");
         return
         [
             LayerParts.AttentionBlock(weights, layer, cacheLayer, weights.Config.Window),
-            routed ? LayerParts.Experts(weights, layer, LayerParts.Router(weights, layer)) : LayerParts.FeedForward(weights, layer),
+            routed ? LayerParts.Experts(weights, layer, LayerParts.Router(weights, layer), ExpertGate) : LayerParts.FeedForward(weights, layer),
         ];
     }
 

@@ -34,6 +34,12 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     /// <summary>Where experts go that are read when they are visited; null if all stay in memory.</summary>
     public ExpertCache? ExpertCache => expertCache;
 
+    /// <summary>Experts that are taken of each layer; all unless other processes hold some.</summary>
+    public ExpertSlice HeldExperts { get => field ?? ExpertSlice.All(Config.Experts!.Count); init; }
+
+    /// <summary>The way to the other experts; null if there are none.</summary>
+    public ExpertFanOut? FanOut { get; init; }
+
     /// <summary>True if the file has the tensor.</summary>
     public bool Has(string name) => file.Source.TryGetTensor(name, out _);
 
@@ -65,17 +71,20 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     }
 
     /// <summary>
-    /// The matrices [rows, columns] of the experts in tensor <c>{blk}ffn_{part}_exps.weight</c> [experts, rows, columns], or, in files
-    /// from before that, in a tensor for each, <c>{blk}ffn_{part}.{expert}.weight</c>.
+    /// The matrices [rows, columns] of the <see cref="HeldExperts"/> in tensor <c>{blk}ffn_{part}_exps.weight</c> [experts, rows,
+    /// columns], or, in files from before that, in a tensor for each, <c>{blk}ffn_{part}.{expert}.weight</c>.
     /// </summary>
     /// <exception cref="ModelFormatException">It is missing, or has another shape or a type without kernel.</exception>
-    public Linear[] Experts(string blk, string part, int columns, int rows, int experts)
+    public Linear[] Experts(string blk, string part, int columns, int rows)
     {
         var name = $"{blk}ffn_{part}_exps.weight";
+        var count = Config.Experts!.Count;
         if (!Has(name) && Has($"{blk}ffn_{part}.0.weight"))
-            return [.. Enumerable.Range(0, experts).Select(expert => OwnExpert(blk, part, columns, rows, expert))];
-        var tensor = Find(name, columns, rows, experts);
-        return [.. Enumerable.Range(0, experts).Select(expert => Slice(reads is null ? file.Source.Matrix(tensor, expert) : reads.AddMatrix(tensor, expert), tensor, columns, rows, bias: null, expert, experts))];
+            return [.. HeldExperts.Experts.Select(expert => OwnExpert(blk, part, columns, rows, expert))];
+        var tensor = file.Require(name, RowDequantizer.Supported, columns, rows, count);
+        if (_taken.Add(name))
+            Bytes += tensor.ByteLength / count * HeldExperts.Count;
+        return [.. HeldExperts.Experts.Select(expert => Slice(reads is null ? file.Source.Matrix(tensor, expert) : reads.AddMatrix(tensor, expert), tensor, columns, rows, bias: null, expert, count))];
     }
 
     /// <summary>The same for an <see cref="ExpertCache"/>: they stay in the file.</summary>

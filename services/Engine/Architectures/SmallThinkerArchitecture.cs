@@ -11,6 +11,9 @@ namespace Slm.Engine.Architectures;
 internal sealed class SmallThinkerArchitecture(LlamaArchitecture llama) : IArchitecture
 {
     /// <inheritdoc/>
+    public GateFunction ExpertGate => GateFunction.Relu;
+
+    /// <inheritdoc/>
     public Embedding Embedding(ModelWeights weights) => llama.Embedding(weights);
 
     /// <inheritdoc/>
@@ -23,7 +26,7 @@ internal sealed class SmallThinkerArchitecture(LlamaArchitecture llama) : IArchi
         var full = c.Window == 0 || layer % SmallThinkerConfig.Pattern == 0;
         // The peers rotate all layers of a model with as many layers as the pattern; its files rely on that.
         var rotated = c.Window == 0 || !full || c.LayerCount == SmallThinkerConfig.Pattern;
-        var experts = LayerParts.Experts(weights, layer, router: null, GateFunction.Relu);
+        var experts = LayerParts.Experts(weights, layer, router: null, ExpertGate);
         return
         [
             new EarlyRouterBlock(LayerParts.Router(weights, layer), experts.Experts, c.HiddenSize),

@@ -14,7 +14,7 @@ internal sealed unsafe class ExpertBatch : IDisposable
     private readonly ExpertConfig _config;
     private readonly int[] _chosen;
     private readonly float[] _weights;
-    private readonly int[] _visitOf;
+    private readonly int[] _visitOf, _tokenOf;
     private readonly int[] _begin;
     private readonly int[] _next;
     private readonly int[] _active;
@@ -27,6 +27,7 @@ internal sealed unsafe class ExpertBatch : IDisposable
         _chosen = new int[visits];
         _weights = new float[visits];
         _visitOf = new int[visits];
+        _tokenOf = new int[visits];
         _begin = new int[_config.Count + 1];
         _next = new int[_config.Count];
         _active = new int[_config.Count];
@@ -118,6 +119,9 @@ internal sealed unsafe class ExpertBatch : IDisposable
     /// <summary>The visits of a token, by ascending expert.</summary>
     public ReadOnlySpan<int> VisitsOf(int token) => _visitOf.AsSpan(token * Used, Used);
 
+    /// <summary>The token of a visit.</summary>
+    public int TokenOf(int visit) => _tokenOf[visit];
+
     /// <summary>Chooses the experts of one token by its scores; of equal scores the lower expert.</summary>
     public void Choose(int token)
     {
@@ -162,6 +166,13 @@ internal sealed unsafe class ExpertBatch : IDisposable
             weight /= sum;
     }
 
+    /// <summary>Takes visits that another process's router has chosen, each as a token of its own that visits one expert.</summary>
+    public void Assign(ReadOnlySpan<int> experts)
+    {
+        experts.CopyTo(_chosen);
+        Sort(experts.Length);
+    }
+
     /// <summary>Sorts the visits of the chosen experts.</summary>
     public void Sort(int tokens)
     {
@@ -180,7 +191,10 @@ internal sealed unsafe class ExpertBatch : IDisposable
         }
 
         for (var i = 0; i < Visits; i++)
+        {
             _visitOf[i] = _next[_chosen[i]]++;
+            _tokenOf[_visitOf[i]] = i / Used;
+        }
     }
 
     public void Dispose() => _arena.Dispose();

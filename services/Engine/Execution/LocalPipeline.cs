@@ -75,6 +75,7 @@ public sealed class LocalPipeline : IPipeline
             Kernels = options.Kernels,
             ExpertPrefetch = options.ExpertPrefetch,
             ExpertOptions = options.ExpertOptions,
+            RemoteExperts = options.RemoteExperts,
         };
         var own = options.Workers is null ? new WorkerPool(options.Threads) : null;
         var stages = new List<Stage>();

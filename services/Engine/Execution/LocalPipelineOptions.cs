@@ -56,6 +56,9 @@ public sealed record LocalPipelineOptions
     /// <summary>Kernels; the best ones for this processor unless a test says otherwise.</summary>
     internal KernelSet Kernels { get; init; } = KernelSet.Best;
 
+    /// <summary>Groups that hold experts of all stages, for tests and measurements.</summary>
+    internal RemoteExperts? RemoteExperts { get; init; }
+
     /// <summary>What a test or a measurement changes of the experts' cache.</summary>
     internal Func<ExpertCacheOptions, ExpertCacheOptions> ExpertOptions { get; init; } = static options => options;
 }

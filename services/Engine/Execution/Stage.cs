@@ -27,6 +27,7 @@ public sealed class Stage : IDisposable
     private readonly PackedWeights _packed;
     private readonly ExpertCache? _experts;
     private readonly StageAdapters _adapters;
+    private readonly bool _expertsElsewhere;
     private readonly Lock _step = new();
     private bool _disposed;
 
@@ -34,12 +35,14 @@ public sealed class Stage : IDisposable
     {
         _config = file.Config;
         Range = range;
+        _expertsElsewhere = options.RemoteExperts is not null;
         var architecture = ArchitectureCatalog.Get(_config.Architecture);
         Check(_config);
         var experts = options.ExpertMemory is { } bytes && _config.Experts is not null
             ? new ExpertCache(file, options.ExpertOptions(new ExpertCacheOptions { MemoryBytes = bytes, Prefetch = options.ExpertPrefetch }))
             : null;
-        var weights = new ModelWeights(file, options.Kernels, experts);
+        var others = options.RemoteExperts is { } remote ? new ExpertFanOut(_config, options.MaxStepTokens, remote) : null;
+        var weights = new ModelWeights(file, options.Kernels, experts) { FanOut = others, HeldExperts = others?.Local! };
         if (range.First == 0)
             _embedding = architecture.Embedding(weights);
         var blocks = new List<IBlock>();
@@ -119,6 +122,7 @@ public sealed class Stage : IDisposable
     /// <exception cref="ModelFormatException">The architecture is unknown, or a tensor is missing, misshapen or of an unsupported type.</exception>
     /// <exception cref="ExpertMemoryException">The memory for experts does not hold those of one token.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The range is empty or outside the model, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">Options exclude each other, or the groups of experts are not those of the model.</exception>
     public static Stage Load(ModelFile file, LayerRange range, StageOptions options, WorkerPool workers)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -130,6 +134,10 @@ public sealed class Stage : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxStepTokens, 1);
         if (CachePlan.BytesPerState(file.Config) > 0)
             ArgumentOutOfRangeException.ThrowIfLessThan(options.StateSlots, 1);
+        if (options.RemoteExperts is not null && options.ExpertMemory is not null)
+            throw new ArgumentException("Experts that are read when they are visited (ExpertMemory) cannot have others beside them in groups (RemoteExperts); leave one of the two out.", nameof(options));
+        if (options.RemoteExperts is not null && options.Observer is not null)
+            throw new ArgumentException("An observer would not see the inputs of experts in other processes; observe a stage that holds all of them.", nameof(options));
         return new Stage(file, range, options, workers);
     }
 
@@ -144,7 +152,8 @@ public sealed class Stage : IDisposable
     /// <exception cref="ArgumentException">A token is not in the vocabulary, a block does not exist, a block table is too short, the step is too large, or the input has another size.</exception>
     public ReadOnlyMemory<float> Forward(StepBatch batch, ReadOnlyMemory<float> input, StepOutput output) => Run(batch, input, output, CancellationToken.None);
 
-    /// <summary>As <see cref="Forward"/>; the token ends a step that waits for the disk, whose positions then have no state.</summary>
+    /// <summary>As <see cref="Forward"/>; the token ends a step that waits for the disk or for other silos, whose positions then have no state.</summary>
+    /// <exception cref="PipelineLostException">Experts in another process cannot be reached, or have failed.</exception>
     public ReadOnlyMemory<float> Run(StepBatch batch, ReadOnlyMemory<float> input, StepOutput output, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -186,6 +195,8 @@ public sealed class Stage : IDisposable
     public IReadOnlyCollection<string> LoadAdapter(int slot, LoraAdapter adapter)
     {
         ArgumentNullException.ThrowIfNull(adapter);
+        if (_expertsElsewhere && adapter.ExpertTensor is { } tensor)
+            throw new AdapterFormatException(adapter.Name, tensor, $"it changes the experts in '{tensor}', which is not supported where groups on several silos hold them; load the model without expert groups to use it.");
         var copy = _adapters.Read(adapter);
         lock (_step)
         {

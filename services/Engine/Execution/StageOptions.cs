@@ -30,6 +30,12 @@ public sealed record StageOptions
     /// <summary>Read experts as soon as a router has chosen them, where it comes before attention.</summary>
     public bool ExpertPrefetch { get; init; } = true;
 
+    /// <summary>
+    /// Where the experts are that other processes hold; null if the stage holds all. The results are the same, up to the format in
+    /// which rows travel. Not together with <see cref="ExpertMemory"/>.
+    /// </summary>
+    public RemoteExperts? RemoteExperts { get; init; }
+
     /// <summary>Round the residual stream behind every layer to 16 bits, so that it can travel as such between stages without changing anything.</summary>
     public bool RoundedResidual { get; init; }
 

@@ -134,25 +134,7 @@ public sealed class DerivedModelTests
     public async Task Experts_in_tensors_of_their_own_are_those_of_one_tensor()
     {
         const string Experts = "llama-moe-f16";
-        using var origin = GgufFile.Open(ReferenceModels.Path(Experts));
-        var writer = new GgufWriter();
-        foreach (var (key, value) in origin.Metadata)
-            writer.Add(key, value);
-        foreach (var tensor in origin.Tensors)
-        {
-            if (!tensor.Name.Contains("_exps", StringComparison.Ordinal))
-            {
-                writer.AddTensor(tensor.Name, tensor.Type, tensor.Shape, origin.Bytes(tensor).ToArray());
-                continue;
-            }
-
-            var size = (int)(tensor.ByteLength / tensor.Shape[2]);
-            for (var e = 0; e < tensor.Shape[2]; e++)
-                writer.AddTensor(tensor.Name.Replace("_exps", $".{e}", StringComparison.Ordinal), tensor.Type, [tensor.Shape[0], tensor.Shape[1]], origin.Bytes(tensor).Slice(e * size, size).ToArray());
-        }
-
-        using var path = new TemporaryFile();
-        writer.Write(path.Path);
+        using var path = ExpertsApart(Experts);
         var tokens = ReferenceModel.Read(Experts).Tokens;
         Assert.Equal(await Logits(ReferenceModels.Path(Experts), tokens), await Logits(path.Path, tokens));
     }
@@ -174,6 +156,31 @@ public sealed class DerivedModelTests
 
     /// <summary>A phi3 model with queries, keys and values in one tensor, gate and up in another.</summary>
     internal static TemporaryFile Fused() => Derive("phi3", AddFused);
+
+    /// <summary>A model with a tensor for each expert's matrix, as old files have them.</summary>
+    internal static TemporaryFile ExpertsApart(string model)
+    {
+        using var origin = GgufFile.Open(ReferenceModels.Path(model));
+        var writer = new GgufWriter();
+        foreach (var (key, value) in origin.Metadata)
+            writer.Add(key, value);
+        foreach (var tensor in origin.Tensors)
+        {
+            if (!tensor.Name.Contains("_exps", StringComparison.Ordinal))
+            {
+                writer.AddTensor(tensor.Name, tensor.Type, tensor.Shape, origin.Bytes(tensor).ToArray());
+                continue;
+            }
+
+            var size = (int)(tensor.ByteLength / tensor.Shape[2]);
+            for (var e = 0; e < tensor.Shape[2]; e++)
+                writer.AddTensor(tensor.Name.Replace("_exps", $".{e}", StringComparison.Ordinal), tensor.Type, [tensor.Shape[0], tensor.Shape[1]], origin.Bytes(tensor).Slice(e * size, size).ToArray());
+        }
+
+        var path = new TemporaryFile();
+        writer.Write(path.Path);
+        return path;
+    }
 
     private static TemporaryFile Derive(string architecture, Action<GgufWriter, GgufFile> addLayers)
     {

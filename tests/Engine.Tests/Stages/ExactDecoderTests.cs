@@ -24,24 +24,7 @@ public sealed class ExactDecoderTests
     [InlineData(false)]
     public async Task Qwen2moe_weighs_experts_as_its_flag_says_and_adds_the_shared_one(bool? normalizes)
     {
-        var model = Start("qwen2moe", 11, feedForward: 40);
-        model.Set("qwen2moe.rope.freq_base", 1e6f);
-        model.Set("qwen2moe.expert_count", 6u);
-        model.Set("qwen2moe.expert_used_count", 3u);
-        model.Set("qwen2moe.expert_feed_forward_length", 20u);
-        model.Set("qwen2moe.expert_shared_feed_forward_length", 28u);
-        if (normalizes is { } flag)
-            model.Set("qwen2moe.expert_weights_norm", flag);
-        for (var i = 0; i < Layers; i++)
-        {
-            AddAttention(model, i, 4, 2, 12, bias: true);
-            AddExperts(model, i, 6, 20);
-            model.Matrix($"blk.{i}.ffn_gate_shexp.weight", Hidden, 28);
-            model.Matrix($"blk.{i}.ffn_up_shexp.weight", Hidden, 28);
-            model.Matrix($"blk.{i}.ffn_down_shexp.weight", 28, Hidden);
-            model.Add($"blk.{i}.ffn_gate_inp_shexp.weight", 0.3, 0, Hidden);
-        }
-
+        var model = Qwen2moe(normalizes);
         await Compare(model, new ExactDecoder(model)
         {
             Layers = Layers,
@@ -302,6 +285,30 @@ public sealed class ExactDecoderTests
         model.Add(blk + "ffn_gate_exps.weight", 1 / Math.Sqrt(Hidden), 0, Hidden, width, experts);
         model.Add(blk + "ffn_up_exps.weight", 1 / Math.Sqrt(Hidden), 0, Hidden, width, experts);
         model.Add(blk + "ffn_down_exps.weight", 1 / Math.Sqrt(width), 0, width, Hidden, experts);
+    }
+
+    /// <summary>Experts and a shared one.</summary>
+    internal static RandomModel Qwen2moe(bool? normalizes)
+    {
+        var model = Start("qwen2moe", 11, feedForward: 40);
+        model.Set("qwen2moe.rope.freq_base", 1e6f);
+        model.Set("qwen2moe.expert_count", 6u);
+        model.Set("qwen2moe.expert_used_count", 3u);
+        model.Set("qwen2moe.expert_feed_forward_length", 20u);
+        model.Set("qwen2moe.expert_shared_feed_forward_length", 28u);
+        if (normalizes is { } flag)
+            model.Set("qwen2moe.expert_weights_norm", flag);
+        for (var i = 0; i < Layers; i++)
+        {
+            AddAttention(model, i, 4, 2, 12, bias: true);
+            AddExperts(model, i, 6, 20);
+            model.Matrix($"blk.{i}.ffn_gate_shexp.weight", Hidden, 28);
+            model.Matrix($"blk.{i}.ffn_up_shexp.weight", Hidden, 28);
+            model.Matrix($"blk.{i}.ffn_down_shexp.weight", 28, Hidden);
+            model.Add($"blk.{i}.ffn_gate_inp_shexp.weight", 0.3, 0, Hidden);
+        }
+
+        return model;
     }
 
     private static async Task Compare(RandomModel model, ExactDecoder decoder)

@@ -224,11 +224,16 @@ public sealed unsafe class RowEncodingTests
         Assert.Contains("as F16", Assert.Throws<ArgumentException>(() => RowEncoding.Encode(WireFormat.F16, values, 32, new byte[127])).Message, StringComparison.Ordinal);
         Assert.Contains("no rows of 33", Assert.Throws<ArgumentException>(() => RowEncoding.Encode(WireFormat.F16, values, 33, payload)).Message, StringComparison.Ordinal);
         Assert.Contains("Q8 (3)", Assert.Throws<ArgumentOutOfRangeException>(() => RowEncoding.Encode((WireFormat)7, values, 32, payload)).Message, StringComparison.Ordinal);
-        foreach (int[] scaled in new int[][] { [2, 1], [-1, 1], [0, 0], [0, 114], [0] })
-            Assert.Throws<ArgumentException>(() => RowEncoding.Decode(WireFormat.F16, payload, scaled, 32, values));
-        Assert.Throws<ArgumentException>(() => RowEncoding.Decode(WireFormat.Q8, new byte[72], [0, 1], 32, values));
-        RowEncoding.Decode(WireFormat.F16, payload, [1, 113], 32, values);
+        foreach (int[] scaled in new int[][] { [2, 1], [-1, 1], [0, 0], [0, 114], [0], [1, 1, 0, 1], [1, 1, 1, 1] })
+            Assert.Throws<ArgumentException>(() => Decode(WireFormat.F16, payload, scaled, values));
+        Assert.Throws<ArgumentException>(() => Decode(WireFormat.Q8, new byte[72], [0, 1], values));
+        Assert.Throws<ArgumentException>(() => Decode(WireFormat.F16, payload, [], new float[65]));
+        Assert.Throws<ArgumentException>(() => Decode(WireFormat.F16, payload, [], new float[96]));
+        Decode(WireFormat.F16, payload, [0, 1, 1, 113], values);
+        Assert.Throws<ArgumentException>(() => new EncodedRows(new float[33], 32).Count);
     }
+
+    private static void Decode(WireFormat format, byte[] payload, int[] scaled, float[] values) => RowEncoding.Decode(format, payload, scaled, 32, values);
 
     private static float[] Travel(WireFormat format, float[] values, int width, out int[] scaled)
     {
