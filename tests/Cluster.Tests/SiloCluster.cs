@@ -118,6 +118,13 @@ internal sealed class SiloCluster : IAsyncDisposable
         }
     }
 
+    /// <summary>Waits until every silo knows of all that run, and of no other: those that ended are not taken for members any more.</summary>
+    public async Task WholeAsync(CancellationToken cancellationToken)
+    {
+        while (!await IsCompleteAsync(cancellationToken))
+            await Task.Delay(50, cancellationToken);
+    }
+
     /// <summary>True if every silo knows of all that run, and of no other.</summary>
     public async Task<bool> IsCompleteAsync(CancellationToken cancellationToken)
     {
