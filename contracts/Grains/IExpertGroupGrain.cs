@@ -32,8 +32,7 @@ public interface IExpertGroupGrain : IGrainWithStringKey
 
 /// <summary>What a group of experts is to hold.</summary>
 /// <param name="Model">Name of the model in the silo's model folders.</param>
-/// <param name="FileBytes">Size of its file: silos with different files under one name must not be mixed.</param>
-/// <param name="Sha256">Hash of its file; empty where it is not compared.</param>
+/// <param name="Source">Which file that is.</param>
 /// <param name="FirstLayer">First layer.</param>
 /// <param name="EndLayer">Behind the last layer.</param>
 /// <param name="Experts">The experts, ascending.</param>
@@ -44,8 +43,7 @@ public interface IExpertGroupGrain : IGrainWithStringKey
 [GenerateSerializer, Immutable, Alias("slm.expert-group-spec")]
 public sealed record ExpertGroupSpec(
     [property: Id(0)] string Model,
-    [property: Id(1)] long FileBytes,
-    [property: Id(2)] string Sha256,
+    [property: Id(1)] FileSource Source,
     [property: Id(3)] int FirstLayer,
     [property: Id(4)] int EndLayer,
     [property: Id(5)] int[] Experts,

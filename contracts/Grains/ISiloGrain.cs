@@ -38,6 +38,7 @@ public interface ISiloGrain : IGrainWithStringKey
 /// <param name="Draining">It takes no more work.</param>
 /// <param name="Parts">What it holds.</param>
 /// <param name="HostFreeMemoryBytes">What all silos of its machine may take together.</param>
+/// <param name="Models">Names of the models in its folders.</param>
 [GenerateSerializer, Immutable, Alias("slm.silo-info")]
 public sealed record SiloInfo(
     [property: Id(0)] string Silo,
@@ -52,7 +53,8 @@ public sealed record SiloInfo(
     [property: Id(9)] Dictionary<string, string> Labels,
     [property: Id(10)] bool Draining,
     [property: Id(11)] SiloPart[] Parts,
-    [property: Id(12)] long HostFreeMemoryBytes);
+    [property: Id(12)] long HostFreeMemoryBytes,
+    [property: Id(13)] string[] Models);
 
 /// <summary>A part of a model on a silo.</summary>
 /// <param name="Model">The model.</param>

@@ -26,6 +26,10 @@ public interface IStageGrain : IGrainWithStringKey
     [Alias("receive"), ResponseTimeout("00:00:30")]
     ValueTask ReceiveAsync(StageInput input);
 
+    /// <summary>From the next step on, another grain holds what a group of experts held.</summary>
+    [Alias("set-experts"), ResponseTimeout("00:00:10")]
+    Task SetExpertsAsync(int group, string key);
+
     /// <summary>Answers at once, whatever it computes: the owner knows that it lives, and the stage that its owner does.</summary>
     [Alias("ping"), ResponseTimeout("00:00:10")]
     Task<bool> PingAsync();
@@ -46,7 +50,7 @@ public interface IStageGrain : IGrainWithStringKey
 
 /// <summary>What a stage is to hold.</summary>
 /// <param name="Model">Name of the model in the silo's model folders.</param>
-/// <param name="FileBytes">Size of its file: silos with different files under one name must not be mixed.</param>
+/// <param name="Source">Which file that is.</param>
 /// <param name="FirstLayer">First layer.</param>
 /// <param name="EndLayer">Behind the last layer.</param>
 /// <param name="BlockSize">Positions per KV block.</param>
@@ -60,10 +64,11 @@ public interface IStageGrain : IGrainWithStringKey
 /// <param name="Replica">Which copy of the model it belongs to.</param>
 /// <param name="Stage">Its number in the pipeline.</param>
 /// <param name="RoundedResidual">Round the residual stream behind every layer to what F16 says.</param>
+/// <param name="Experts">Who holds the experts of its layers; null: the stage.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-spec")]
 public sealed record StageSpec(
     [property: Id(0)] string Model,
-    [property: Id(1)] long FileBytes,
+    [property: Id(1)] FileSource Source,
     [property: Id(2)] int FirstLayer,
     [property: Id(3)] int EndLayer,
     [property: Id(4)] int BlockSize,
@@ -76,7 +81,8 @@ public sealed record StageSpec(
     [property: Id(11)] int LeaseSeconds,
     [property: Id(12)] int Replica,
     [property: Id(13)] int Stage,
-    [property: Id(14)] bool RoundedResidual);
+    [property: Id(14)] bool RoundedResidual,
+    [property: Id(15)] StageExperts? Experts);
 
 /// <summary>How the stages of a pipeline are connected until something about them changes.</summary>
 /// <param name="Epoch">Number of the run, higher than any before.</param>

@@ -34,6 +34,9 @@ public static class InferenceExtensions
         builder.Services.TryAddSingleton(_ => models is null ? ModelCatalog.Default() : new ModelCatalog(models));
         builder.Services.TryAddSingleton<AdapterCatalog>();
         builder.Services.AddSingleton<SiloEngine>();
+        builder.Services.AddSingleton<ExpertCompute>();
+        builder.Services.AddModelFiles(builder.Configuration);
+        builder.Services.AddSingleton<PartFiles>();
         builder.Services.AddSingleton<SiloSpeed>();
         builder.Services.AddSingleton<SiloParts>();
         builder.Services.AddSingleton<SiloDirectory>();

@@ -81,8 +81,15 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
 /// <param name="Silos">The silos that it could use.</param>
 internal sealed record Placed(PlacementPlan Plan, IReadOnlyDictionary<string, string> Addresses, IReadOnlyList<SiloInfo> Silos)
 {
-    /// <summary>Address of the silo that coordinates a replica.</summary>
-    public string Coordinator(int replica) => Addresses[Plan.Replicas[replica].Coordinator];
+    /// <summary>Address of the silo that coordinates a replica: it needs the whole file, for its tokenizer and its hash.</summary>
+    /// <param name="replica">Which one.</param>
+    /// <param name="model">Name of the model.</param>
+    /// <param name="local">The silo that asks, which has it, and coordinates where the planned one lacks it.</param>
+    public string Coordinator(int replica, string model, string local)
+    {
+        var planned = Addresses[Plan.Replicas[replica].Coordinator];
+        return Silos.Single(s => s.Silo == planned).Models.Contains(model) ? planned : local;
+    }
 
     /// <summary>Where the stages of a replica go.</summary>
     public StagePlace[] Stages(int replica) =>

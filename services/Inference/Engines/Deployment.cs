@@ -32,11 +32,12 @@ internal sealed class Deployment : IAsyncDisposable
     /// <param name="lease">The model's file; the deployment disposes it, also when this fails.</param>
     /// <param name="replica">What it is to be.</param>
     /// <param name="loader">Starts the stages.</param>
+    /// <param name="files">Knows the hashes of the model's file.</param>
     /// <param name="engine">Has the file of the draft model and the threads that run it.</param>
     /// <param name="options">Limits.</param>
     /// <param name="time">Clock.</param>
     public static async Task<Deployment> LoadAsync(
-        ModelLease lease, ReplicaSpec replica, StageLoader loader, SiloEngine engine, InferenceOptions options, TimeProvider time)
+        ModelLease lease, ReplicaSpec replica, StageLoader loader, ModelFiles files, SiloEngine engine, InferenceOptions options, TimeProvider time)
     {
         ModelLease? draft = null;
         LocalPipeline? drafter = null;
@@ -45,8 +46,10 @@ internal sealed class Deployment : IAsyncDisposable
         {
             var settings = DeploymentSettings.From(replica.Settings.Message);
             var shape = settings.Shape(lease.Entry, lease.File, options) with { Replica = replica.Replica };
-            var specs = replica.Stages.Select((place, s) => (DeploymentSettings.Of(shape, place, s, lease.File.Config.LayerCount), place.Silo)).ToArray();
-            pipeline = await GrainPipeline.LoadAsync(lease.File.Config, specs, replica.StepsAtOnce, replica.Wire, loader, options.Pipeline, time);
+            if (replica.Stages.Any(p => p.Silo != loader.Silos.Local || p.Experts.Any(e => e.Silo != loader.Silos.Local)))
+                shape = shape with { Source = new FileSource((await files.ManifestAsync(lease.Entry.Name, CancellationToken.None)).Root, [loader.Silos.Local]) };
+            var orders = replica.Stages.Select((place, s) => StageOrders.Of(shape, place, s, lease.File.Config, replica.Wire)).ToArray();
+            pipeline = await GrainPipeline.LoadAsync(lease.File.Config, orders, replica.StepsAtOnce, replica.Wire, loader, options.Pipeline, time);
             if (settings.DraftModel is { } name)
             {
                 draft = engine.Open(name);

@@ -62,18 +62,9 @@ internal sealed record DeploymentSettings(Placement? Placement, int? ContextLeng
             throw Refuse("kv_cache_bytes", bytes, $"at least {least}, which hold {BlockSize} tokens of '{entry.Name}'");
         var plan = CachePlan.For(longest, BlockSize, type, bytes, options.MaxRunning);
         return new StageSpec(
-            entry.Name, entry.FileBytes, 0, config.LayerCount, BlockSize, plan.BlockCount, longest.StepTokens(options.MaxStepTokens), plan.StateSlots, type.ToString(),
-            options.ExpertMemory, Numerics.Fingerprint(type, RoundedResidual ?? false), (int)options.Pipeline.Lease.TotalSeconds, 0, 0, RoundedResidual ?? false);
+            entry.Name, FileSource.Own, 0, config.LayerCount, BlockSize, plan.BlockCount, longest.StepTokens(options.MaxStepTokens), plan.StateSlots, type.ToString(),
+            options.ExpertMemory, Numerics.Fingerprint(type, RoundedResidual ?? false), (int)options.Pipeline.Lease.TotalSeconds, 0, 0, RoundedResidual ?? false, null);
     }
-
-    /// <summary>The part of <paramref name="shape"/> that goes to a place.</summary>
-    public static StageSpec Of(StageSpec shape, StagePlace place, int stage, int layers) => shape with
-    {
-        Stage = stage,
-        FirstLayer = place.FirstLayer,
-        EndLayer = place.EndLayer,
-        ExpertMemory = shape.ExpertMemory is { } memory ? (long)((decimal)memory * (place.EndLayer - place.FirstLayer) / layers) : null,
-    };
 
     private const int MostReplicas = 1024;
 

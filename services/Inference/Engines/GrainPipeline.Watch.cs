@@ -24,7 +24,7 @@ internal sealed partial class GrainPipeline
                 else if (_time.GetElapsedTime(asked) > idle)
                 {
                     asked = _time.GetTimestamp();
-                    await Task.WhenAll(_slots.Select(AliveAsync));
+                    await Task.WhenAll(_slots.SelectMany(slot => slot.Experts.Select(e => AliveAsync(e.Info.Silo, e.Grain.PingAsync)).Prepend(AliveAsync(slot))));
                 }
             }
         }
@@ -43,6 +43,18 @@ internal sealed partial class GrainPipeline
             AvoidSilo(step.Slots[s].Info.Silo);
             Fail(step, s, new TimeoutException($"Stage {step.Slots[s].Key} does not answer."));
             return;
+        }
+
+        for (var s = 0; s < step.Slots.Length; s++)
+        {
+            foreach (var experts in step.Slots[s].Experts)
+            {
+                if (await AliveAsync(experts.Info.Silo, experts.Grain.PingAsync))
+                    continue;
+                AvoidSilo(experts.Info.Silo);
+                Fail(step, s, new TimeoutException($"Group {experts.Key} of experts does not answer."));
+                return;
+            }
         }
     }
 }

@@ -62,16 +62,16 @@ internal sealed partial class GrainPipeline : IPipeline
 
     /// <summary>Loads all stages, in parallel.</summary>
     /// <param name="config">The model.</param>
-    /// <param name="specs">Per stage what it is to hold, and the silo.</param>
+    /// <param name="orders">The stages, in order.</param>
     /// <param name="depth">Steps in flight at a time.</param>
     /// <param name="wire">How activations are written between stages.</param>
     /// <param name="loader">Starts them.</param>
     /// <param name="options">When a stage counts as lost.</param>
     /// <param name="time">Clock.</param>
     public static async Task<GrainPipeline> LoadAsync(
-        ModelConfig config, IReadOnlyList<(StageSpec Spec, string Silo)> specs, int depth, int wire, StageLoader loader, PipelineOptions options, TimeProvider time)
+        ModelConfig config, IReadOnlyList<StageOrder> orders, int depth, int wire, StageLoader loader, PipelineOptions options, TimeProvider time)
     {
-        var loading = specs.Select(s => loader.LoadAsync(s.Spec, 0, s.Silo)).ToArray();
+        var loading = orders.Select(loader.LoadAsync).ToArray();
         try
         {
             var pipeline = new GrainPipeline(config, await Task.WhenAll(loading), depth, wire, loader, options, time);
@@ -113,17 +113,19 @@ internal sealed partial class GrainPipeline : IPipeline
             var slots = (StageSlot[])_slots.Clone();
             for (var tries = 0; ; tries++)
             {
-                var alive = await Task.WhenAll(slots.Select(AliveAsync));
                 var replaced = new List<StageSlot>();
                 for (var s = 0; s < slots.Length; s++)
                 {
-                    if (alive[s])
-                        continue;
-                    AvoidSilo(slots[s].Info.Silo);
-                    _ = UnloadQuietlyAsync(slots[s]);
-                    slots[s] = await _loader.ReplaceAsync(slots[s], null, Avoided(), cancellationToken);
-                    replaced.Add(slots[s]);
-                    _stateLost = true;
+                    slots[s] = await WithLiveExpertsAsync(slots[s], cancellationToken);
+                    if (!await AliveAsync(slots[s]))
+                    {
+                        AvoidSilo(slots[s].Info.Silo);
+                        _ = UnloadQuietlyAsync(slots[s].Grain.UnloadAsync);
+                        slots[s] = await _loader.ReplaceAsync(slots[s], null, Avoided(), cancellationToken);
+                        replaced.Add(slots[s]);
+                        _stateLost = true;
+                    }
+
                     // Kept even if something else goes wrong: it is loaded.
                     _slots = (StageSlot[])slots.Clone();
                 }
@@ -165,6 +167,12 @@ internal sealed partial class GrainPipeline : IPipeline
             var moves = new List<(StageSlot From, StageSlot To)>();
             for (var s = 0; s < slots.Length; s++)
             {
+                for (var group = 0; group < slots[s].Experts.Count; group++)
+                {
+                    if (slots[s].Experts[group].Info.Silo == silo)
+                        slots[s] = await MoveExpertsAsync(slots[s], group, silo, cancellationToken);
+                }
+
                 if (slots[s].Info.Silo != silo)
                     continue;
                 var to = await _loader.ReplaceAsync(slots[s], silo, Avoided(), cancellationToken);
@@ -173,7 +181,11 @@ internal sealed partial class GrainPipeline : IPipeline
             }
 
             if (moves.Count == 0)
+            {
+                _slots = slots;
                 return moves;
+            }
+
             await BindAsync(moves.Select(m => m.To));
             lock (_gate)
             {
@@ -184,7 +196,7 @@ internal sealed partial class GrainPipeline : IPipeline
             }
 
             foreach (var (from, _) in moves)
-                await UnloadQuietlyAsync(from);
+                await UnloadQuietlyAsync(from.Grain.UnloadAsync);
             Changed?.Invoke();
             return moves;
         }
@@ -277,13 +289,15 @@ internal sealed partial class GrainPipeline : IPipeline
         }
     }
 
-    private async Task<bool> AliveAsync(StageSlot slot)
+    private Task<bool> AliveAsync(StageSlot slot) => AliveAsync(slot.Info.Silo, slot.Grain.PingAsync);
+
+    private async Task<bool> AliveAsync(string silo, Func<Task<bool>> ping)
     {
-        if (Avoided().Contains(slot.Info.Silo))
+        if (Avoided().Contains(silo))
             return false;
         try
         {
-            return await _loader.Silos.AnswerAsync(slot.Grain.PingAsync(), slot.Info.Silo, CancellationToken.None);
+            return await _loader.Silos.AnswerAsync(ping(), silo, CancellationToken.None);
         }
 #pragma warning disable CA1031 // Whatever went wrong, it did not answer.
         catch (Exception)
@@ -322,11 +336,14 @@ internal sealed partial class GrainPipeline : IPipeline
             return [.. _avoided.Where(a => _time.GetElapsedTime(a.Value) < _options.Avoid).Select(a => a.Key)];
     }
 
-    private static async Task UnloadQuietlyAsync(StageSlot slot)
+    private static Task UnloadQuietlyAsync(StageSlot slot) =>
+        Task.WhenAll(slot.Experts.Select(e => UnloadQuietlyAsync(e.Grain.UnloadAsync)).Prepend(UnloadQuietlyAsync(slot.Grain.UnloadAsync)));
+
+    private static async Task UnloadQuietlyAsync(Func<Task> unload)
     {
         try
         {
-            await slot.Grain.UnloadAsync();
+            await unload();
         }
 #pragma warning disable CA1031 // It is gone, or frees itself when its lease ends.
         catch (Exception)

@@ -12,63 +12,106 @@ internal sealed partial class StageLoader(string name, IGrainFactory grains, Sil
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
+    /// <summary>Whether a group lives is asked by the owner of the pipeline; this only ends what it has forgotten.</summary>
+    private const int ExpertTimeoutMilliseconds = 600_000;
+
     /// <summary>The silos there are.</summary>
     public SiloDirectory Silos => silos;
 
-    /// <summary>Loads a stage on a silo, which may take as long as the silo lives.</summary>
-    /// <exception cref="TimeoutException">The silo does not answer.</exception>
-    public async Task<StageSlot> LoadAsync(StageSpec spec, int attempt, string silo)
+    /// <summary>Loads a stage and the groups that hold its experts.</summary>
+    /// <exception cref="TimeoutException">A silo does not answer.</exception>
+    public async Task<StageSlot> LoadAsync(StageOrder order)
     {
-        var key = SiloKey.At($"{name}/{spec.Stage}.{attempt}", silo);
-        var grain = grains.GetGrain<IStageGrain>(key);
-        var loading = grain.LoadAsync(spec);
-        while (!loading.IsCompleted && await Task.WhenAny(loading, Task.Delay(LookAgain)) != loading)
-            await silos.AnswerAsync(grain.PingAsync(), silo, CancellationToken.None);
-        return new StageSlot(spec, attempt, key, grain, await loading);
+        var groups = await Task.WhenAll(order.Groups.Select((group, index) => LoadAsync(group.Spec, order.Spec.Stage, index, 0, group.Silo)));
+        var experts = order.Local is null
+            ? null
+            : new StageExperts(order.Local, [.. groups.Select(g => new StageExpertGroup(g.Key, g.Spec.Experts))], order.Wire, order.Wire, ExpertTimeoutMilliseconds);
+        return await LoadAsync(order.Spec with { Experts = experts }, groups, 0, order.Silo);
     }
 
-    /// <summary>Loads a stage where one was lost or has to go: on the fastest silo that has room, else on the next one that takes it.</summary>
+    /// <summary>Loads a stage where one was lost or has to go.</summary>
     /// <param name="slot">The place to fill.</param>
     /// <param name="never">A silo that is not to have it.</param>
     /// <param name="avoid">Silos that are to have it only if no other takes it.</param>
     /// <exception cref="StatusException">No silo took it; what the last one said.</exception>
-    public async Task<StageSlot> ReplaceAsync(StageSlot slot, string? never, IReadOnlySet<string> avoid, CancellationToken cancellationToken)
+    public Task<StageSlot> ReplaceAsync(StageSlot slot, string? never, IReadOnlySet<string> avoid, CancellationToken cancellationToken)
     {
         var bytes = slot.Info.WeightBytes + ((long)slot.Spec.BlockCount * slot.Spec.BlockSize * slot.Info.KvBytesPerToken) + (slot.Spec.StateSlots * slot.Info.StateBytes);
+        return ReplaceAsync(slot.Key, bytes, slot.Attempt, never, avoid, (attempt, silo) => LoadAsync(slot.Spec, slot.Experts, attempt, silo), s => s.Key, cancellationToken);
+    }
+
+    /// <summary>Loads a group of experts where one was lost or has to go.</summary>
+    /// <inheritdoc cref="ReplaceAsync(StageSlot, string?, IReadOnlySet{string}, CancellationToken)"/>
+    public Task<ExpertSlot> ReplaceAsync(StageSlot stage, int group, string? never, IReadOnlySet<string> avoid, CancellationToken cancellationToken)
+    {
+        var slot = stage.Experts[group];
+        return ReplaceAsync(slot.Key, slot.Info.WeightBytes, slot.Attempt, never, avoid, (attempt, silo) => LoadAsync(slot.Spec, stage.Spec.Stage, group, attempt, silo), s => s.Key, cancellationToken);
+    }
+
+    /// <summary>Has the fastest silo that has room take something, else the next one that does.</summary>
+    private async Task<T> ReplaceAsync<T>(
+        string key, long bytes, int attempt, string? never, IReadOnlySet<string> avoid, Func<int, string, Task<T>> load, Func<T, string> keyOf, CancellationToken cancellationToken)
+    {
         var candidates = (await silos.ListAsync(cancellationToken))
             .Where(s => !s.Draining && s.Silo != never)
             .OrderBy(s => avoid.Contains(s.Silo))
             .ThenByDescending(s => s.FreeMemoryBytes >= bytes)
-            .ThenByDescending(s => s.ReadBytesPerSecond)
             .ThenBy(s => s.Parts.Length)
+            .ThenByDescending(s => s.ReadBytesPerSecond)
             .ThenBy(s => s.Silo, StringComparer.Ordinal);
         Exception? last = null;
-        var attempt = slot.Attempt;
         foreach (var silo in candidates)
         {
             cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                var replacement = await LoadAsync(slot.Spec, ++attempt, silo.Silo);
-                LogReplaced(logger, slot.Key, replacement.Key);
+                var replacement = await load(++attempt, silo.Silo);
+                LogReplaced(logger, key, keyOf(replacement));
                 return replacement;
             }
 #pragma warning disable CA1031 // The next silo may take it; if none does, the caller gets the last error.
             catch (Exception error)
 #pragma warning restore CA1031
             {
-                LogRefused(logger, error, slot.Key, silo.Name);
+                LogRefused(logger, error, key, silo.Name);
                 last = error;
             }
         }
 
         throw last as StatusException ?? new StatusException(ErrorMap.Make(
-            Google.Rpc.Code.Unavailable, $"No silo can hold stage {slot.Key}, which needs {bytes} bytes{(last is null ? "" : $": {last.Message}")}.", ErrorMap.Retry(TimeSpan.FromSeconds(5))));
+            Google.Rpc.Code.Unavailable, $"No silo can hold {key}, which needs {bytes} bytes{(last is null ? "" : $": {last.Message}")}.", ErrorMap.Retry(TimeSpan.FromSeconds(5))));
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Stage {Stage} is replaced by {Replacement}")]
-    private static partial void LogReplaced(ILogger logger, string stage, string replacement);
+    private async Task<StageSlot> LoadAsync(StageSpec spec, IReadOnlyList<ExpertSlot> experts, int attempt, string silo)
+    {
+        var key = SiloKey.At($"{name}/{spec.Stage}.{attempt}", silo);
+        var grain = grains.GetGrain<IStageGrain>(key);
+        var own = spec with { Source = SourceOn(silo, spec.Source) };
+        return new StageSlot(spec, attempt, key, grain, await WhileAliveAsync(grain.LoadAsync(own), grain.PingAsync, silo), experts);
+    }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Stage {Stage} cannot be loaded on silo {Silo}")]
-    private static partial void LogRefused(ILogger logger, Exception error, string stage, string silo);
+    private async Task<ExpertSlot> LoadAsync(ExpertGroupSpec spec, int stage, int group, int attempt, string silo)
+    {
+        var key = SiloKey.At($"{name}/{stage}-{group}.{attempt}", silo);
+        var grain = grains.GetGrain<IExpertGroupGrain>(key);
+        var own = spec with { Source = SourceOn(silo, spec.Source) };
+        return new ExpertSlot(spec, attempt, key, grain, await WhileAliveAsync(grain.LoadAsync(own), grain.PingAsync, silo));
+    }
+
+    /// <summary>This silo serves the model: the file is its own.</summary>
+    private FileSource SourceOn(string silo, FileSource source) => silo == silos.Local ? FileSource.Own : source;
+
+    /// <summary>Loading may take as long as the silo lives.</summary>
+    private async Task<T> WhileAliveAsync<T>(Task<T> loading, Func<Task<bool>> ping, string silo)
+    {
+        while (!loading.IsCompleted && await Task.WhenAny(loading, Task.Delay(LookAgain)) != loading)
+            await silos.AnswerAsync(ping(), silo, CancellationToken.None);
+        return await loading;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Part} is replaced by {Replacement}")]
+    private static partial void LogReplaced(ILogger logger, string part, string replacement);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Part} cannot be loaded on silo {Silo}")]
+    private static partial void LogRefused(ILogger logger, Exception error, string part, string silo);
 }

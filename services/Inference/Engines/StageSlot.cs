@@ -8,4 +8,21 @@ namespace Slm.Inference.Engines;
 /// <param name="Key">Key of the stage's grain.</param>
 /// <param name="Grain">The stage.</param>
 /// <param name="Info">What it holds, and where.</param>
-internal sealed record StageSlot(StageSpec Spec, int Attempt, string Key, IStageGrain Grain, StageInfo Info);
+/// <param name="Experts">The groups that hold experts of its layers.</param>
+internal sealed record StageSlot(StageSpec Spec, int Attempt, string Key, IStageGrain Grain, StageInfo Info, IReadOnlyList<ExpertSlot> Experts);
+
+/// <summary>A group of experts of a stage, where it is now.</summary>
+/// <param name="Spec">What it holds.</param>
+/// <param name="Attempt">How many have held it before.</param>
+/// <param name="Key">Key of the group's grain.</param>
+/// <param name="Grain">The group.</param>
+/// <param name="Info">What it holds, and where.</param>
+internal sealed record ExpertSlot(ExpertGroupSpec Spec, int Attempt, string Key, IExpertGroupGrain Grain, ExpertGroupInfo Info);
+
+/// <summary>A stage that is to be loaded.</summary>
+/// <param name="Spec">What it is to hold; who holds its experts is filled in when they are loaded.</param>
+/// <param name="Silo">Where.</param>
+/// <param name="Local">Experts that it holds itself; null: all.</param>
+/// <param name="Groups">Groups for the others, and their silos.</param>
+/// <param name="Wire">How rows travel to the groups and back: 1 F32, 2 F16, 3 Q8.</param>
+internal sealed record StageOrder(StageSpec Spec, string Silo, int[]? Local, IReadOnlyList<(ExpertGroupSpec Spec, string Silo)> Groups, int Wire);

@@ -5,6 +5,7 @@ using Orleans.Concurrency;
 using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
 using Slm.Engine.Experts;
+using Slm.Engine.Fetching;
 using Slm.Engine.Wire;
 using Slm.Inference.Cluster;
 using Slm.Inference.Engines;
@@ -15,7 +16,7 @@ namespace Slm.Inference.Grains;
 /// <summary>Holds an <see cref="ExpertGroup"/> and computes its calls, in turn, on the silo's thread for experts.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class ExpertGroupGrain(
-    SiloEngine engine, ExpertCompute compute, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<ExpertGroupGrain> logger) : Grain, IExpertGroupGrain
+    SiloEngine engine, PartFiles files, ExpertCompute compute, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<ExpertGroupGrain> logger) : Grain, IExpertGroupGrain
 {
     private ModelLease? _file;
     private ExpertGroup? _group;
@@ -31,9 +32,8 @@ internal sealed partial class ExpertGroupGrain(
         Free();
         try
         {
-            var file = _file = engine.Open(spec.Model);
-            if (file.Entry.FileBytes != spec.FileBytes)
-                throw Refuse(Code.FailedPrecondition, $"The file of model '{spec.Model}' has {file.Entry.FileBytes} bytes on silo {silo.Name} ({silo.SiloAddress}) and {spec.FileBytes} where it is served from.");
+            var selection = new WeightSelection { Layers = new LayerRange(spec.FirstLayer, spec.EndLayer), Experts = spec.Experts, OnlyExperts = true };
+            var file = _file = await files.OpenAsync(spec.Model, spec.Source, selection);
             if (Numerics.Arithmetic != spec.Arithmetic)
                 throw Refuse(Code.FailedPrecondition, $"Silo {silo.Name} ({silo.SiloAddress}) computes as '{Numerics.Arithmetic}', the pipeline as '{spec.Arithmetic}': their numbers would differ. Run the same version on both, or place the model on silos that are alike.");
             // Reading and repacking weights takes long for a large file: not on this thread, and not between other models' steps.
@@ -111,8 +111,6 @@ internal sealed partial class ExpertGroupGrain(
 
     private ExpertGroup Load(ModelLease file, ExpertGroupSpec spec)
     {
-        if (spec.Sha256.Length > 0 && file.File.Sha256 != spec.Sha256)
-            throw Refuse(Code.FailedPrecondition, $"The file of model '{spec.Model}' on silo {silo.Name} ({silo.SiloAddress}) has the hash {file.File.Sha256}, and {spec.Sha256} where it is served from.");
         try
         {
             return ExpertGroup.Load(file.File, new LayerRange(spec.FirstLayer, spec.EndLayer), ExpertSlice.Of(spec.Experts), new ExpertGroupOptions { MaxVisits = spec.MaxVisits }, engine.Workers);

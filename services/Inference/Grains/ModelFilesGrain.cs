@@ -3,13 +3,14 @@ using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
 using Slm.Contracts.Grains;
 using Slm.Engine.Fetching;
+using Slm.Inference.Cluster;
 using Slm.Runtime;
 using Slm.ServiceDefaults.Errors;
 
 namespace Slm.Inference.Grains;
 
 /// <summary>Gives the files of its silo's models to other silos, several parts at a time.</summary>
-[Reentrant]
+[Reentrant, OnSilo]
 internal sealed partial class ModelFilesGrain(ModelCatalog catalog, ManifestStore manifests, IOptions<ErrorMap> errors, ILogger<ModelFilesGrain> logger) : Grain, IModelFilesGrain
 {
     public Task<FilePart> ManifestAsync(string model) => GuardAsync(async () =>

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
+using Orleans.Placement;
 using Slm.Contracts.Grains;
 using Slm.Inference.Cluster;
 using Slm.Inference.Engines;
@@ -13,7 +14,7 @@ namespace Slm.Inference.Grains;
 /// <summary>
 /// A deployment: where its replicas are, and which of them a request goes to. Calls interleave at awaits, on one thread at a time.
 /// </summary>
-[KeepAlive, Reentrant]
+[KeepAlive, Reentrant, PreferLocalPlacement]
 internal sealed partial class ModelGrain(
     SiloEngine engine, SiloDirectory silos, ModelPlanner planner, IDeploymentStore store, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
     ILogger<ModelGrain> logger) : Grain, IModelGrain
@@ -274,7 +275,7 @@ internal sealed partial class ModelGrain(
     private async Task<ReplicaSet.Member> StartAsync(ReplicaSet loaded, Placed placed, int index, int planned)
     {
         // Stages are named after it, and what was started before must not be taken for it.
-        var key = SiloKey.At($"{Name}/{index}/{Guid.NewGuid():N}", placed.Coordinator(planned));
+        var key = SiloKey.At($"{Name}/{index}/{Guid.NewGuid():N}", placed.Coordinator(planned, Name, silos.Local));
         var spec = new ReplicaSpec(
             Name, index, new(loaded.Settings), placed.Stages(planned), placed.Plan.Replicas[planned].MicroBatches, [.. loaded.Adapters.Values.Select(a => new Payload<LoadAdapterRequest>(a))],
             (int)PlacementMapping.ToWire(loaded.Settings.Placement));

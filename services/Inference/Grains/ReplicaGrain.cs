@@ -15,7 +15,7 @@ namespace Slm.Inference.Grains;
 /// <summary>A copy of a model at work. Calls interleave at awaits, on one thread at a time.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class ReplicaGrain(
-    SiloEngine engine, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
+    SiloEngine engine, ModelFiles files, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
     ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain, IDisposable
 {
     private readonly Handover _handover = new();
@@ -131,7 +131,7 @@ internal sealed partial class ReplicaGrain(
         {
             var lease = await Task.Run(() => engine.Open(spec.Model));
             var loader = new StageLoader(Key[..Key.IndexOf('@', StringComparison.Ordinal)], GrainFactory, silos, logger);
-            var deployment = await Deployment.LoadAsync(lease, spec, loader, engine, options, time);
+            var deployment = await Deployment.LoadAsync(lease, spec, loader, files, engine, options, time);
             deployment.Changed = () => LogChanged(logger, Key);
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, "coordinator", 0));
             _heartbeat = this.RegisterGrainTimer(KeepAsync, options.Pipeline.Lease / 12, options.Pipeline.Lease / 12);

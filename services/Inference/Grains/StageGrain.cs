@@ -4,6 +4,7 @@ using Orleans.Concurrency;
 using Slm.Contracts.Grains;
 using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
+using Slm.Engine.Fetching;
 using Slm.Engine.Wire;
 using Slm.Inference.Cluster;
 using Slm.Inference.Engines;
@@ -15,7 +16,7 @@ namespace Slm.Inference.Grains;
 /// <summary>Holds a <see cref="Stage"/> and runs its steps, in their order, on the silo's compute thread.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class StageGrain(
-    SiloEngine engine, AdapterCatalog adapters, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<StageGrain> logger) : Grain, IStageGrain
+    SiloEngine engine, PartFiles files, AdapterCatalog adapters, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<StageGrain> logger) : Grain, IStageGrain, IDisposable
 {
     private readonly StepBatch _batch = new();
     private readonly StageSteps _steps = new();
@@ -26,6 +27,8 @@ internal sealed partial class StageGrain(
     private IGrainTimer? _lease;
     private long _lastWord;
     private float[] _input = [];
+    private GrainExpertChannel? _channel;
+    private CancellationTokenSource _runEnds = new();
 
     private string Key => this.GetPrimaryKeyString();
 
@@ -35,18 +38,18 @@ internal sealed partial class StageGrain(
         Free();
         try
         {
-            _file = engine.Open(spec.Model);
-            if (_file.Entry.FileBytes != spec.FileBytes)
-                throw Refuse(Code.FailedPrecondition, $"The file of model '{spec.Model}' has {_file.Entry.FileBytes} bytes on silo {silo.Name} ({silo.SiloAddress}) and {spec.FileBytes} where it is served from.");
             var kvType = Enum.Parse<KvType>(spec.KvType);
             if (Numerics.Fingerprint(kvType, spec.RoundedResidual) is var own && own != spec.Numerics)
                 throw Refuse(Code.FailedPrecondition, $"Silo {silo.Name} ({silo.SiloAddress}) computes as '{own}', the pipeline as '{spec.Numerics}': their numbers would differ. Run the same version on both, or place the model on silos that are alike.");
             var range = new LayerRange(spec.FirstLayer, spec.EndLayer);
-            var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = kvType, ExpertMemory = spec.ExpertMemory, RoundedResidual = spec.RoundedResidual };
+            _file = await files.OpenAsync(spec.Model, spec.Source, new WeightSelection { Layers = range, Experts = spec.Experts?.Local });
+            var experts = spec.Experts is null ? null : GrainExpertChannel.Open(spec.Experts, GrainFactory, time);
+            _channel = experts?.Channel as GrainExpertChannel;
+            var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = kvType, ExpertMemory = spec.ExpertMemory, RoundedResidual = spec.RoundedResidual, RemoteExperts = experts };
             // Reading and repacking weights takes long for a large file: not on this thread, and not between other models' steps.
             var stage = _stage = await Task.Run(() => Stage.Load(_file.File, range, options, engine.Workers));
-            if (stage.Experts is { } experts && logger.IsEnabled(LogLevel.Information))
-                LogExperts(logger, Key, experts.Slots, experts.Experts, experts.MemoryBytes, experts.Reading);
+            if (stage.Experts is { } cached && logger.IsEnabled(LogLevel.Information))
+                LogExperts(logger, Key, cached.Slots, cached.Experts, cached.MemoryBytes, cached.Reading);
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"stage {spec.Stage}, layers {range.First}-{range.End - 1}", stage.WeightBytes));
             Renew();
             var lease = TimeSpan.FromSeconds(spec.LeaseSeconds);
@@ -68,6 +71,10 @@ internal sealed partial class StageGrain(
         Renew();
         if (run.Epoch > _run.Epoch)
         {
+            // What still computes, or waits for experts, is of a step that nobody wants any more.
+            _runEnds.Cancel();
+            _runEnds.Dispose();
+            _runEnds = new CancellationTokenSource();
             _run = run;
             _next = run.Next is null ? null : GrainFactory.GetGrain<IStageGrain>(run.Next);
             _steps.Restart();
@@ -87,19 +94,28 @@ internal sealed partial class StageGrain(
             var input = stage.HasEmbedding ? null : await _steps.InputAsync(request.Number);
             await _steps.TurnAsync(request.Number);
             Require(request.Epoch);
-            var (next, copies, format) = (_next, _run.StepsAtOnce > 1, (WireFormat)_run.Wire);
+            var (next, copies, format, ends) = (_next, _run.StepsAtOnce > 1, (WireFormat)_run.Wire, _runEnds.Token);
             if (next is null)
             {
-                var answer = engine.Compute.RunAsync(() => Compute(stage, request, input) is var values && copies ? values.ToArray() : values);
+                var answer = engine.Compute.RunAsync(() => Compute(stage, request, input, ends) is var values && copies ? values.ToArray() : values);
                 // The compute thread keeps the order from here on.
                 _steps.Advance(request.Number);
                 return new StageResult(new Activations(await answer));
             }
 
-            var work = engine.Compute.RunAsync(() => WireRowsOf.Values(format, Compute(stage, request, input).Span, stage.HiddenSize));
+            var work = engine.Compute.RunAsync(() => RowMessages.Write(format, Compute(stage, request, input, ends).Span, stage.HiddenSize));
             _steps.Advance(request.Number);
             await SendAsync(next, new StageInput(request.Epoch, request.Number, await work));
             return new StageResult(default);
+        }
+        catch (PipelineLostException error)
+        {
+            LogUnsent(logger, error, Key, "its experts");
+            throw Refuse(Code.Unavailable, error.Message);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
         }
         catch (OperationCanceledException)
         {
@@ -119,6 +135,12 @@ internal sealed partial class StageGrain(
         Require(input.Epoch);
         _steps.Arrive(input.Number, input.Rows);
         return ValueTask.CompletedTask;
+    }
+
+    public Task SetExpertsAsync(int group, string key)
+    {
+        (_channel ?? throw Refuse(Code.Unavailable, $"Stage {Key} has no groups of experts.")).Replace(group, GrainFactory.GetGrain<IExpertGroupGrain>(key));
+        return Task.CompletedTask;
     }
 
     public Task<bool> PingAsync()
@@ -153,6 +175,8 @@ internal sealed partial class StageGrain(
         return Task.CompletedTask;
     }
 
+    public void Dispose() => _runEnds.Dispose();
+
     public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
         Free();
@@ -160,7 +184,7 @@ internal sealed partial class StageGrain(
     }
 
     /// <summary>Runs a step; what it returns is the stage's memory, which the next step uses again.</summary>
-    private ReadOnlyMemory<float> Compute(Stage stage, StageRequest request, WireRows? input)
+    private ReadOnlyMemory<float> Compute(Stage stage, StageRequest request, WireRows? input, CancellationToken cancellationToken)
     {
         request.Fill(_batch);
         var values = ReadOnlyMemory<float>.Empty;
@@ -173,7 +197,7 @@ internal sealed partial class StageGrain(
             values = _input.AsMemory(0, count);
         }
 
-        return stage.Forward(_batch, values, request.Hidden ? StepOutput.Hidden : StepOutput.Logits);
+        return stage.Run(_batch, values, request.Hidden ? StepOutput.Hidden : StepOutput.Logits, cancellationToken);
     }
 
     private async ValueTask SendAsync(IStageGrain next, StageInput input)
@@ -230,6 +254,7 @@ internal sealed partial class StageGrain(
         _lease?.Dispose();
         _lease = null;
         _steps.Restart();
+        _channel = null;
         parts.Remove(Key);
         _stage?.Dispose();
         _stage = null;

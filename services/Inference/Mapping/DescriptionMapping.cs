@@ -36,7 +36,7 @@ internal static class DescriptionMapping
         };
         foreach (var slot in deployment.Stages)
         {
-            description.Stages.Add(new StagePlacement
+            var placement = new StagePlacement
             {
                 Replica = spec.Replica,
                 Stage = slot.Spec.Stage,
@@ -47,7 +47,16 @@ internal static class DescriptionMapping
                 WeightBytes = slot.Info.WeightBytes,
                 HasEmbedding = slot.Info.HasEmbedding,
                 HasHead = slot.Info.HasHead,
-            });
+            };
+            placement.ExpertGroups.AddRange(slot.Experts.Select((group, index) => new ExpertGroupPlacement
+            {
+                Group = index,
+                Silo = group.Info.Silo,
+                SiloName = group.Info.SiloName,
+                WeightBytes = group.Info.WeightBytes,
+                Experts = { group.Info.Experts },
+            }));
+            description.Stages.Add(placement);
         }
 
         return description;
