@@ -5,7 +5,8 @@ namespace Slm.Gateway;
 
 /// <summary>
 /// gRPC clients of the services behind the gateway. Addresses come from <c>services:{name}:grpc:0</c> where services run apart,
-/// and from the platform's own <c>Slm:Grpc</c> where all run in this process.
+/// and from the platform's own <c>Slm:Grpc</c> where all run in this process. Answers go on at <c>services:inference:grpc:1</c>
+/// and following, where there are such, when the one before is lost.
 /// </summary>
 internal sealed class PlatformClients : IDisposable
 {
@@ -14,14 +15,21 @@ internal sealed class PlatformClients : IDisposable
 
     private readonly Dictionary<string, GrpcChannel> _channels = new(StringComparer.Ordinal);
 
-    public PlatformClients(IConfiguration configuration)
+    public PlatformClients(IConfiguration configuration, TimeProvider time)
     {
         Inference = new(Channel(configuration, "inference"));
         Models = new(Channel(configuration, "inference"));
         Tokens = new(Channel(configuration, "tokenizer"));
+        var all = new List<InferenceService.InferenceServiceClient> { Inference };
+        while (configuration[$"services:inference:grpc:{all.Count}"] is { } address)
+            all.Add(new(Channel(address)));
+        Answers = new SteadyGeneration(all, time);
     }
 
     public InferenceService.InferenceServiceClient Inference { get; }
+
+    /// <summary>Streamed answers.</summary>
+    public SteadyGeneration Answers { get; }
 
     public ModelService.ModelServiceClient Models { get; }
 
@@ -36,9 +44,11 @@ internal sealed class PlatformClients : IDisposable
             channel.Dispose();
     }
 
-    private GrpcChannel Channel(IConfiguration configuration, string service)
+    private GrpcChannel Channel(IConfiguration configuration, string service) =>
+        Channel(RemoteAddress(configuration, service) ?? Loopback(configuration["Slm:Grpc"] ?? "http://127.0.0.1:8081"));
+
+    private GrpcChannel Channel(string address)
     {
-        var address = RemoteAddress(configuration, service) ?? Loopback(configuration["Slm:Grpc"] ?? "http://127.0.0.1:8081");
         if (!_channels.TryGetValue(address, out var channel))
         {
             channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions

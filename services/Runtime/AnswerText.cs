@@ -18,6 +18,9 @@ internal sealed class AnswerText(ITokenizer tokenizer, IReadOnlyList<string> sto
     private long _decoded;
     private long _released;
 
+    /// <summary>Most bytes of UTF-8 that the text of the tokens so far may have and that did not leave; an unfinished character counts as U+FFFD.</summary>
+    public int HeldBytes => _filter.HeldBytes + 3;
+
     /// <summary>Takes the next token.</summary>
     /// <param name="token">The token.</param>
     /// <param name="silent">It ends the answer and is to have no text.</param>

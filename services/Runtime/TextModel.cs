@@ -134,20 +134,30 @@ public sealed partial class TextModel : IAsyncDisposable
             throw new ModelTaskException($"'{Name}' is an encoder-decoder: its encoder reads the prompt, whose tokens have no probabilities. Leave either echo or log-probabilities out.");
         var prompt = Encode(request.Prompt);
         int[]? input = request.EncoderTokens is { } given ? [.. given] : encoder is not null ? prompt.Ids : null;
-        var events = _scheduler.GenerateAsync(
-            new GenerationRequest
-            {
-                Prompt = encoder is not null && request.EncoderTokens is null ? [encoder.StartToken] : prompt.Ids,
-                EncoderInput = input,
-                Sampling = request.Sampling,
-                EndTokens = Tokenizer.Special.EndTokens,
-                EchoPromptLogProbs = request.Echo,
-                Terms = request.Terms,
-                Adapter = request.Adapter,
-                Speculation = request.Speculation,
-            },
-            cancellationToken);
-        return StreamAsync(request, prompt, events, cancellationToken);
+        var generation = new GenerationRequest
+        {
+            Prompt = encoder is not null && request.EncoderTokens is null ? [encoder.StartToken] : prompt.Ids,
+            EncoderInput = input,
+            Sampling = request.Sampling,
+            EndTokens = Tokenizer.Special.EndTokens,
+            EchoPromptLogProbs = request.Echo,
+            Terms = request.Terms,
+            Adapter = request.Adapter,
+            Speculation = request.Speculation,
+            Resume = [.. request.ResumeTokens],
+        };
+        var answer = new AnswerText(Tokenizer, request.Stop, request.SkipSpecialTokens, request.IncludeStopInOutput);
+        if (generation.Resume.Length == 0)
+            return StreamAsync(request, prompt, answer, null, _scheduler.GenerateAsync(generation, cancellationToken), cancellationToken);
+
+        // Checks the tokens before they are made text of.
+        var events = _scheduler.GenerateAsync(generation, cancellationToken);
+        var resumed = new ResumedAnswer(answer, request, token => !request.IncludeStopInOutput && generation.IsEnd(token));
+
+        // With a stop string there is nothing to generate.
+        if (resumed.StopMatch is not null)
+            events = _scheduler.GenerateAsync(generation with { Resume = generation.Resume[..resumed.Taken], Sampling = request.Sampling with { MaxTokens = resumed.Taken } }, cancellationToken);
+        return StreamAsync(request, prompt, answer, resumed, events, cancellationToken);
     }
 
     /// <summary>Log-probabilities of a continuation, from the unmodified distribution.</summary>
@@ -234,18 +244,20 @@ public sealed partial class TextModel : IAsyncDisposable
     }
 
     private async IAsyncEnumerable<TextChunk> StreamAsync(
-        TextRequest request, EncodedPrompt prompt, IAsyncEnumerable<GenerationEvent> events, [EnumeratorCancellation] CancellationToken cancellationToken)
+        TextRequest request, EncodedPrompt prompt, AnswerText answer, ResumedAnswer? resumed, IAsyncEnumerable<GenerationEvent> events,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var logProbs = request.Sampling.LogProbs;
-        if (request.Echo && !logProbs)
+        if (request.Echo && !logProbs && resumed is null)
             yield return new TextChunk { Text = prompt.Text, TokenIds = prompt.Ids, IsPrompt = true };
-        var answer = new AnswerText(Tokenizer, request.Stop, request.SkipSpecialTokens, request.IncludeStopInOutput);
-        var completion = 0;
+        if (resumed is { Text.Length: > 0 })
+            yield return new TextChunk { Text = resumed.Text };
+        var completion = resumed?.Taken ?? 0;
         await foreach (var item in events.WithCancellation(cancellationToken))
         {
             if (item.Prompt is not null)
                 yield return new TextChunk { Text = prompt.Text, TokenIds = prompt.Ids, LogProbs = Tokenizer.Describe(item.Prompt), IsPrompt = true };
-            var part = new AnswerPart("", [], null);
+            var part = new AnswerPart("", [], resumed?.StopMatch);
             if (item.Token is { } token)
             {
                 completion++;
@@ -258,6 +270,7 @@ public sealed partial class TextModel : IAsyncDisposable
                 part = new AnswerPart(part.Text + end.Text, [.. part.Tokens, .. end.Tokens], end.StopMatch);
             }
 
+            part = resumed?.Rest(part) ?? part;
             var finish = part.StopMatch is null ? item.Finish : FinishKind.Stop;
             if (finish is null && part.Text.Length == 0 && part.Tokens.Count == 0)
                 continue;

@@ -37,6 +37,19 @@ public sealed record TextRequest
     /// <summary>Leave control tokens out of the text.</summary>
     public bool SkipSpecialTokens { get; init; } = true;
 
+    /// <summary>
+    /// Tokens of the answer that the caller has already: all <see cref="TextChunk.TokenIds"/> of the chunks it received,
+    /// without the echoed prompt. What follows is the rest of that answer, if the request is the same and so is
+    /// the seed. The prompt is not echoed again.
+    /// </summary>
+    public IReadOnlyList<int> ResumeTokens { get; init; } = [];
+
+    /// <summary>
+    /// UTF-8 bytes of the <see cref="TextChunk.Text"/> of those chunks: the text goes on behind them. It says how much was held back for
+    /// stop strings, which the tokens do not.
+    /// </summary>
+    public int ResumeTextBytes { get; init; }
+
     /// <summary>Who proposes tokens; null: what the model was opened with. The answer does not depend on it.</summary>
     public SpeculationKind? Speculation { get; init; }
 
@@ -51,6 +64,8 @@ public sealed record TextRequest
         Sampling.Validate(vocabSize);
         if (Sampling.MaxTokens == 0 && !Echo)
             throw new SamplingOptionException("max_tokens", 0, "at least 1 unless echo is set");
+        if (ResumeTextBytes < 0 || (ResumeTextBytes > 0 && ResumeTokens.Count == 0))
+            throw new SamplingOptionException("resume_text_bytes", ResumeTextBytes, "at least 0, and 0 without resume_token_ids");
         if (Stop.Count > MaxStops)
             throw new SamplingOptionException("stop", Stop.Count, $"a list of at most {MaxStops} strings");
         foreach (var stop in Stop)

@@ -19,6 +19,9 @@ public sealed class StopSequenceFilter
             throw new ArgumentException("a stop string is empty", nameof(stops));
     }
 
+    /// <summary>UTF-8 bytes of what is held back.</summary>
+    public int HeldBytes => System.Text.Encoding.UTF8.GetByteCount(_held);
+
     /// <summary>The stop string that ended the text, once one has.</summary>
     public string? Matched { get; private set; }
 

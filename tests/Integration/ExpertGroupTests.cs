@@ -99,9 +99,8 @@ public sealed class ExpertGroupTests
             Assert.Contains(message, error.Message, StringComparison.Ordinal);
         }
 
-        await Refused(Code.FailedPrecondition, $"has {spec.FileBytes} bytes on silo", spec with { FileBytes = 7 });
         await Refused(Code.FailedPrecondition, "computes as", spec with { Arithmetic = "abacus" });
-        await Refused(Code.FailedPrecondition, $"has the hash {file.Sha256}", spec with { Sha256 = "00" });
+        await Refused(Code.FailedPrecondition, "these are different files", spec with { Source = new FileSource(new string('0', 64), []) });
         await Refused(Code.InvalidArgument, "holds at least one of the", spec with { Experts = [99] });
         await Refused(Code.InvalidArgument, "listed twice", spec with { Experts = [2, 2] });
         async Task NotComputed(Code code, string message, ExpertRequest request)
@@ -114,13 +113,13 @@ public sealed class ExpertGroupTests
         ExpertRequest Request(int expert, int format = 1, int width = 0)
         {
             var size = width == 0 ? file.Config.HiddenSize : width;
-            return new ExpertRequest(0, WireRowsOf.Values(WireFormat.F32, new float[size], size), [0], [expert], format);
+            return new ExpertRequest(0, RowMessages.Write(WireFormat.F32, new float[size], size), [0], [expert], format);
         }
 
         Assert.False(await grain.PingAsync());
         Assert.Null(await grain.GetAsync());
         await NotComputed(Code.Unavailable, "holds no experts any more", Request(0));
-        await grain.LoadAsync(spec with { Sha256 = file.Sha256 });
+        await grain.LoadAsync(spec);
         Assert.True(await grain.PingAsync());
         await NotComputed(Code.InvalidArgument, "to expert 1; this group holds 0, 2", Request(1));
         await NotComputed(Code.InvalidArgument, "Q8 (3)", Request(0, format: 9));
@@ -192,10 +191,13 @@ public sealed class ExpertGroupTests
         {
             var builder = Host.CreateApplicationBuilder();
             builder.Logging.SetMinimumLevel(LogLevel.Critical);
+            builder.Configuration["Slm:Data"] = Directory.CreateTempSubdirectory("slm-data-").FullName;
             builder.Services.AddSingleton(new InferenceOptions { Threads = 2 });
             builder.Services.AddSingleton(new ModelCatalog([ReferenceModel.Folder]));
             builder.Services.AddSingleton<SiloEngine>();
             builder.Services.AddSingleton<ExpertCompute>();
+            builder.Services.AddModelFiles(builder.Configuration);
+            builder.Services.AddSingleton<PartFiles>();
             builder.Services.AddSingleton<SiloParts>();
             builder.Services.AddSingleton(TimeProvider.System);
             builder.Services.Configure<TypeManifestOptions>(types => types.AddAllowedAssembly(typeof(WireRows).Assembly));
@@ -211,7 +213,7 @@ public sealed class ExpertGroupTests
         }
 
         public static ExpertGroupSpec Spec(ModelFile file, ExpertSlice slice) =>
-            new(file.Name, new FileInfo(file.Source.Path).Length, "", 0, file.Config.LayerCount, [.. slice.Experts], 16, Numerics.Arithmetic, 600, 0);
+            new(file.Name, FileSource.Own, 0, file.Config.LayerCount, [.. slice.Experts], 16, Numerics.Arithmetic, 600, 0);
 
         public IExpertGroupGrain Grain(string name) => Grains.GetGrain<IExpertGroupGrain>(SiloKey.At(name, Address));
 

@@ -39,6 +39,8 @@ internal static class PlanCommand
                 throw new UsageException("plan: leave --threads out with --machines; the file says how many each has.");
             using var file = ModelFile.Open(ModelArgument.ResolveGguf(result.GetRequiredValue(model)));
             var shape = ModelShape.Of(file, result.GetValue(kvType));
+            if (result.GetValue(context) > shape.ContextLength)
+                throw new CliException($"--context is {result.GetValue(context)}. Give 1 to {shape.ContextLength}, which the model was made for.");
             var terms = new PlanningTerms
             {
                 Streams = result.GetValue(streams) ?? 1,

@@ -103,6 +103,7 @@ internal static class LayerParts
             InputNorm = weights.Norm(blk + "ffn_norm.weight", c.HiddenSize),
             Router = router,
             Experts = RoutedExperts(weights, layer, function),
+            Rounded = weights.RoundedExperts,
             Shared = e.SharedFeedForwardSize == 0 ? null : new SharedExpert
             {
                 Products = new GatedProducts(

@@ -37,6 +37,9 @@ internal sealed unsafe class ModelWeights(ModelFile file, KernelSet kernels, Exp
     /// <summary>Experts that are taken of each layer; all unless other processes hold some.</summary>
     public ExpertSlice HeldExperts { get => field ?? ExpertSlice.All(Config.Experts!.Count); init; }
 
+    /// <summary>See <see cref="ExpertsBlock.Rounded"/>.</summary>
+    public bool RoundedExperts { get; init; }
+
     /// <summary>The way to the other experts; null if there are none.</summary>
     public ExpertFanOut? FanOut { get; init; }
 

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Quantization;
 using Slm.Engine.Threading;
+using Slm.Engine.Wire;
 
 namespace Slm.Engine.Blocks;
 
@@ -19,6 +20,9 @@ internal sealed unsafe class ExpertsBlock : IBlock
 
     public required IExperts Experts { get; init; }
 
+    /// <summary>Rows to and from experts are rounded to what <see cref="WireFormat.F16"/> says exactly: then it does not matter which of them travel.</summary>
+    public bool Rounded { get; init; }
+
     /// <summary>The expert that every token visits.</summary>
     public SharedExpert? Shared { get; init; }
 
@@ -28,16 +32,16 @@ internal sealed unsafe class ExpertsBlock : IBlock
         var batch = context.Experts!;
         InputNorm.Forward(context, context.Hidden, context.Tokens, (Router?.WantsInt8 ?? false) || (Shared?.WantsInt8 ?? false));
         Router?.Forward(context, context.Normed);
-        var gather = new GatherWork(context, batch, InputNorm.Size, Experts.WantInt8);
+        var gather = new GatherWork(context, batch, InputNorm.Size, Rounded, Experts.WantInt8);
         context.ForEachToken(context.Tokens, ref gather);
         Experts.Forward(context, batch);
-        var combine = new CombineWork(context, batch, InputNorm.Size);
+        var combine = new CombineWork(context, batch, InputNorm.Size, Rounded);
         context.ForEachToken(context.Tokens, ref combine);
         Shared?.Forward(context);
     }
 
     /// <summary>One token's input to all of its visits.</summary>
-    private readonly struct GatherWork(StepContext context, ExpertBatch batch, int size, bool quantize) : IParallelWork
+    private readonly struct GatherWork(StepContext context, ExpertBatch batch, int size, bool round, bool quantize) : IParallelWork
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int part, int worker)
@@ -45,15 +49,18 @@ internal sealed unsafe class ExpertsBlock : IBlock
             var row = context.Normed + ((nint)part * size);
             foreach (nint visit in batch.VisitsOf(part))
             {
-                NativeMemory.Copy(row, batch.Inputs + (visit * size), (nuint)size * sizeof(float));
+                var input = batch.Inputs + (visit * size);
+                NativeMemory.Copy(row, input, (nuint)size * sizeof(float));
+                if (round)
+                    HalfRow.Round(new Span<float>(input, size), new Span<Half>(context.Scratch(worker), size));
                 if (quantize)
-                    ActivationQuantizer.Quantize(row, batch.Int8 + (visit * size), batch.Scales + (visit * (size / ActivationQuantizer.BlockSize)), size);
+                    ActivationQuantizer.Quantize(input, batch.Int8 + (visit * size), batch.Scales + (visit * (size / ActivationQuantizer.BlockSize)), size);
             }
         }
     }
 
     /// <summary>The weighted outputs of one token's visits, in order, to the residual stream.</summary>
-    private readonly struct CombineWork(StepContext context, ExpertBatch batch, int size) : IParallelWork
+    private readonly struct CombineWork(StepContext context, ExpertBatch batch, int size, bool round) : IParallelWork
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int part, int worker)
@@ -64,7 +71,13 @@ internal sealed unsafe class ExpertsBlock : IBlock
             var sum = context.Scratch(worker);
             NativeMemory.Clear(sum, (nuint)size * sizeof(float));
             for (var i = 0; i < visits.Length; i++)
-                WeightedSum.Add(batch.Outputs + ((nint)visits[i] * size), weights[i], sum, size);
+            {
+                var output = batch.Outputs + ((nint)visits[i] * size);
+                if (round)
+                    HalfRow.Round(new Span<float>(output, size), new Span<Half>(sum + size, size));
+                WeightedSum.Add(output, weights[i], sum, size);
+            }
+
             WeightedSum.Add(sum, 1, hidden, size);
         }
     }

@@ -23,12 +23,7 @@ internal sealed unsafe class RoundedResidual(int size) : IBlock
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int part, int worker)
         {
-            var row = new Span<float>(context.Hidden + ((nint)part * size), size);
-            var halves = new Span<Half>(context.Scratch(worker), size);
-            var exponent = HalfRow.Write(row, halves);
-            HalfRow.Read(halves, row);
-            if (exponent > 0)
-                HalfRow.Scale(row, exponent);
+            HalfRow.Round(new Span<float>(context.Hidden + ((nint)part * size), size), new Span<Half>(context.Scratch(worker), size));
         }
     }
 }

@@ -42,7 +42,7 @@ public sealed class Stage : IDisposable
             ? new ExpertCache(file, options.ExpertOptions(new ExpertCacheOptions { MemoryBytes = bytes, Prefetch = options.ExpertPrefetch }))
             : null;
         var others = options.RemoteExperts is { } remote ? new ExpertFanOut(_config, options.MaxStepTokens, remote) : null;
-        var weights = new ModelWeights(file, options.Kernels, experts) { FanOut = others, HeldExperts = others?.Local! };
+        var weights = new ModelWeights(file, options.Kernels, experts) { FanOut = others, HeldExperts = others?.Local!, RoundedExperts = options.RoundedResidual };
         if (range.First == 0)
             _embedding = architecture.Embedding(weights);
         var blocks = new List<IBlock>();

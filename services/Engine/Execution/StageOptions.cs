@@ -36,7 +36,10 @@ public sealed record StageOptions
     /// </summary>
     public RemoteExperts? RemoteExperts { get; init; }
 
-    /// <summary>Round the residual stream behind every layer to 16 bits, so that it can travel as such between stages without changing anything.</summary>
+    /// <summary>
+    /// Round the residual stream behind every layer, and rows to and from experts, to 16 bits, so that they can travel as such
+    /// between stages and groups of experts without changing anything.
+    /// </summary>
     public bool RoundedResidual { get; init; }
 
     /// <summary>Sees the inputs of every matrix product; none by default, which costs nothing.</summary>

@@ -109,32 +109,39 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
     }
 
     /// <summary>
-    /// Seconds of a prompt of <see cref="PlanningTerms.ContextTokens"/> tokens in chunks of <see cref="PlanningTerms.MaxStepTokens"/>,
-    /// of which as many as there are micro-batches are under way: a chunk waits for the stage before, and for its host.
+    /// Seconds from one prompt of <see cref="PlanningTerms.ContextTokens"/> tokens to the next while prompts keep coming, in chunks of
+    /// <see cref="PlanningTerms.MaxStepTokens"/> of which as many as there are micro-batches are under way: a chunk waits for the
+    /// stage before, and for its host.
     /// </summary>
     public (double Seconds, IReadOnlyDictionary<string, double> Busy) Prefill(IReadOnlyList<StagePlan> stages, int microBatches)
     {
-        var free = new Dictionary<string, double>(StringComparer.Ordinal);
-        var busy = new Dictionary<string, double>(StringComparer.Ordinal);
-        var done = new List<double>();
+        var chunks = new List<StepCost>();
         for (var before = 0; before < terms.ContextTokens; before += terms.MaxStepTokens)
+            chunks.Add(Cost(stages, StepLoad.Prefill(Math.Min(terms.MaxStepTokens, terms.ContextTokens - before), before)));
+
+        // The first prompts fill the stages; then all take the same time.
+        var prompts = 4 * microBatches;
+        var hosts = stages.Select(stage => fleet.Machine(stage.Machine).HostId).ToArray();
+        var free = new Dictionary<string, double>(StringComparer.Ordinal);
+        var done = new double[2 * prompts * chunks.Count];
+        for (var chunk = 0; chunk < done.Length; chunk++)
         {
-            var cost = Cost(stages, StepLoad.Prefill(Math.Min(terms.MaxStepTokens, terms.ContextTokens - before), before));
-            var at = (done.Count < microBatches ? 0 : done[^microBatches]) + cost.MessageSeconds[^1];
+            var cost = chunks[chunk % chunks.Count];
+            var at = (chunk < microBatches ? 0 : done[chunk - microBatches]) + cost.MessageSeconds[^1];
             for (var s = 0; s < stages.Count; s++)
             {
-                var host = fleet.Machine(stages[s].Machine).HostId;
-                at = Math.Max(at, free.GetValueOrDefault(host)) + cost.StageSeconds[s] + cost.ExpertSeconds[s];
-                free[host] = at;
+                at = Math.Max(at, free.GetValueOrDefault(hosts[s])) + cost.StageSeconds[s] + cost.ExpertSeconds[s];
+                free[hosts[s]] = at;
                 at += s == stages.Count - 1 ? 0 : cost.MessageSeconds[s];
             }
 
-            done.Add(at);
-            foreach (var (host, seconds) in cost.Busy)
-                Add(busy, host, seconds);
+            done[chunk] = at;
         }
 
-        return (done[^1], busy);
+        var busy = new Dictionary<string, double>(StringComparer.Ordinal);
+        foreach (var (host, seconds) in chunks.SelectMany(chunk => chunk.Busy))
+            Add(busy, host, seconds);
+        return ((done[^1] - done[(prompts * chunks.Count) - 1]) / prompts, busy);
     }
 
     /// <summary>

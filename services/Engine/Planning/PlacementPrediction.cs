@@ -14,7 +14,7 @@ public sealed record PlacementPrediction
     /// <summary>Tokens per second of a single stream.</summary>
     public double DecodeTokensPerSecond => 1 / SecondsPerToken;
 
-    /// <summary>Prompt tokens per second over all replicas, each with long prompts one after the other.</summary>
+    /// <summary>Prompt tokens per second over all replicas, while prompts of that length keep coming.</summary>
     public required double PrefillTokensPerSecond { get; init; }
 
     /// <summary>Seconds that each stage of the first replica computes for one token, without what travels.</summary>

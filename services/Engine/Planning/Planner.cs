@@ -66,6 +66,7 @@ public static class Planner
         terms.Check(shape);
         if (terms.LocalMachine is { } local)
             fleet.Machine(local);
+        terms = terms with { ContextTokens = Math.Min(terms.ContextTokens, shape.ContextLength) };
         return (new CostModel(shape, fleet, terms), new MemoryNeeds(shape, terms));
     }
 

@@ -14,7 +14,7 @@ public sealed record PlanningTerms
     /// <summary>Most tokens of a step: the room for activations, and the chunk of a prefill.</summary>
     public int MaxStepTokens { get; init; } = 512;
 
-    /// <summary>Positions that a sequence holds where speed is predicted; the length of a prompt.</summary>
+    /// <summary>Positions that a sequence holds where speed is predicted, and the length of a prompt; at most the model's context counts.</summary>
     public int ContextTokens { get; init; } = 512;
 
     /// <summary>Sequences at a time in each replica, which room and micro-batches are chosen for.</summary>
@@ -35,7 +35,7 @@ public sealed record PlanningTerms
     {
         Require(MaxStepTokens >= 1, "max_step_tokens", MaxStepTokens, "1 or more");
         Require(Streams >= 1, "streams", Streams, "1 or more");
-        Require(ContextTokens >= 1 && ContextTokens <= shape.ContextLength, "context", ContextTokens, $"1 to {shape.ContextLength}, which the model was made for");
+        Require(ContextTokens >= 1, "context", ContextTokens, "1 or more");
         Require(KvBytes is null or >= 0, "kv_bytes", KvBytes ?? 0, "0 or more");
         Require(StateSlots is null or >= 1, "state_slots", StateSlots ?? 0, "1 or more");
         if (ExpertVisits is not { } visits)

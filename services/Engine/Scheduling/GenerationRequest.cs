@@ -10,6 +10,12 @@ public sealed record GenerationRequest
     /// <summary>At least one token. For an encoder-decoder model what the decoder starts with.</summary>
     public required int[] Prompt { get; init; }
 
+    /// <summary>
+    /// The beginning of the answer, which was generated before, here or elsewhere, and is not given again: what follows is
+    /// what would have followed, if options, seed and model are the same. It counts to <see cref="SamplingOptions.MaxTokens"/>.
+    /// </summary>
+    public int[] Resume { get; init; } = [];
+
     /// <summary>What the encoder of an encoder-decoder model reads, at least one token; null for other models.</summary>
     public int[]? EncoderInput { get; init; }
 
@@ -32,4 +38,7 @@ public sealed record GenerationRequest
 
     /// <summary>Tokens that end the answer unless <see cref="SamplingOptions.IgnoreEos"/>.</summary>
     public IReadOnlySet<int> EndTokens { get; init; } = FrozenSet<int>.Empty;
+
+    /// <summary>Whether a token ends the answer.</summary>
+    public bool IsEnd(int token) => (!Sampling.IgnoreEos && EndTokens.Contains(token)) || Sampling.StopTokenIds.Contains(token);
 }

@@ -16,6 +16,7 @@ internal sealed class GenerationSequence : Sequence
     private readonly List<TokenResult>? _echo;
     private readonly Channel<GenerationEvent> _events;
     private readonly int _buffer;
+    private readonly FinishKind? _ended;
     private long? _firstToken;
     private GenerationEvent? _last;
 
@@ -25,7 +26,7 @@ internal sealed class GenerationSequence : Sequence
     /// <param name="buffer">Events kept for the consumer.</param>
     /// <param name="time">For the timings.</param>
     public GenerationSequence(GenerationRequest request, ulong seed, int contextLength, int buffer, TimeProvider time)
-        : base((int[])request.Prompt.Clone(), request.Prompt.Length)
+        : base([.. request.Prompt, .. request.Resume], request.Prompt.Length)
     {
         _request = request;
         _sampling = request.Sampling;
@@ -36,9 +37,13 @@ internal sealed class GenerationSequence : Sequence
         {
             _counts = new TokenCounts();
             _counts.AddPrompt(request.Prompt);
+            foreach (var token in request.Resume)
+                _counts.AddGenerated(token);
         }
 
-        if (request.EchoPromptLogProbs && _sampling.LogProbs)
+        if (request.Resume is [.., var last] && (request.IsEnd(last) || Count >= _end))
+            _ended = request.IsEnd(last) ? FinishKind.Stop : FinishKind.Length;
+        if (request.EchoPromptLogProbs && _sampling.LogProbs && request.Resume.Length == 0)
             _echo = [new TokenResult(request.Prompt[0], null, [])];
         _buffer = buffer;
         _events = Channel.CreateBounded<GenerationEvent>(new BoundedChannelOptions(buffer) { SingleReader = true, SingleWriter = true });
@@ -50,7 +55,7 @@ internal sealed class GenerationSequence : Sequence
 
     public override int MostNewTokens => Math.Max(0, _end - Count);
 
-    public override int FeedEnd => _end > PromptLength ? Count : _echo is null ? 0 : PromptLength - 1;
+    public override int FeedEnd => _ended is not null ? 0 : _end > PromptLength ? Count : _echo is null ? 0 : PromptLength - 1;
 
     public override int FirstRow => _echo is { } echo && echo.Count < PromptLength ? echo.Count - 1 : Count - 1;
 
@@ -81,7 +86,7 @@ internal sealed class GenerationSequence : Sequence
         var token = sampler.Sample(row, _sampling, _seed, Count, _counts);
         Append(token);
         _counts?.AddGenerated(token);
-        var finish = IsEnd(token) ? FinishKind.Stop : Count >= _end ? FinishKind.Length : (FinishKind?)null;
+        var finish = _request.IsEnd(token) ? FinishKind.Stop : Count >= _end ? FinishKind.Length : (FinishKind?)null;
         Publish(new GenerationEvent
         {
             Token = Describe(token, row),
@@ -95,9 +100,9 @@ internal sealed class GenerationSequence : Sequence
 
     public override void Complete(long now)
     {
-        // Only a request for no token at all has everything computed and is not finished.
-        if (_end <= PromptLength)
-            Publish(new GenerationEvent { Prompt = _echo, Finish = FinishKind.Length, Timings = Timings(now) });
+        // Only a request for no token at all, or of an answer that is whole already, has everything computed and is not finished.
+        if (_ended is not null || _end <= PromptLength)
+            Publish(new GenerationEvent { Prompt = _echo, Finish = _ended ?? FinishKind.Length, Timings = Timings(now) });
     }
 
     public override void Conclude()
@@ -138,19 +143,6 @@ internal sealed class GenerationSequence : Sequence
             return new TokenResult(token, null, []);
         var normalizer = LogProbabilities.LogSumExp(row);
         return new TokenResult(token, LogProbabilities.Of(row[token], normalizer), LogProbabilities.Top(row, normalizer, _sampling.TopLogProbs));
-    }
-
-    private bool IsEnd(int token)
-    {
-        if (!_sampling.IgnoreEos && _request.EndTokens.Contains(token))
-            return true;
-        foreach (var stop in _sampling.StopTokenIds)
-        {
-            if (stop == token)
-                return true;
-        }
-
-        return false;
     }
 
     private GenerationTimings Timings(long now)

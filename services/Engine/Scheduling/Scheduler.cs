@@ -125,6 +125,7 @@ public sealed partial class Scheduler : IAsyncDisposable
         RequireTask(generates: true);
         var input = RequireInput(request.EncoderInput);
         RequireTokens(request.Prompt, request.Sampling.MaxTokens == 0 ? 0 : 1, LimitBehind(input));
+        RequireResumable(request, LimitBehind(input));
         if (request.Speculation == SpeculationKind.Draft && _drafts is null)
             throw new SamplingOptionException("speculation", "draft", "none or ngram: the model was loaded without a draft model");
         _adapters.Require(request.Adapter);
@@ -343,6 +344,24 @@ public sealed partial class Scheduler : IAsyncDisposable
         // All of it is computed in one step, and some of the cache is for the decoder.
         RequireTokens(tokens, 0, Math.Min(Math.Min(_pipeline.Config.ContextLength, _plan.MaxTokens), (_blocks.Total - 1) * _blocks.BlockSize));
         return new EncoderInput((int[])tokens.Clone(), _blocks.BlockSize);
+    }
+
+    private void RequireResumable(GenerationRequest request, int limit)
+    {
+        var resumed = request.Resume;
+        if (resumed.Length == 0)
+            return;
+        if (request.Sampling is { Seed: null, Temperature: not 0 })
+            throw new SamplingOptionException("seed", "missing", "that of the answer that is resumed");
+        if (resumed.Length > Math.Min(limit - request.Prompt.Length, request.Sampling.MaxTokens ?? int.MaxValue))
+            throw new SamplingOptionException("resume_token_ids", $"{resumed.Length} tokens", $"at most {Math.Min(limit - request.Prompt.Length, request.Sampling.MaxTokens ?? int.MaxValue)}, the longest that the answer can be");
+        for (var i = 0; i < resumed.Length; i++)
+        {
+            if ((uint)resumed[i] >= (uint)_pipeline.Config.VocabSize)
+                throw new SamplingOptionException($"resume_token_ids[{i}]", resumed[i], $"a token of the vocabulary of {_pipeline.Config.VocabSize}");
+            if (i < resumed.Length - 1 && request.IsEnd(resumed[i]))
+                throw new SamplingOptionException($"resume_token_ids[{i}]", resumed[i], "no token that ends the answer, because others follow");
+        }
     }
 
     private void RequireTokens(int[] tokens, int room, int limit)

@@ -12,6 +12,10 @@ internal static class HalfRow
     private const int LargestExponent = 14;
 
     private const float LargestHalf = 65504;
+
+    /// <summary>What rounds to 2^15 from here on.</summary>
+    private const float RoundsUp = 32760;
+
     private const int Piece = 256;
 
     /// <summary>Writes the row times 2^-e, rounded to nearest even; returns e, 0 unless a finite value's magnitude is above 65504.</summary>
@@ -39,6 +43,17 @@ internal static class HalfRow
     /// <summary>Reads what <see cref="Write"/> wrote, without its scale.</summary>
     public static void Read(ReadOnlySpan<Half> row, Span<float> target) => TensorPrimitives.ConvertToSingle(row, target);
 
+    /// <summary>Rounds a row to what halves say exactly: writing it from then on loses nothing.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="scratch">As many halves.</param>
+    public static void Round(Span<float> row, Span<Half> scratch)
+    {
+        var exponent = Write(row, scratch);
+        Read(scratch, row);
+        if (exponent > 0)
+            Scale(row, exponent);
+    }
+
     /// <summary>Multiplies a row by 2^e. What only rounding has put beyond the largest float becomes that.</summary>
     public static void Scale(Span<float> row, int exponent)
     {
@@ -50,7 +65,7 @@ internal static class HalfRow
         }
     }
 
-    /// <summary>Exponent that brings the largest finite value below 2^15.</summary>
+    /// <summary>Exponent that brings the largest finite value below 2^15, rounded as well, so that the rounded row has the same one.</summary>
     private static int ExponentOf(ReadOnlySpan<float> row)
     {
         var largest = 0f;
@@ -60,6 +75,9 @@ internal static class HalfRow
                 largest = MathF.Max(largest, MathF.Abs(value));
         }
 
-        return largest <= LargestHalf ? 0 : MathF.ILogB(largest) - LargestExponent;
+        if (largest <= LargestHalf)
+            return 0;
+        var exponent = MathF.ILogB(largest) - LargestExponent;
+        return MathF.ScaleB(largest, -exponent) < RoundsUp ? exponent : Math.Min(MaxExponent, exponent + 1);
     }
 }

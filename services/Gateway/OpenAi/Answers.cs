@@ -48,8 +48,7 @@ internal static class Answers
 
     private static async Task PumpAsync(PlatformClients clients, GenerateRequest request, int choice, ChannelWriter<(int, GenerateResponse)> writer, CancellationToken cancellationToken)
     {
-        using var call = clients.Inference.Generate(request, cancellationToken: cancellationToken);
-        await foreach (var piece in call.ResponseStream.ReadAllAsync(cancellationToken))
+        await foreach (var piece in clients.Answers.GenerateAsync(request, cancellationToken))
             await writer.WriteAsync((choice, piece), cancellationToken);
     }
 

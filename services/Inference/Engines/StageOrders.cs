@@ -1,4 +1,5 @@
 using Slm.Contracts.Grains;
+using Slm.Engine.Execution;
 using Slm.Engine.Models;
 using Slm.ServiceDefaults.Errors;
 
@@ -31,7 +32,7 @@ internal static class StageOrders
         return new StageOrder(
             spec, place.Silo, local,
             [.. groups.Where(g => g.Silo != place.Silo).Select(g => (
-                new ExpertGroupSpec(shape.Model, shape.Source, place.FirstLayer, place.EndLayer, g.Experts, visits, shape.Numerics, shape.LeaseSeconds, shape.Replica), g.Silo))],
+                new ExpertGroupSpec(shape.Model, shape.Source, place.FirstLayer, place.EndLayer, g.Experts, visits, Numerics.Arithmetic, shape.LeaseSeconds, shape.Replica), g.Silo))],
             wire);
     }
 

@@ -30,6 +30,8 @@ internal static class RequestMapping
             Echo = request.Echo,
             Terms = ToTerms(request.Scheduling),
             Adapter = request.HasAdapter ? request.Adapter : null,
+            ResumeTokens = [.. request.ResumeTokenIds],
+            ResumeTextBytes = request.ResumeTextBytes,
             Speculation = ToSpeculation(request.Speculation, "speculation"),
             IncludeStopInOutput = sampling.IncludeStopInOutput,
             SkipSpecialTokens = !sampling.HasSkipSpecialTokens || sampling.SkipSpecialTokens,

@@ -94,6 +94,22 @@ public sealed class ExpertWireTests
         Assert.Equal(expected, actual);
     }
 
+    /// <summary>Where every stage rounds what experts get and give, it does not matter which of them are elsewhere.</summary>
+    [Theory]
+    [InlineData("llama-moe-f16")]
+    [InlineData("qwen3moe-f32")]
+    [InlineData("qwen3moe-q8_0")]
+    [InlineData("smallthinker-f32")]
+    [InlineData("smallthinker-softmax-f16")]
+    public async Task F16_does_not_change_a_bit_of_a_model_that_rounds(string model)
+    {
+        using var file = ReferenceModel.Open(model);
+        var (rounded, actual, _) = await Logits(file, WireFormat.F16, WireFormat.F16, rounded: true);
+        Assert.Equal(rounded, actual);
+        var (exact, _, _) = await Logits(file, WireFormat.F32, WireFormat.F32);
+        Assert.NotEqual(exact, rounded);
+    }
+
     [Theory]
     [InlineData(WireFormat.F16, WireFormat.F16)]
     [InlineData(WireFormat.Q8, WireFormat.Q8)]
@@ -123,13 +139,14 @@ public sealed class ExpertWireTests
         return Math.Sqrt(error / size);
     }
 
-    private static async Task<(float[] Expected, float[] Actual, ByteChannel Channel)> Logits(ModelFile file, WireFormat format, WireFormat results)
+    private static async Task<(float[] Expected, float[] Actual, ByteChannel Channel)> Logits(ModelFile file, WireFormat format, WireFormat results, bool rounded = false)
     {
         var random = new Random(7);
         int[] tokens = [.. Enumerable.Range(0, Length).Select(_ => random.Next(file.Config.VocabSize))];
-        await using var resident = StepRunner.Load(file);
+        var options = new LocalPipelineOptions { KvPositions = 320, RoundedResidual = rounded };
+        await using var resident = LocalPipeline.Load(file, options);
         using var channel = new ByteChannel(file, new LayerRange(0, file.Config.LayerCount), ExpertSlice.Split(file.Config.Experts!.Count, 2), format: format, results: results);
-        await using var split = LocalPipeline.Load(file, new LocalPipelineOptions { KvPositions = 320, RemoteExperts = new RemoteExperts(channel, ExpertSlice.None) });
+        await using var split = LocalPipeline.Load(file, options with { RemoteExperts = new RemoteExperts(channel, ExpertSlice.None) });
         return (StepRunner.Logits(resident, tokens, Blocks, 9), StepRunner.Logits(split, tokens, Blocks, 9), channel);
     }
 

@@ -215,7 +215,8 @@ public sealed class CostModelTests
         var costs = new CostModel(Shapes.Model(3), Shapes.Fleet(Slow("a"), Slow("b")), terms);
         var stages = Stages(costs, terms, (0, 1, "a"), (1, 3, "b"));
         Assert.Equal(4 * 30e-3, costs.Prefill(stages, 1).Seconds, Precision);
-        Assert.Equal(10e-3 + (4 * 20e-3), costs.Prefill(stages, 2).Seconds, Precision);
+        Assert.Equal(4 * 20e-3, costs.Prefill(stages, 2).Seconds, Precision);
+        Assert.Equal([("a", 40e-3), ("b", 80e-3)], costs.Prefill(stages, 2).Busy.Select(host => (host.Key, Math.Round(host.Value, 12))));
 
         // On one host nothing overlaps.
         var shared = new CostModel(Shapes.Model(3), Shapes.Fleet(Slow("a") with { HostId = "x" }, Slow("b") with { HostId = "x" }), terms);

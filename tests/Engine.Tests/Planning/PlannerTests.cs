@@ -277,6 +277,8 @@ public sealed class PlannerTests
         Assert.Equal([(60_000L, 6_000L, 160L), (180_000L, 18_000L, 160L + (3 * 50 * 4))], stages.Select(stage => (stage.KvBytes, stage.StateBytes, stage.ScratchBytes)));
         var given = Plan(shape, PlacementWish.Parse("0@a,1-3@a"), terms with { KvBytes = 1001, StateSlots = 1 }, Shapes.Machine("a")).Replicas[0].Stages;
         Assert.Equal([(251L, 1000L), (751L, 3000L)], given.Select(stage => (stage.KvBytes, stage.StateBytes)));
+        var whole = Plan(shape, PlacementWish.Auto, terms with { ContextTokens = 5000 }, Shapes.Machine("a")).Replicas[0].Stages[0];
+        Assert.Equal(shape.ContextLength * 3 * 400, whole.KvBytes);
         Assert.Equal(stages.Sum(stage => stage.MemoryBytes), Plan(shape, PlacementWish.Parse("0@a,1-3@a"), terms, Shapes.Machine("a")).Prediction.MemoryBytes["a"]);
     }
 

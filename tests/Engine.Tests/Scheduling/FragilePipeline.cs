@@ -24,6 +24,7 @@ internal sealed class FragilePipeline : IPipeline
     private long _calls;
     private Break _broken;
     private bool _recovering;
+    private int _faults;
 
     /// <param name="create">Makes the pipeline, and another like it when its state is lost.</param>
     /// <param name="seed">Of the faults.</param>
@@ -52,7 +53,7 @@ internal sealed class FragilePipeline : IPipeline
     /// <summary>Steps that are lost from now on, whatever the rate.</summary>
     public int Faults { get; set; }
 
-    /// <summary>What the faults take: null: now this, now that.</summary>
+    /// <summary>Whether the faults take all state; null: every other one.</summary>
     public bool? LosesState { get; init; }
 
     /// <summary>Awaited by a recovery.</summary>
@@ -187,7 +188,7 @@ internal sealed class FragilePipeline : IPipeline
             if (lost)
             {
                 Faults = Math.Max(0, Faults - 1);
-                var all = LosesState ?? _random.Next(2) == 0;
+                var all = LosesState ?? _faults++ % 2 == 0;
                 _broken = all || _broken == Break.StateLost ? Break.StateLost : Break.StateKept;
                 if (when == 0)
                     throw new PipelineLostException("The step did not arrive.");
