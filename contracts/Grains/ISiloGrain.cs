@@ -39,6 +39,7 @@ public interface ISiloGrain : IGrainWithStringKey
 /// <param name="Parts">What it holds.</param>
 /// <param name="HostFreeMemoryBytes">What all silos of its machine may take together.</param>
 /// <param name="Models">Names of the models in its folders.</param>
+/// <param name="FloatMultiplyAddsPerSecond">Measured speed of products of floats, all threads.</param>
 [GenerateSerializer, Immutable, Alias("slm.silo-info")]
 public sealed record SiloInfo(
     [property: Id(0)] string Silo,
@@ -54,7 +55,8 @@ public sealed record SiloInfo(
     [property: Id(10)] bool Draining,
     [property: Id(11)] SiloPart[] Parts,
     [property: Id(12)] long HostFreeMemoryBytes,
-    [property: Id(13)] string[] Models);
+    [property: Id(13)] string[] Models,
+    [property: Id(14)] double FloatMultiplyAddsPerSecond);
 
 /// <summary>A part of a model on a silo.</summary>
 /// <param name="Model">The model.</param>

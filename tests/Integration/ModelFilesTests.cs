@@ -6,6 +6,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Orleans.Hosting;
+using Orleans.Runtime;
 using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
 using Slm.Engine.Fetching;
@@ -24,7 +25,6 @@ public sealed class ModelFilesTests : IAsyncLifetime
 {
     private const string Model = "wide";
     private const int Layers = 6;
-    private const string Silo = "10.0.0.2:11111@412";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("slm-files-").FullName;
     private readonly List<IDisposable> _owned = [];
@@ -34,6 +34,8 @@ public sealed class ModelFilesTests : IAsyncLifetime
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     private IGrainFactory Grains => _client!.Services.GetRequiredService<IGrainFactory>();
+
+    private string Silo => _silo!.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString();
 
     private string Original => In("there", $"{Model}.gguf");
 

@@ -6,7 +6,7 @@ namespace Slm.Integration;
 public sealed class PlacementTests(Platform platform)
 {
     private const string Model = "llama-q5_0";
-    private const string Floats = "llama-yarn-f32";
+    private const string Floats = "llama-rope3-bf16";
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 

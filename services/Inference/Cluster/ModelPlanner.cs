@@ -71,6 +71,7 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
         HostFreeMemoryBytes = silo.HostFreeMemoryBytes,
         ReadBytesPerSecond = silo.ReadBytesPerSecond,
         MultiplyAddsPerSecond = silo.MultiplyAddsPerSecond,
+        FloatMultiplyAddsPerSecond = silo.FloatMultiplyAddsPerSecond,
         Labels = silo.Labels,
     };
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using Slm.Contracts.Grains;
 using Slm.Inference.Engines;
 using Slm.ServiceDefaults.Errors;
@@ -55,7 +56,10 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory s
 
                     rest = ReferenceEquals(rest, request) ? request.Clone() : rest;
                     if (!piece.IsPrompt)
+                    {
                         rest.ResumeTokenIds.AddRange(piece.TokenIds);
+                        rest.ResumeTextBytes += Encoding.UTF8.GetByteCount(piece.Text);
+                    }
                     else
                         rest.Echo = false;
                     yield return piece;

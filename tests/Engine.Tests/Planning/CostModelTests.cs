@@ -98,7 +98,7 @@ public sealed class CostModelTests
     [Theory]
     [InlineData(WireFormat.F16, 2000)]
     [InlineData(WireFormat.F32, 4000)]
-    [InlineData(WireFormat.Q8, 1064)]
+    [InlineData(WireFormat.Q8, 1128)]
     public void A_boundary_costs_its_bytes_latency_and_hop(WireFormat format, double rowBytes)
     {
         var (a, b) = (Shapes.Machine("a"), Shapes.Machine("b"));
