@@ -20,6 +20,7 @@ need node || missing+=(nodejs)
 need npm || missing+=(npm)
 need chromium || missing+=(chromium)
 need initdb || missing+=(postgresql)
+need ip || missing+=(iproute2)
 if ((${#missing[@]})); then
   if [[ $(id -u) == 0 ]] && need apt-get; then
     echo "Installing ${missing[*]}"

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using Orleans.Configuration;
 using Orleans.Dashboard;
+using Orleans.Runtime.Hosting;
 using Orleans.Serialization.Configuration;
 using Slm.Contracts.Grains;
 using Slm.Inference.Cluster;
@@ -98,6 +99,7 @@ public static class InferenceExtensions
     private static void Configure(ISiloBuilder silo, IConfiguration configuration, InferenceOptions options)
     {
         silo.Services.AddPlacementDirector<OnSiloPlacement, OnSiloDirector>();
+        silo.AddGrainDirectory<OnSiloDirectory>(OnSiloDirectory.Name, static (_, _) => new OnSiloDirectory());
         // Losses are noticed in seconds: two probes missed, confirmed by another silo where there is one.
         silo.Configure<ClusterMembershipOptions>(o =>
         {

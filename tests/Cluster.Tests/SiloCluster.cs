@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using Grpc.Core;
+using Slm.Cluster.Tests.Network;
 using Slm.V1;
 
 namespace Slm.Cluster.Tests;
@@ -8,9 +11,15 @@ internal sealed class SiloCluster : IAsyncDisposable
     /// <summary>The story teller: a trained model, so that what it says has an end and a stop.</summary>
     public const string Model = "stories";
 
-    private readonly string[] _settings;
+    /// <summary>The database's host in a network.</summary>
+    public const string DatabaseHost = "pg";
 
-    private SiloCluster(PostgreSqlServer database, string[] settings) => (Database, _settings) = (database, settings);
+    private readonly Func<string, IEnumerable<string>> _settings;
+    private readonly Dictionary<string, NetworkHost> _hosts;
+    private readonly string _models;
+
+    private SiloCluster(PostgreSqlServer database, Dictionary<string, NetworkHost> hosts, string models, Func<string, IEnumerable<string>> settings) =>
+        (Database, _hosts, _models, _settings) = (database, hosts, models, settings);
 
     public PostgreSqlServer Database { get; }
 
@@ -18,13 +27,36 @@ internal sealed class SiloCluster : IAsyncDisposable
     public Dictionary<string, SiloProcess> Silos { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Starts so many silos, named a, b, c and so on.</summary>
-    public static async Task<SiloCluster> StartAsync(int silos, CancellationToken cancellationToken, params string[] settings)
+    public static Task<SiloCluster> StartAsync(int silos, CancellationToken cancellationToken, params string[] settings) =>
+        StartAsync(silos, null, ModelFolder, _ => settings, cancellationToken);
+
+    /// <summary>Starts so many silos, named a, b, c and so on.</summary>
+    /// <param name="silos">How many.</param>
+    /// <param name="network">Gives each silo and the database a host; null: all are on this one.</param>
+    /// <param name="models">Folder with models.</param>
+    /// <param name="settings">More settings of a silo, by its name.</param>
+    public static async Task<SiloCluster> StartAsync(int silos, HostNetwork? network, string models, Func<string, IEnumerable<string>> settings, CancellationToken cancellationToken)
     {
-        var cluster = new SiloCluster(await PostgreSqlServer.StartAsync(cancellationToken), settings);
+        string[] names = [.. Enumerable.Range(0, silos).Select(i => ((char)('a' + i)).ToString())];
+        var hosts = new Dictionary<string, NetworkHost>(StringComparer.Ordinal);
+        PostgreSqlServer database;
+        if (network is null)
+        {
+            database = await PostgreSqlServer.StartAsync(cancellationToken);
+        }
+        else
+        {
+            foreach (var name in names)
+                hosts[name] = await network.AddAsync(name, cancellationToken);
+            var host = hosts[DatabaseHost] = await network.AddAsync(DatabaseHost, cancellationToken);
+            database = await PostgreSqlServer.StartAsync(host.Address, host.Command, cancellationToken);
+        }
+
+        var cluster = new SiloCluster(database, hosts, models, settings);
         try
         {
-            for (var i = 0; i < silos; i++)
-                cluster.Add(((char)('a' + i)).ToString());
+            foreach (var name in names)
+                cluster.Add(name);
             await Task.WhenAll(cluster.Silos.Values.Select(s => s.ReadyAsync(cancellationToken)));
             await cluster.CompleteAsync(cancellationToken);
             return cluster;
@@ -37,7 +69,12 @@ internal sealed class SiloCluster : IAsyncDisposable
     }
 
     /// <summary>Starts a silo; it does not wait for it.</summary>
-    public SiloProcess Add(string name) => Silos[name] = SiloProcess.Start(name, Database.ConnectionString, ModelFolder, _settings);
+    public SiloProcess Add(string name) => Silos[name] = _hosts.TryGetValue(name, out var host)
+        ? SiloProcess.Start(name, Database.ConnectionString, _models, _settings(name), host.Address, host.Command)
+        : SiloProcess.Start(name, Database.ConnectionString, _models, _settings(name));
+
+    /// <summary>The host of a silo, or of the database, in a network.</summary>
+    public NetworkHost Host(string name) => _hosts[name];
 
     /// <summary>Starts a silo in the place of one that has ended.</summary>
     public async Task<SiloProcess> RestartAsync(string name, CancellationToken cancellationToken)
@@ -56,6 +93,102 @@ internal sealed class SiloCluster : IAsyncDisposable
             while ((await silo.Cluster.ListSilosAsync(new ListSilosRequest(), cancellationToken: cancellationToken)).Silos.Count(s => s.State == SiloState.Active) < Silos.Values.Count(s => !s.HasExited))
                 await Task.Delay(50, cancellationToken);
         }
+    }
+
+    /// <summary>
+    /// Waits for a silo that the others may have given up: either it belongs to them again, or Orleans has ended its process, which is
+    /// then started anew as a supervisor does.
+    /// </summary>
+    /// <returns>What happened.</returns>
+    public async Task<string> RejoinAsync(string name, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            if (Silos[name].HasExited)
+            {
+                var code = Silos[name].ExitCode;
+                await RestartAsync(name, cancellationToken);
+                await CompleteAsync(cancellationToken);
+                return $"silo {name} ended by itself with code {code} and was started anew";
+            }
+
+            if (await IsCompleteAsync(cancellationToken))
+                return $"silo {name} belonged to the cluster again";
+            await Task.Delay(50, cancellationToken);
+        }
+    }
+
+    /// <summary>Waits until every silo knows of all that run, and of no other: those that ended are not taken for members any more.</summary>
+    public async Task WholeAsync(CancellationToken cancellationToken)
+    {
+        while (!await IsCompleteAsync(cancellationToken))
+            await Task.Delay(50, cancellationToken);
+    }
+
+    /// <summary>True if every silo knows of all that run, and of no other.</summary>
+    public async Task<bool> IsCompleteAsync(CancellationToken cancellationToken)
+    {
+        var running = Silos.Values.Where(s => !s.HasExited).ToArray();
+        foreach (var silo in running)
+        {
+            try
+            {
+                var known = await silo.Cluster.ListSilosAsync(new ListSilosRequest(), deadline: DateTime.UtcNow.AddSeconds(10), cancellationToken: cancellationToken);
+                if (!known.Silos.Select(s => s.Silo_).Order(StringComparer.Ordinal).SequenceEqual(running.Select(s => s.Name).Order(StringComparer.Ordinal)))
+                    return false;
+            }
+            catch (RpcException) when (!cancellationToken.IsCancellationRequested)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Waits until nothing is left of what has been lost, moved or cancelled: no sequence runs or waits, none holds KV blocks, and the
+    /// silos hold exactly the parts that the deployment consists of.
+    /// </summary>
+    public static async Task NothingLeftAsync(SiloProcess asked, CancellationToken cancellationToken)
+    {
+        string[] held, wanted;
+        LoadFigures load;
+        long used;
+        var waiting = Stopwatch.StartNew();
+        do
+        {
+            var description = await asked.Models.DescribeAsync(new DescribeModelRequest { Model = Model }, cancellationToken: cancellationToken);
+            (load, used) = (description.Load ?? new LoadFigures(), description.Memory?.KvUsedBytes ?? 0);
+            wanted = [.. description.Stages.Select(s => $"{s.SiloName}: stage {s.Stage}, layers {s.FirstLayer}-{s.EndLayer - 1}").Order(StringComparer.Ordinal)];
+            var silos = await asked.Cluster.ListSilosAsync(new ListSilosRequest(), cancellationToken: cancellationToken);
+            held = [.. silos.Silos.SelectMany(s => s.Parts.Where(p => p.Part != "coordinator").Select(p => $"{s.Silo_}: {p.Part}")).Order(StringComparer.Ordinal)];
+            if (load.RunningSequences + load.WaitingSequences == 0 && used == 0 && held.SequenceEqual(wanted, StringComparer.Ordinal))
+                return;
+            await Task.Delay(100, cancellationToken);
+        }
+        while (waiting.Elapsed < TimeSpan.FromSeconds(60));
+        Assert.Fail($"Left after a minute: {load.RunningSequences} running, {load.WaitingSequences} waiting, {used} bytes of KV; held [{string.Join("; ", held)}], wanted [{string.Join("; ", wanted)}].");
+    }
+
+    /// <summary>Waits until a silo does not take another for a member any more.</summary>
+    public static async Task ForgetAsync(string name, SiloProcess asked, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var known = await asked.Cluster.ListSilosAsync(new ListSilosRequest(), cancellationToken: cancellationToken);
+            if (known.Silos.All(s => s.State == SiloState.Active && s.Silo_ != name))
+                return;
+            await Task.Delay(50, cancellationToken);
+        }
+    }
+
+    /// <summary>Loads the model anew: nothing of what was computed before is left in its cache, which would hide what has to be computed again.</summary>
+    public async Task<ModelParts> ReloadAsync(CancellationToken cancellationToken)
+    {
+        await CompleteAsync(cancellationToken);
+        await Silos["a"].Models.UnloadAsync(new UnloadModelRequest { Model = Model }, cancellationToken: cancellationToken);
+        return await LoadAsync(cancellationToken);
     }
 
     /// <summary>Loads the model in two stages, on silos b and c; clients are to be connected to a.</summary>
@@ -83,7 +216,7 @@ internal sealed class SiloCluster : IAsyncDisposable
         await Database.DisposeAsync();
     }
 
-    private static string ModelFolder { get; } = Path.Combine(Root(), "infra", "models");
+    public static string ModelFolder { get; } = Path.Combine(Root(), "infra", "models");
 
     private static string Root()
     {

@@ -43,6 +43,9 @@ internal sealed partial class SiloProcess : IAsyncDisposable
     /// <summary>True once the process has ended.</summary>
     public bool HasExited => _process.HasExited;
 
+    /// <summary>What it ended with.</summary>
+    public int ExitCode => _process.ExitCode;
+
     /// <summary>Bytes of memory it holds.</summary>
     public long WorkingSet
     {
