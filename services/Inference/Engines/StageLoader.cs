@@ -8,7 +8,8 @@ namespace Slm.Inference.Engines;
 /// <param name="name">What the keys of the stages begin with.</param>
 /// <param name="grains">Gives the grains.</param>
 /// <param name="silos">The silos there are.</param>
-internal sealed partial class StageLoader(string name, IGrainFactory grains, SiloDirectory silos, ILogger logger)
+/// <param name="labels">What silos must have to get something, as the placement was asked for.</param>
+internal sealed partial class StageLoader(string name, IGrainFactory grains, SiloDirectory silos, IReadOnlyDictionary<string, string> labels, ILogger logger)
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
@@ -53,7 +54,7 @@ internal sealed partial class StageLoader(string name, IGrainFactory grains, Sil
         string key, long bytes, int attempt, string? never, IReadOnlySet<string> avoid, Func<int, string, Task<T>> load, Func<T, string> keyOf, CancellationToken cancellationToken)
     {
         var candidates = (await silos.ListAsync(cancellationToken))
-            .Where(s => !s.Draining && s.Silo != never)
+            .Where(s => !s.Draining && s.Silo != never && labels.All(l => s.Labels.GetValueOrDefault(l.Key) == l.Value))
             .OrderBy(s => avoid.Contains(s.Silo))
             .ThenByDescending(s => s.FreeMemoryBytes >= bytes)
             .ThenBy(s => s.Parts.Length)
@@ -79,7 +80,7 @@ internal sealed partial class StageLoader(string name, IGrainFactory grains, Sil
         }
 
         throw last as StatusException ?? new StatusException(ErrorMap.Make(
-            Google.Rpc.Code.Unavailable, $"No silo can hold {key}, which needs {bytes} bytes{(last is null ? "" : $": {last.Message}")}.", ErrorMap.Retry(TimeSpan.FromSeconds(5))));
+            Google.Rpc.Code.Unavailable, $"No silo{(labels.Count == 0 ? "" : $" with {string.Join(", ", labels.Select(l => $"{l.Key}={l.Value}"))}")} can hold {key}, which needs {bytes} bytes{(last is null ? "" : $": {last.Message}")}.", ErrorMap.Retry(TimeSpan.FromSeconds(5))));
     }
 
     private async Task<StageSlot> LoadAsync(StageSpec spec, IReadOnlyList<ExpertSlot> experts, int attempt, string silo)

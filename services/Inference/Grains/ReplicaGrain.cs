@@ -133,7 +133,8 @@ internal sealed partial class ReplicaGrain(
         try
         {
             var lease = await Task.Run(() => engine.Open(spec.Model));
-            var loader = new StageLoader(Key[..Key.IndexOf('@', StringComparison.Ordinal)], GrainFactory, silos, logger);
+            var labels = new Dictionary<string, string>(spec.Settings.Message.Placement?.Labels ?? [], StringComparer.Ordinal);
+            var loader = new StageLoader(Key[..Key.IndexOf('@', StringComparison.Ordinal)], GrainFactory, silos, labels, logger);
             var deployment = await Deployment.LoadAsync(lease, spec, loader, files, engine, options, time);
             deployment.Changed = () => LogChanged(logger, Key);
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, "coordinator", 0));
