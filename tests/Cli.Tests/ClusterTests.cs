@@ -175,8 +175,12 @@ public sealed class ClusterTests : IAsyncLifetime
             },
             Prediction = new PlacementPrediction
             {
-                DecodeTokensPerSecond = 12.5, PrefillTokensPerSecond = 200, WireBytesPerToken = 1024, Bottleneck = "memory bandwidth of left",
-                Reasons = { "It does not fit on one silo." }, Memory = { new SiloMemory { SiloName = "left", PlannedBytes = 1 << 20, FreeBytes = 2 << 20 } },
+                DecodeTokensPerSecond = 12.5,
+                PrefillTokensPerSecond = 200,
+                WireBytesPerToken = 1024,
+                Bottleneck = "memory bandwidth of left",
+                Reasons = { "It does not fit on one silo." },
+                Memory = { new SiloMemory { SiloName = "left", PlannedBytes = 1 << 20, FreeBytes = 2 << 20 } },
             },
         });
     }

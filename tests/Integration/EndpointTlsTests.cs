@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
 using Grpc.Net.Client;
 using Slm.AppHost.Local;
 using Slm.V1;
@@ -29,17 +30,9 @@ public sealed class EndpointTlsTests : IDisposable
         ]);
         await app.StartAsync(Cancelled);
 
-        using var handler = new SocketsHttpHandler
-        {
-            SslOptions = new SslClientAuthenticationOptions
-            {
-                RemoteCertificateValidationCallback = (_, shown, _, errors) =>
-                    (errors & SslPolicyErrors.RemoteCertificateNameMismatch) == 0 && shown is System.Security.Cryptography.X509Certificates.X509Certificate2 own && authority.HasSigned(own),
-            },
-        };
-        using var web = new HttpClient(handler);
+        using var web = new HttpClient(Handler());
         Assert.Equal(HttpStatusCode.OK, (await web.GetAsync($"https://localhost:{https}/health", Cancelled)).StatusCode);
-        using var channel = GrpcChannel.ForAddress($"https://localhost:{https}", new GrpcChannelOptions { HttpHandler = handler });
+        using var channel = GrpcChannel.ForAddress($"https://localhost:{https}", new GrpcChannelOptions { HttpHandler = Handler(), DisposeHttpClient = true });
         Assert.NotEmpty((await new ModelService.ModelServiceClient(channel).ListAsync(new ListModelsRequest(), cancellationToken: Cancelled)).Models);
 
         using var plain = GrpcChannel.ForAddress($"http://127.0.0.1:{grpc}");
@@ -47,5 +40,14 @@ public sealed class EndpointTlsTests : IDisposable
         using var open = new HttpClient();
         Assert.Equal(HttpStatusCode.OK, (await open.GetAsync($"http://127.0.0.1:{http}/health", Cancelled)).StatusCode);
         await app.StopAsync(Cancelled);
+
+        SocketsHttpHandler Handler() => new()
+        {
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                RemoteCertificateValidationCallback = (_, shown, _, errors) =>
+                    (errors & SslPolicyErrors.RemoteCertificateNameMismatch) == 0 && shown is X509Certificate2 certificate && authority.HasSigned(certificate),
+            },
+        };
     }
 }

@@ -56,7 +56,8 @@ internal sealed class SiloHost : IAsyncDisposable
             ["Orleans:Clustering:ConnectionName"] = "slmdb",
             ["ConnectionStrings:slmdb"] = connectionString,
         });
-        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
+        foreach (var (key, value) in settings)
+            builder.Configuration[key] = value;
         builder.AddServiceDefaults();
         builder.AddInferenceService();
         if (logs is not null)

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
-using Slm.Engine.Wire;
 using Slm.Engine.Execution;
+using Slm.Engine.Wire;
 
 namespace Slm.Engine.Planning;
 

@@ -1,5 +1,5 @@
-using Slm.Engine.Wire;
 using Slm.Engine.Execution;
+using Slm.Engine.Wire;
 
 namespace Slm.Engine.Planning;
 

@@ -1,6 +1,6 @@
-using Slm.Engine.Wire;
 using Slm.Engine.Execution;
 using Slm.Engine.Planning;
+using Slm.Engine.Wire;
 
 namespace Slm.Engine.Tests.Planning;
 
