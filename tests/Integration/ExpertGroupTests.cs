@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Hosting;
 using Orleans.Runtime;
+using Orleans.Runtime.Hosting;
 using Orleans.Serialization.Configuration;
 using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
@@ -205,6 +206,7 @@ public sealed class ExpertGroupTests
             builder.UseOrleans(silo =>
             {
                 silo.Services.AddPlacementDirector<OnSiloPlacement, OnSiloDirector>();
+                silo.AddGrainDirectory<OnSiloDirectory>(OnSiloDirectory.Name, static (_, _) => new OnSiloDirectory());
                 silo.UseLocalhostClustering(port, Ports.Free(), first is null ? null : new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, first._port), "experts", "experts");
             });
             var host = builder.Build();
