@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Reflection;
 using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
@@ -13,6 +15,7 @@ internal sealed class SiloHost : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly Lazy<GrpcChannel> _channel;
+    private bool _runs;
 
     private SiloHost(WebApplication app)
     {
@@ -36,7 +39,59 @@ internal sealed class SiloHost : IAsyncDisposable
     public static SiloHost Create(string connectionString, ILoggerProvider? logs = null, params (string Key, string Value)[] settings)
     {
         var builder = WebApplication.CreateBuilder();
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        builder.Configuration.AddInMemoryCollection(Settings(connectionString, settings));
+        builder.AddServiceDefaults();
+        builder.AddInferenceService();
+        if (logs is not null)
+            builder.Logging.AddProvider(logs);
+        var app = builder.Build();
+        app.MapDefaultEndpoints();
+        app.MapInferenceService();
+        return new SiloHost(app);
+    }
+
+    /// <summary>Starts one in a process of its own, which a silo that cannot join ends.</summary>
+    public static Process StartProcess(string connectionString, params (string Key, string Value)[] settings)
+    {
+        var configuration = typeof(SiloHost).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
+        var program = Path.Combine(Checkout.Root, "services", "Inference", "bin", configuration, "net10.0", "Slm.Inference.dll");
+        return Process.Start(new ProcessStartInfo("dotnet", [program, .. Settings(connectionString, settings).Select(s => $"--{s.Key}={s.Value}")]))!;
+    }
+
+    /// <summary>Builds and starts one.</summary>
+    public static async Task<SiloHost> StartAsync(string connectionString, params (string Key, string Value)[] settings)
+    {
+        var host = Create(connectionString, null, settings);
+        await host.StartAsync(TestContext.Current.CancellationToken);
+        return host;
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _runs = true;
+        return _app.StartAsync(cancellationToken);
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        _runs = false;
+        return _app.StopAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Web.Dispose();
+        if (_channel.IsValueCreated)
+            _channel.Value.Dispose();
+        // A silo that is taken apart at work ends the process.
+        if (_runs)
+            await _app.StopAsync();
+        await _app.DisposeAsync();
+    }
+
+    private static Dictionary<string, string?> Settings(string connectionString, (string Key, string Value)[] more)
+    {
+        var settings = new Dictionary<string, string?>
         {
             ["Slm:Http"] = $"http://127.0.0.1:{Ports.Free()}",
             ["Slm:Grpc"] = $"http://127.0.0.1:{Ports.Free()}",
@@ -55,36 +110,9 @@ internal sealed class SiloHost : IAsyncDisposable
             ["Orleans:Clustering:Invariant"] = "Npgsql",
             ["Orleans:Clustering:ConnectionName"] = "slmdb",
             ["ConnectionStrings:slmdb"] = connectionString,
-        });
-        foreach (var (key, value) in settings)
-            builder.Configuration[key] = value;
-        builder.AddServiceDefaults();
-        builder.AddInferenceService();
-        if (logs is not null)
-            builder.Logging.AddProvider(logs);
-        var app = builder.Build();
-        app.MapDefaultEndpoints();
-        app.MapInferenceService();
-        return new SiloHost(app);
-    }
-
-    /// <summary>Builds and starts one.</summary>
-    public static async Task<SiloHost> StartAsync(string connectionString, params (string Key, string Value)[] settings)
-    {
-        var host = Create(connectionString, null, settings);
-        await host.StartAsync(TestContext.Current.CancellationToken);
-        return host;
-    }
-
-    public Task StartAsync(CancellationToken cancellationToken) => _app.StartAsync(cancellationToken);
-
-    public Task StopAsync(CancellationToken cancellationToken) => _app.StopAsync(cancellationToken);
-
-    public async ValueTask DisposeAsync()
-    {
-        Web.Dispose();
-        if (_channel.IsValueCreated)
-            _channel.Value.Dispose();
-        await _app.DisposeAsync();
+        };
+        foreach (var (key, value) in more)
+            settings[key] = value;
+        return settings;
     }
 }

@@ -136,7 +136,7 @@ run({
       assert.match(await silo.innerText(), /active[\s\S]*Threads[\s\S]*Int8/);
       await page.getByText('Load a model').click();
       await page.locator('#place-model').selectOption(model);
-      await page.getByLabel('Stages').fill('2');
+      await page.getByLabel('Stages', { exact: true }).fill('2');
       await page.locator('#placement').getByRole('button', { name: 'Load' }).click();
       const card = page.locator(`[data-deployment="${model}"]`);
       await card.locator('.stages li').nth(1).waitFor();
@@ -160,7 +160,7 @@ run({
       const asked = [];
       await page.route('**/v1/silos', route => route.fulfill({ json: { silos: cluster.silos } }));
       await page.route('**/api/models', route => {
-        cluster.models[0].load.generatedTokens = String(Number(cluster.models[0].load.generatedTokens) + 83 + 20 * Math.sin(asked.length + performance.now() / 2000));
+        cluster.models[0].load.generatedTokens = String(Number(cluster.models[0].load.generatedTokens) + 83);
         return route.fulfill({ json: cluster.models });
       });
       await page.route(/v1\/(silos|deployments)\/.*:/, route => {
@@ -207,7 +207,7 @@ run({
       await page.getByRole('tab', { name: 'Cluster' }).click();
       await page.getByText('Load a model').click();
       await page.locator('#place-model').selectOption(model);
-      await page.getByLabel('Or a map').fill('0-1@nowhere');
+      await page.getByLabel('Or a map').fill('0-7@nowhere');
       await page.locator('#placement').getByRole('button', { name: 'Load' }).click();
       await page.waitForFunction(() => document.querySelector('#error').textContent.includes('nowhere'));
     }).catch(error => {

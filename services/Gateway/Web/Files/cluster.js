@@ -1,6 +1,6 @@
 import { button, bytes, count, element, facts, meter, redraw } from './dom.js';
 
-const Colours = 8, Kept = 60;
+const Colours = 8, Kept = 60, LeastInterval = 500;
 const states = { SILO_STATE_ACTIVE: 'active', SILO_STATE_DRAINING: 'draining', SILO_STATE_UNREACHABLE: 'does not answer' };
 const seen = new Map();
 
@@ -11,7 +11,9 @@ const plural = (number, word) => `${number} ${word}${number === 1 ? '' : 's'}`;
 function speedOf(model, load, now) {
   const tokens = Number(load?.generatedTokens ?? 0);
   const past = seen.get(model) ?? { rates: [] };
-  if (past.at !== undefined && tokens >= past.tokens && now > past.at) {
+  // A view that was drawn anew for a change says nothing of the speed.
+  if (now - past.at < LeastInterval) return past.rates;
+  if (past.at !== undefined && tokens >= past.tokens) {
     past.rates.push((tokens - past.tokens) * 1000 / (now - past.at));
     if (past.rates.length > Kept) past.rates.shift();
   } else if (past.tokens !== undefined && tokens < past.tokens) past.rates = [];
@@ -52,7 +54,7 @@ function summary(silos, loaded, speeds) {
   const list = element('dl', 'tiles');
   list.append(
     tile('Silos', String(silos.length), active === silos.length ? 'all active' : `${active} active`),
-    tile('Free memory', bytes(freeMemory(silos)), `on ${plural(new Set(silos.map(s => s.host)).size, 'machine')}`),
+    tile('Free memory', bytes(freeMemory(silos)), `on ${plural(new Set(silos.map(s => s.host).filter(Boolean)).size, 'machine')}`),
     tile('Tokens/s', speeds.reduce((total, rates) => total + (rates.at(-1) ?? 0), 0).toFixed(1), `${count(sum(m => m.load?.generatedTokens))} in all`),
     tile('Running', count(sum(m => m.load?.runningSequences)), `${count(sum(m => m.load?.waitingSequences))} waiting`),
     tile('KV cache', capacity ? `${(100 * used / capacity).toFixed(0)} %` : '–', capacity ? `of ${bytes(capacity)}` : 'nothing loaded'),
