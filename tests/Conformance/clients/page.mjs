@@ -209,7 +209,7 @@ run({
       await page.locator('#place-model').selectOption(model);
       await page.getByLabel('Or a map').fill('0-7@nowhere');
       await page.locator('#placement').getByRole('button', { name: 'Load' }).click();
-      await page.waitForFunction(() => document.querySelector('#error').textContent.includes('placement'));
+      await page.waitForFunction(() => document.querySelector('#error').textContent.includes('nowhere'));
     }).catch(error => {
       // The browser itself logs the 400 as an error; nothing else may go wrong.
       if (!/400/.test(error.message)) throw error;
