@@ -112,7 +112,8 @@ internal sealed class SiloCluster : IAsyncDisposable
                 return $"silo {name} ended by itself with code {code} and was started anew";
             }
 
-            if (await IsCompleteAsync(cancellationToken))
+            // The cluster is complete without it, too, if it has ended meanwhile.
+            if (await IsCompleteAsync(cancellationToken) && !Silos[name].HasExited)
                 return $"silo {name} belonged to the cluster again";
             await Task.Delay(50, cancellationToken);
         }
