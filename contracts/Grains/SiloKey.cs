@@ -13,11 +13,17 @@ public static class SiloKey
 
     /// <summary>The silo that a key names.</summary>
     /// <exception cref="FormatException">It names none.</exception>
-    public static string SiloOf(string key)
+    public static string SiloOf(string key) => key[(At(key) + 1)..];
+
+    /// <summary>What a key names on its silo.</summary>
+    /// <exception cref="FormatException">It names no silo.</exception>
+    public static string NameOf(string key) => key[..At(key)];
+
+    private static int At(string key)
     {
         ArgumentNullException.ThrowIfNull(key);
         var generation = key.LastIndexOf('@');
         var address = generation > 0 ? key.LastIndexOf('@', generation - 1) : -1;
-        return address >= 0 ? key[(address + 1)..] : throw new FormatException($"The key '{key}' names no silo; it must end like \"@10.0.0.2:11111@412\".");
+        return address >= 0 ? address : throw new FormatException($"The key '{key}' names no silo; it must end like \"@10.0.0.2:11111@412\".");
     }
 }

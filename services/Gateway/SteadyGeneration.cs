@@ -1,14 +1,13 @@
 using System.Runtime.CompilerServices;
-using System.Text;
 using Grpc.Core;
+using Slm.ServiceDefaults;
 using Slm.V1;
 
 namespace Slm.Gateway;
 
 /// <summary>
 /// An answer that goes on when the service that makes it is lost: the rest is asked for again, of the next address if there
-/// are several, with the tokens received so far. The seed is drawn here where the request has none, so that anybody makes the same
-/// answer.
+/// are several, with what has been received so far.
 /// </summary>
 /// <param name="clients">The addresses, at least one.</param>
 /// <param name="time">Clock of delays and deadlines.</param>
@@ -26,20 +25,11 @@ internal sealed class SteadyGeneration(IReadOnlyList<InferenceService.InferenceS
     /// <exception cref="RpcException">What the service answered, if it does not help to ask again, or no more within the request's time.</exception>
     public async IAsyncEnumerable<GenerateResponse> GenerateAsync(GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        request = request.Clone();
-        request.Sampling ??= new SamplingOptions();
-        if (!request.Sampling.HasSeed)
-            request.Sampling.Seed = (ulong)Random.Shared.NextInt64(1L << 53);
-        var begun = time.GetTimestamp();
-        var allowed = request.Scheduling is { HasTimeoutMs: true } terms ? terms.TimeoutMs : (long?)null;
-        var prompt = false;
+        var answer = new AnswerSoFar(request, time);
         for (var retries = 0; ; retries++)
         {
-            if (allowed is { } all)
-                request.Scheduling.TimeoutMs = Math.Max(1, all - (long)time.GetElapsedTime(begun).TotalMilliseconds);
             var first = Volatile.Read(ref _next);
-            using var call = clients[first % clients.Count].Generate(request, cancellationToken: cancellationToken);
-            var echoed = prompt;
+            using var call = clients[first % clients.Count].Generate(answer.Rest(), cancellationToken: cancellationToken);
             RpcException? lost = null;
             while (true)
             {
@@ -60,18 +50,8 @@ internal sealed class SteadyGeneration(IReadOnlyList<InferenceService.InferenceS
                     break;
                 }
 
-                if (piece.IsPrompt)
-                {
-                    if (echoed)
-                        continue;
-                    prompt = true;
-                }
-                else
-                {
-                    request.ResumeTokenIds.AddRange(piece.TokenIds);
-                    request.ResumeTextBytes += Encoding.UTF8.GetByteCount(piece.Text);
-                }
-
+                if (!answer.Take(piece))
+                    continue;
                 retries = 0;
                 yield return piece;
                 if (piece.FinishReason != FinishReason.Unspecified)
@@ -81,7 +61,7 @@ internal sealed class SteadyGeneration(IReadOnlyList<InferenceService.InferenceS
             // Others may have gone on to the next address already.
             Interlocked.CompareExchange(ref _next, (first + 1) % clients.Count, first);
             var delay = Delay(retries, lost);
-            if (retries == MostRetries || (allowed is { } most && time.GetElapsedTime(begun) + delay >= TimeSpan.FromMilliseconds(most)))
+            if (retries == MostRetries || answer.TimeLeft <= delay)
                 throw lost;
             await Task.Delay(delay, time, cancellationToken);
         }

@@ -14,15 +14,15 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
     /// <param name="lease">The model.</param>
     /// <param name="settings">What was asked for.</param>
     /// <param name="replica">Null: all as asked for; else one to take that one's place, as near to what was asked for as the silos allow.</param>
-    /// <param name="avoid">Silos that get nothing.</param>
+    /// <param name="avoid">A silo that gets nothing.</param>
     /// <exception cref="PlacementException">There is no such placement.</exception>
-    public async Task<Placed> PlanAsync(ModelLease lease, DeploymentSettings settings, int? replica, IReadOnlySet<string> avoid, CancellationToken cancellationToken)
+    public async Task<Placed> PlanAsync(ModelLease lease, DeploymentSettings settings, int? replica, string? avoid, CancellationToken cancellationToken)
     {
         var shape = settings.Shape(lease.Entry, lease.File, options);
         var wish = PlacementMapping.ToWish(settings.Placement);
         var all = await silos.ListAsync(cancellationToken);
         var numerics = Numerics.Arithmetic;
-        var usable = all.Where(s => !s.Draining && !avoid.Contains(s.Silo) && s.Numerics == numerics).ToArray();
+        var usable = all.Where(s => !s.Draining && s.Silo != avoid && s.Numerics == numerics).ToArray();
         if (usable.Length == 0)
             throw new PlacementException(PlacementFault.UnknownMachine, $"placement: none of the {all.Count} silos takes work that computes as '{numerics}'. Start one, or resume one that is drained.");
         var links = usable.Length > 1 ? await silos.LinksAsync(usable, cancellationToken) : [];

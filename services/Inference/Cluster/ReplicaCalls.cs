@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
-using System.Text;
 using Slm.Contracts.Grains;
 using Slm.Inference.Engines;
+using Slm.ServiceDefaults;
 using Slm.ServiceDefaults.Errors;
 using Slm.V1;
 
@@ -19,14 +19,9 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory s
     /// <summary>Streams an answer.</summary>
     public async IAsyncEnumerable<GenerateResponse> GenerateAsync(GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var started = time.GetTimestamp();
         var prefixes = PromptPrefixes.Of(request);
-        // Another replica must draw the same tokens.
-        var sampling = request.Sampling ??= new SamplingOptions();
-        if (!sampling.HasSeed)
-            sampling.Seed = (ulong)Random.Shared.NextInt64(1L << 53);
+        var answer = new AnswerSoFar(request, time);
         var losses = 0;
-        var rest = request;
         while (true)
         {
             var replica = "";
@@ -41,7 +36,7 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory s
                         if (stream is null)
                         {
                             replica = await RouteAsync(request.Model, prefixes, cancellationToken);
-                            stream = grains.GetGrain<IReplicaGrain>(replica).GenerateAsync(new(rest), cancellationToken).GetAsyncEnumerator(cancellationToken);
+                            stream = grains.GetGrain<IReplicaGrain>(replica).GenerateAsync(new(answer.Rest()), cancellationToken).GetAsyncEnumerator(cancellationToken);
                         }
 
                         if (!await WhileAliveAsync(stream.MoveNextAsync().AsTask(), replica, cancellationToken))
@@ -54,15 +49,8 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory s
                         break;
                     }
 
-                    rest = ReferenceEquals(rest, request) ? request.Clone() : rest;
-                    if (!piece.IsPrompt)
-                    {
-                        rest.ResumeTokenIds.AddRange(piece.TokenIds);
-                        rest.ResumeTextBytes += Encoding.UTF8.GetByteCount(piece.Text);
-                    }
-                    else
-                        rest.Echo = false;
-                    yield return piece;
+                    if (answer.Take(piece))
+                        yield return piece;
                 }
             }
             finally
@@ -70,10 +58,6 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory s
                 if (stream is not null)
                     await DisposeAsync(stream);
             }
-
-            rest = ReferenceEquals(rest, request) ? request.Clone() : rest.Clone();
-            if (rest.Scheduling is { HasTimeoutMs: true } terms)
-                terms.TimeoutMs = Math.Max(1, request.Scheduling.TimeoutMs - (long)time.GetElapsedTime(started).TotalMilliseconds);
         }
     }
 

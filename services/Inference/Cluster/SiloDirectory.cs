@@ -14,9 +14,6 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
     /// <summary>Parsable address of this process's silo.</summary>
     public string Local => oracle.SiloAddress.ToParsableString();
 
-    /// <summary>Name of this process's silo.</summary>
-    public string LocalName => oracle.SiloName;
-
     /// <summary>Addresses of all that the cluster takes to be active.</summary>
     public IReadOnlyList<string> Active => [.. oracle.GetActiveSilos().Select(s => s.ToParsableString())];
 

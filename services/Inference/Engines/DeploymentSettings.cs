@@ -15,9 +15,6 @@ internal sealed record DeploymentSettings(Placement? Placement, int? ContextLeng
 {
     private const int BlockSize = 32;
 
-    /// <summary>Everything left open.</summary>
-    public static DeploymentSettings Any { get; } = From(new LoadModelRequest());
-
     /// <summary>Reads a request.</summary>
     public static DeploymentSettings From(LoadModelRequest request) => new(
         request.Placement is { } placement && placement.CalculateSize() > 0 ? placement : null,

@@ -24,7 +24,7 @@ internal sealed partial class GrainPipeline
                 else if (_time.GetElapsedTime(asked) > idle)
                 {
                     asked = _time.GetTimestamp();
-                    await Task.WhenAll(_slots.SelectMany(slot => slot.Experts.Select(e => AliveAsync(e.Info.Silo, e.Grain.PingAsync)).Prepend(AliveAsync(slot))));
+                    await Task.WhenAll(_slots.SelectMany(slot => slot.Parts).Select(part => AliveAsync(part.Silo, part.Ping)));
                 }
             }
         }
@@ -35,26 +35,13 @@ internal sealed partial class GrainPipeline
 
     private async Task AskAsync(FlyingStep step)
     {
-        var alive = await Task.WhenAll(step.Slots.Select(AliveAsync));
-        for (var s = 0; s < alive.Length; s++)
+        var parts = step.Slots.SelectMany((slot, stage) => slot.Parts.Select(part => (Stage: stage, Part: part))).ToArray();
+        var alive = await Task.WhenAll(parts.Select(p => AliveAsync(p.Part.Silo, p.Part.Ping)));
+        if (Array.IndexOf(alive, false) is var dead and >= 0)
         {
-            if (alive[s])
-                continue;
-            AvoidSilo(step.Slots[s].Info.Silo);
-            Fail(step, s, new TimeoutException($"Stage {step.Slots[s].Key} does not answer."));
-            return;
-        }
-
-        for (var s = 0; s < step.Slots.Length; s++)
-        {
-            foreach (var experts in step.Slots[s].Experts)
-            {
-                if (await AliveAsync(experts.Info.Silo, experts.Grain.PingAsync))
-                    continue;
-                AvoidSilo(experts.Info.Silo);
-                Fail(step, s, new TimeoutException($"Group {experts.Key} of experts does not answer."));
-                return;
-            }
+            var (stage, part) = parts[dead];
+            AvoidSilo(part.Silo);
+            Fail(step, stage, new TimeoutException($"{part.Key} does not answer."));
         }
     }
 }

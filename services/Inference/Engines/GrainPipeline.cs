@@ -72,16 +72,19 @@ internal sealed partial class GrainPipeline : IPipeline
         ModelConfig config, IReadOnlyList<StageOrder> orders, int depth, int wire, StageLoader loader, PipelineOptions options, TimeProvider time)
     {
         var loading = orders.Select(loader.LoadAsync).ToArray();
+        GrainPipeline? pipeline = null;
         try
         {
-            var pipeline = new GrainPipeline(config, await Task.WhenAll(loading), depth, wire, loader, options, time);
+            pipeline = new GrainPipeline(config, await Task.WhenAll(loading), depth, wire, loader, options, time);
             await pipeline.BeginAsync(pipeline._slots);
             return pipeline;
         }
         catch
         {
-            foreach (var stage in loading.Where(l => l.IsCompletedSuccessfully))
-                await UnloadQuietlyAsync(await stage);
+            if (pipeline is not null)
+                await pipeline.DisposeAsync();
+            else
+                await Task.WhenAll(loading.Where(l => l.IsCompletedSuccessfully).Select(l => UnloadQuietlyAsync(l.Result)));
             throw;
         }
     }

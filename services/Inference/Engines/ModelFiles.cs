@@ -39,7 +39,7 @@ internal sealed class ModelFiles(ModelCatalog catalog, ManifestStore manifests, 
 
         try
         {
-            var peers = need.Silos.Where(s => s != Local).Select(s => new PeerSource(grains.GetGrain<IModelFilesGrain>($"{IModelFilesGrain.Name}@{s}"), s, need.Model)).ToList();
+            var peers = need.Silos.Where(s => s != Local).Select(s => new PeerSource(grains.GetGrain<IModelFilesGrain>(SiloKey.At(IModelFilesGrain.Name, s)), s, need.Model)).ToList();
             using var web = options.UrlOf(need.Model) is { } url ? new HttpSource(_http, url) : null;
             var manifest = fetcher.ManifestOf(need.Root) ?? await FindManifestAsync(need, peers, web, cancellationToken);
             return await FetchAsync(need, manifest, peers, web, progress, cancellationToken);

@@ -9,7 +9,12 @@ namespace Slm.Inference.Engines;
 /// <param name="Grain">The stage.</param>
 /// <param name="Info">What it holds, and where.</param>
 /// <param name="Experts">The groups that hold experts of its layers.</param>
-internal sealed record StageSlot(StageSpec Spec, int Attempt, string Key, IStageGrain Grain, StageInfo Info, IReadOnlyList<ExpertSlot> Experts);
+internal sealed record StageSlot(StageSpec Spec, int Attempt, string Key, IStageGrain Grain, StageInfo Info, IReadOnlyList<ExpertSlot> Experts)
+{
+    /// <summary>Everything that has to live for it: the stage, then its groups.</summary>
+    public IEnumerable<(string Key, string Silo, Func<Task<bool>> Ping)> Parts =>
+        Experts.Select(e => (e.Key, e.Info.Silo, (Func<Task<bool>>)e.Grain.PingAsync)).Prepend((Key, Info.Silo, Grain.PingAsync));
+}
 
 /// <summary>A group of experts of a stage, where it is now.</summary>
 /// <param name="Spec">What it holds.</param>

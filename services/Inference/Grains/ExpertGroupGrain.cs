@@ -21,12 +21,11 @@ internal sealed partial class ExpertGroupGrain(
     private ModelLease? _file;
     private ExpertGroup? _group;
     private ExpertGroupSpec? _spec;
-    private IGrainTimer? _lease;
-    private long _lastWord;
+    private readonly GrainLease _lease = new(time);
 
     private string Key => this.GetPrimaryKeyString();
 
-    public async Task<ExpertGroupInfo> LoadAsync(ExpertGroupSpec spec)
+    public Task<ExpertGroupInfo> LoadAsync(ExpertGroupSpec spec) => errors.Value.GuardAsync(async () =>
     {
         ArgumentNullException.ThrowIfNull(spec);
         Free();
@@ -35,33 +34,26 @@ internal sealed partial class ExpertGroupGrain(
             var selection = new WeightSelection { Layers = new LayerRange(spec.FirstLayer, spec.EndLayer), Experts = spec.Experts, OnlyExperts = true };
             var file = _file = await files.OpenAsync(spec.Model, spec.Source, selection);
             if (Numerics.Arithmetic != spec.Arithmetic)
-                throw Refuse(Code.FailedPrecondition, $"Silo {silo.Name} ({silo.SiloAddress}) computes as '{Numerics.Arithmetic}', the pipeline as '{spec.Arithmetic}': their numbers would differ. Run the same version on both, or place the model on silos that are alike.");
+                throw GrainErrors.OtherNumerics(silo, Numerics.Arithmetic, spec.Arithmetic);
             // Reading and repacking weights takes long for a large file: not on this thread, and not between other models' steps.
             _group = await Task.Run(() => Load(file, spec));
             _spec = spec;
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"experts {_group.Slice}, layers {spec.FirstLayer}-{spec.EndLayer - 1}", _group.WeightBytes));
-            Renew();
-            var lease = TimeSpan.FromSeconds(spec.LeaseSeconds);
-            _lease = this.RegisterGrainTimer(CheckLeaseAsync, lease, lease / 4, lease / 4);
+            _lease.Begin(this, TimeSpan.FromSeconds(spec.LeaseSeconds), LeaveAsync);
             return Info(_group);
         }
-        catch (Exception error)
+        catch
         {
             Free();
-            if (error is StatusException)
-                throw;
-            var status = errors.Value.ToStatus(error);
-            if (status.Code == (int)Code.Internal)
-                LogFailed(logger, error, Key);
-            throw new StatusException(status);
+            throw;
         }
-    }
+    }, error => LogFailed(logger, error, Key));
 
     public async ValueTask<ExpertResult> ForwardAsync(ExpertRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
         var group = _group ?? throw Gone();
-        Renew();
+        _lease.Renew();
         try
         {
             var received = request.Rows.Payload.Length;
@@ -76,12 +68,12 @@ internal sealed partial class ExpertGroupGrain(
         }
         catch (ArgumentException error)
         {
-            throw Refuse(Code.InvalidArgument, error.Message);
+            throw GrainErrors.Refuse(Code.InvalidArgument, error.Message);
         }
         catch (Exception error) when (error is not StatusException)
         {
             LogFailed(logger, error, Key);
-            throw Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}");
+            throw GrainErrors.Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}");
         }
     }
 
@@ -96,7 +88,7 @@ internal sealed partial class ExpertGroupGrain(
 
     public Task<bool> PingAsync()
     {
-        Renew();
+        _lease.Renew();
         return Task.FromResult(_group is not null);
     }
 
@@ -121,7 +113,7 @@ internal sealed partial class ExpertGroupGrain(
         }
         catch (ArgumentException error)
         {
-            throw Refuse(Code.InvalidArgument, error.Message);
+            throw GrainErrors.Refuse(Code.InvalidArgument, error.Message);
         }
     }
 
@@ -137,24 +129,17 @@ internal sealed partial class ExpertGroupGrain(
 
     private ExpertGroupInfo Info(ExpertGroup group) => new(silo.SiloAddress.ToParsableString(), silo.Name, [.. group.Slice.Experts], group.WeightBytes);
 
-    private Task CheckLeaseAsync(TimeSpan lease, CancellationToken cancellationToken)
+    private Task LeaveAsync()
     {
-        if (time.GetElapsedTime(_lastWord) <= lease)
-            return Task.CompletedTask;
-        LogAbandoned(logger, Key, lease.TotalSeconds);
+        LogAbandoned(logger, Key, _spec!.LeaseSeconds);
         return UnloadAsync();
     }
 
-    private void Renew() => _lastWord = time.GetTimestamp();
-
-    private StatusException Gone() => Refuse(Code.Unavailable, $"Group {Key} holds no experts any more.");
-
-    private static StatusException Refuse(Code code, string message) => new(ErrorMap.Make(code, message));
+    private StatusException Gone() => GrainErrors.Refuse(Code.Unavailable, $"Group {Key} holds no experts any more.");
 
     private void Free()
     {
-        _lease?.Dispose();
-        _lease = null;
+        _lease.End();
         parts.Remove(Key);
         // It waits for the running call, which waits for nobody.
         _group?.Dispose();
@@ -168,5 +153,5 @@ internal sealed partial class ExpertGroupGrain(
     private static partial void LogFailed(ILogger logger, Exception error, string group);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Group of experts {Group} has not been called for {Seconds} s and frees itself")]
-    private static partial void LogAbandoned(ILogger logger, string group, double seconds);
+    private static partial void LogAbandoned(ILogger logger, string group, int seconds);
 }

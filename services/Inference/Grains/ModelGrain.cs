@@ -19,7 +19,6 @@ internal sealed partial class ModelGrain(
     SiloEngine engine, SiloDirectory silos, ModelPlanner planner, IDeploymentStore store, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
     ILogger<ModelGrain> logger) : Grain, IModelGrain
 {
-    private static readonly IReadOnlySet<string> Nobody = new HashSet<string>();
     private ModelFacts? _facts;
     private string _factsOf = "";
     private ModelState _state = ModelState.Available;
@@ -105,7 +104,7 @@ internal sealed partial class ModelGrain(
     public Task LostAsync(string replica) => GuardAsync(async () =>
     {
         if (await LoadedAsync() is { } loaded && loaded.Members.FirstOrDefault(m => m.Info.Key == replica) is { } member && !await IsAliveAsync(member))
-            await ReplaceAsync(loaded, member, handOver: false, new HashSet<string>(StringComparer.Ordinal) { member.Silo });
+            await ReplaceAsync(loaded, member, handOver: false, member.Silo);
         return true;
     });
 
@@ -138,7 +137,7 @@ internal sealed partial class ModelGrain(
             if (member.Silo == silo)
             {
                 var before = member.Info.Key;
-                await ReplaceAsync(loaded, member, handOver: true, new HashSet<string>(StringComparer.Ordinal) { silo });
+                await ReplaceAsync(loaded, member, handOver: true, silo);
                 moves.Add($"Replica {member.Index} moved from {before} to {member.Info.Key}.");
             }
             else
@@ -154,7 +153,7 @@ internal sealed partial class ModelGrain(
     {
         var loaded = await LoadedAsync() ?? throw new FieldException("model", $"model '{Name}' is not loaded; there is nothing to place anew.");
         using var lease = await Task.Run(() => engine.Open(Name));
-        var placed = await planner.PlanAsync(lease, loaded.Asked, null, Nobody, CancellationToken.None);
+        var placed = await planner.PlanAsync(lease, loaded.Asked, null, avoid: null, CancellationToken.None);
         var moves = new List<string>();
         foreach (var member in loaded.Members.ToArray())
         {
@@ -162,7 +161,7 @@ internal sealed partial class ModelGrain(
             if (IsSame(wanted, member.Info.Spec.Stages))
                 continue;
             var before = Format(member.Info.Spec.Stages);
-            await ReplaceAsync(loaded, member, handOver: true, Nobody, placed);
+            await ReplaceAsync(loaded, member, handOver: true, avoid: null, placed);
             moves.Add($"Replica {member.Index}: {before} became {Format(member.Info.Spec.Stages)}.");
         }
 
@@ -226,7 +225,7 @@ internal sealed partial class ModelGrain(
 
     private async Task<ReplicaSet> LoadAsync(ModelLease lease, LoadModelRequest settings, DeploymentSettings wanted)
     {
-        var placed = await planner.PlanAsync(lease, wanted, null, Nobody, CancellationToken.None);
+        var placed = await planner.PlanAsync(lease, wanted, null, avoid: null, CancellationToken.None);
         var loaded = new ReplicaSet(settings) { Prediction = PlacementMapping.ToMessage(placed) };
         var starting = Enumerable.Range(0, placed.Plan.Replicas.Count).Select(r => StartAsync(loaded, placed, r, r)).ToArray();
         try
@@ -257,7 +256,7 @@ internal sealed partial class ModelGrain(
                 continue;
             }
 
-            var placed = await planner.PlanAsync(lease, loaded.Asked, r, Nobody, CancellationToken.None);
+            var placed = await planner.PlanAsync(lease, loaded.Asked, r, avoid: null, CancellationToken.None);
             loaded.Prediction ??= PlacementMapping.ToMessage(placed);
             loaded.Members.Add(await StartAsync(loaded, placed, r, 0));
         }
@@ -284,7 +283,7 @@ internal sealed partial class ModelGrain(
     }
 
     /// <summary>Puts another replica in the place of one, once for all that ask for it.</summary>
-    private async Task ReplaceAsync(ReplicaSet loaded, ReplicaSet.Member member, bool handOver, IReadOnlySet<string> avoid, Placed? placed = null)
+    private async Task ReplaceAsync(ReplicaSet loaded, ReplicaSet.Member member, bool handOver, string? avoid, Placed? placed = null)
     {
         var task = member.Replacing ??= RunAsync();
         try
@@ -336,7 +335,7 @@ internal sealed partial class ModelGrain(
             try
             {
                 if (!await IsAliveAsync(member))
-                    await ReplaceAsync(loaded, member, handOver: false, new HashSet<string>(StringComparer.Ordinal) { member.Silo });
+                    await ReplaceAsync(loaded, member, handOver: false, member.Silo);
             }
 #pragma warning disable CA1031 // It is tried again at the next beat.
             catch (Exception error)
@@ -486,21 +485,7 @@ internal sealed partial class ModelGrain(
 
     private static string Format(StagePlace[] stages) => string.Join(", ", stages.Select(s => $"{s.FirstLayer}-{s.EndLayer - 1}@{s.Silo}"));
 
-    /// <summary>Lets errors leave the grain in the form that travels.</summary>
-    private async Task<T> GuardAsync<T>(Func<Task<T>> work)
-    {
-        try
-        {
-            return await work();
-        }
-        catch (Exception error) when (error is not StatusException and not OperationCanceledException)
-        {
-            var status = errors.Value.ToStatus(error);
-            if (status.Code == (int)Google.Rpc.Code.Internal)
-                LogFailed(logger, error, Name);
-            throw new StatusException(status);
-        }
-    }
+    private Task<T> GuardAsync<T>(Func<Task<T>> work) => errors.Value.GuardAsync(work, error => LogFailed(logger, error, Name), passCancellation: true);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Loaded {Model}: {Replicas} replicas, {Stages} stages, {Milliseconds} ms")]
     private static partial void LogLoaded(ILogger logger, string model, int replicas, int stages, long milliseconds);

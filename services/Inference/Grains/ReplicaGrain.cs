@@ -134,7 +134,7 @@ internal sealed partial class ReplicaGrain(
         {
             var lease = await Task.Run(() => engine.Open(spec.Model));
             var labels = new Dictionary<string, string>(spec.Settings.Message.Placement?.Labels ?? [], StringComparer.Ordinal);
-            var loader = new StageLoader(Key[..Key.IndexOf('@', StringComparison.Ordinal)], GrainFactory, silos, labels, logger);
+            var loader = new StageLoader(SiloKey.NameOf(Key), GrainFactory, silos, labels, logger);
             var deployment = await Deployment.LoadAsync(lease, spec, loader, files, engine, options, time);
             deployment.Changed = () => LogChanged(logger, Key);
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, "coordinator", 0));
@@ -224,18 +224,11 @@ internal sealed partial class ReplicaGrain(
     {
         try
         {
-            return await work();
+            return await errors.Value.GuardAsync(work, error => LogFailed(logger, error, Key), passCancellation: true);
         }
-        catch (Exception error) when (_handover.Explains(error))
+        catch (OperationCanceledException error) when (_handover.Explains(error))
         {
             throw Handover.Error(Key);
-        }
-        catch (Exception error) when (error is not StatusException and not OperationCanceledException)
-        {
-            var status = errors.Value.ToStatus(error);
-            if (status.Code == (int)Code.Internal)
-                LogFailed(logger, error, Key);
-            throw new StatusException(status);
         }
     }
 

@@ -26,8 +26,7 @@ internal sealed partial class StageGrain(
     private IStageGrain? _next;
     private bool _nextIsHere;
     private StageSpec? _spec;
-    private IGrainTimer? _lease;
-    private long _lastWord;
+    private readonly GrainLease _lease = new(time);
     private float[] _input = [];
     private GrainExpertChannel? _channel;
     private CancellationTokenSource _runEnds = new();
@@ -43,20 +42,18 @@ internal sealed partial class StageGrain(
         {
             var kvType = Enum.Parse<KvType>(spec.KvType);
             if (Numerics.Fingerprint(kvType, spec.RoundedResidual) is var own && own != spec.Numerics)
-                throw Refuse(Code.FailedPrecondition, $"Silo {silo.Name} ({silo.SiloAddress}) computes as '{own}', the pipeline as '{spec.Numerics}': their numbers would differ. Run the same version on both, or place the model on silos that are alike.");
+                throw GrainErrors.OtherNumerics(silo, own, spec.Numerics);
             var range = new LayerRange(spec.FirstLayer, spec.EndLayer);
             _file = await files.OpenAsync(spec.Model, spec.Source, new WeightSelection { Layers = range, Experts = spec.Experts?.Local });
             var experts = spec.Experts is null ? null : GrainExpertChannel.Open(spec.Experts, GrainFactory, time);
             _channel = experts?.Channel as GrainExpertChannel;
             var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = kvType, ExpertMemory = spec.ExpertMemory, RoundedResidual = spec.RoundedResidual, RemoteExperts = experts };
-            // Reading and repacking weights takes long for a large file: not on this thread, and not between other models' steps.
+            // Reading weights takes long for a large file: not on this thread, and not between other models' steps.
             var stage = _stage = await Task.Run(() => Stage.Load(_file.File, range, options, engine.Workers));
             if (stage.Experts is { } cached && logger.IsEnabled(LogLevel.Information))
                 LogExperts(logger, Key, cached.Slots, cached.Experts, cached.MemoryBytes, cached.Reading);
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"stage {spec.Stage}, layers {range.First}-{range.End - 1}", stage.WeightBytes));
-            Renew();
-            var lease = TimeSpan.FromSeconds(spec.LeaseSeconds);
-            _lease = this.RegisterGrainTimer(CheckLeaseAsync, lease, lease / 4, lease / 4);
+            _lease.Begin(this, TimeSpan.FromSeconds(spec.LeaseSeconds), LeaveAsync);
             return new StageInfo(silo.SiloAddress.ToParsableString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes, silo.Name);
         }
         catch
@@ -71,7 +68,7 @@ internal sealed partial class StageGrain(
         ArgumentNullException.ThrowIfNull(run);
         if (_stage is null)
             return Task.FromResult(false);
-        Renew();
+        _lease.Renew();
         if (run.Epoch > _run.Epoch)
         {
             // What still computes, or waits for experts, is of a step that nobody wants any more.
@@ -90,8 +87,8 @@ internal sealed partial class StageGrain(
     public async ValueTask<StageResult> RunAsync(StageRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var stage = _stage ?? throw Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
-        Renew();
+        var stage = _stage ?? throw GrainErrors.Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
+        _lease.Renew();
         try
         {
             Require(request.Epoch);
@@ -115,27 +112,27 @@ internal sealed partial class StageGrain(
         catch (PipelineLostException error)
         {
             LogUnsent(logger, error, Key, "its experts");
-            throw Refuse(Code.Unavailable, error.Message);
+            throw GrainErrors.Refuse(Code.Unavailable, error.Message);
         }
         catch (ObjectDisposedException)
         {
-            throw Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
+            throw GrainErrors.Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
         }
         catch (OperationCanceledException)
         {
-            throw Refuse(Code.Aborted, $"Step {request.Number} of stage {Key} was given up: its run ended.");
+            throw GrainErrors.Refuse(Code.Aborted, $"Step {request.Number} of stage {Key} was given up: its run ended.");
         }
         catch (Exception error) when (error is not StatusException)
         {
             LogFailed(logger, error, Key);
-            throw Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}");
+            throw GrainErrors.Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}");
         }
     }
 
     public ValueTask ReceiveAsync(StageInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        Renew();
+        _lease.Renew();
         Require(input.Epoch);
         _steps.Arrive(input.Number, input.Rows);
         return ValueTask.CompletedTask;
@@ -143,25 +140,25 @@ internal sealed partial class StageGrain(
 
     public Task SetExpertsAsync(int group, string key)
     {
-        (_channel ?? throw Refuse(Code.Unavailable, $"Stage {Key} has no groups of experts.")).Replace(group, GrainFactory.GetGrain<IExpertGroupGrain>(key));
+        (_channel ?? throw GrainErrors.Refuse(Code.Unavailable, $"Stage {Key} has no groups of experts.")).Replace(group, GrainFactory.GetGrain<IExpertGroupGrain>(key));
         return Task.CompletedTask;
     }
 
     public Task<bool> PingAsync()
     {
-        Renew();
+        _lease.Renew();
         return Task.FromResult(_stage is not null);
     }
 
     public Task<string[]> LoadAdapterAsync(StageAdapterSpec spec) => GuardAsync(() =>
     {
         ArgumentNullException.ThrowIfNull(spec);
-        var (stage, file) = _stage is { } held && _file is { } lease ? (held, lease.File) : throw Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
+        var (stage, file) = _stage is { } held && _file is { } lease ? (held, lease.File) : throw GrainErrors.Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
         return Task.Run(() =>
         {
             using var adapter = LoraAdapter.Open(adapters.Find(spec.File).Path, file, spec.Strength);
             if (adapter.Sha256 != spec.Sha256)
-                throw Refuse(Code.FailedPrecondition, $"The adapter '{spec.File}' is another file on silo {silo.Name} ({silo.SiloAddress}) than where it is served from.");
+                throw GrainErrors.Refuse(Code.FailedPrecondition, $"The adapter '{spec.File}' is another file on silo {silo.Name} ({silo.SiloAddress}) than where it is served from.");
             return stage.LoadAdapter(spec.Slot, adapter).ToArray();
         });
     });
@@ -223,46 +220,23 @@ internal sealed partial class StageGrain(
         }
     }
 
-    private Task CheckLeaseAsync(TimeSpan lease, CancellationToken cancellationToken)
+    private Task LeaveAsync()
     {
-        if (time.GetElapsedTime(_lastWord) > lease)
-        {
-            LogAbandoned(logger, Key, lease.TotalSeconds);
-            return UnloadAsync();
-        }
-
-        return Task.CompletedTask;
+        LogAbandoned(logger, Key, _spec!.LeaseSeconds);
+        return UnloadAsync();
     }
-
-    private void Renew() => _lastWord = time.GetTimestamp();
 
     private void Require(long epoch)
     {
         if (epoch != _run.Epoch)
-            throw Refuse(Code.Aborted, $"Stage {Key} is in run {_run.Epoch}; a step of run {epoch} came too late.");
+            throw GrainErrors.Refuse(Code.Aborted, $"Stage {Key} is in run {_run.Epoch}; a step of run {epoch} came too late.");
     }
 
-    private async Task<T> GuardAsync<T>(Func<Task<T>> work)
-    {
-        try
-        {
-            return await work();
-        }
-        catch (Exception error) when (error is not StatusException)
-        {
-            var status = errors.Value.ToStatus(error);
-            if (status.Code == (int)Code.Internal)
-                LogFailed(logger, error, Key);
-            throw new StatusException(status);
-        }
-    }
-
-    private static StatusException Refuse(Code code, string message) => new(ErrorMap.Make(code, message));
+    private Task<T> GuardAsync<T>(Func<Task<T>> work) => errors.Value.GuardAsync(work, error => LogFailed(logger, error, Key));
 
     private void Free()
     {
-        _lease?.Dispose();
-        _lease = null;
+        _lease.End();
         _steps.Restart();
         _channel = null;
         parts.Remove(Key);
@@ -279,7 +253,7 @@ internal sealed partial class StageGrain(
     private static partial void LogUnsent(ILogger logger, Exception error, string stage, string next);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Stage {Stage} has not heard from its owner for {Seconds} s and frees itself")]
-    private static partial void LogAbandoned(ILogger logger, string stage, double seconds);
+    private static partial void LogAbandoned(ILogger logger, string stage, int seconds);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Stage {Stage} keeps {Slots} of {Experts} experts in {Bytes} bytes of memory; {Reading}")]
     private static partial void LogExperts(ILogger logger, string stage, int slots, int experts, long bytes, string reading);
