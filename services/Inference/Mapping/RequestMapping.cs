@@ -1,6 +1,7 @@
 using System.Globalization;
 using Slm.Engine.Scheduling;
 using Slm.Engine.Speculation;
+using Slm.Contracts.Grains;
 using Slm.Runtime;
 using Slm.ServiceDefaults.Errors;
 using Slm.Shared;
@@ -21,6 +22,8 @@ internal static class RequestMapping
     /// <summary>A generation.</summary>
     public static TextRequest ToText(GenerateRequest request, int vocabSize)
     {
+        if (request.Constraint is not null)
+            throw new StatusException(ErrorMap.Make(Google.Rpc.Code.Unimplemented, "Constrained decoding is not there yet. Leave 'constraint' out.", ErrorMap.Info("CONSTRAINT")));
         var sampling = request.Sampling ?? new V1.SamplingOptions();
         return new TextRequest
         {
