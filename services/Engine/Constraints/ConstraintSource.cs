@@ -30,6 +30,12 @@ public abstract record ConstraintSource
     /// <param name="Form">How the values are written.</param>
     public sealed record TaggedText(IReadOnlyList<TextTag> Tags, JsonForm Form) : ConstraintSource
     {
+        /// <summary>
+        /// Once one of these has been written in free text, a tag that begins with it must follow. Each tag begins with one. Empty: the
+        /// beginnings of the tags themselves.
+        /// </summary>
+        public IReadOnlyList<string> Triggers { get; init; } = [];
+
         /// <summary>The text is nothing but tags, at least one.</summary>
         public bool Required { get; init; }
 

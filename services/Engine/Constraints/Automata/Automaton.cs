@@ -7,7 +7,7 @@ namespace Slm.Engine.Constraints.Automata;
 internal sealed class Automaton
 {
     /// <summary>Places that are remembered; beyond it all are forgotten and made anew as they are visited.</summary>
-    private const int MaxPositions = 20_000;
+    private const int MaxPositions = 4_000;
 
     private readonly Dictionary<Frame[], Position> _positions = new(FrameSets.Instance);
     private readonly Dictionary<Frame[], Continuation> _continuations = new(FrameSets.Instance);

@@ -12,6 +12,9 @@ internal abstract class Frame(Continuation? below)
     /// <summary>Whether it may be complete as it is, so that the next byte belongs to what is below.</summary>
     public virtual bool CanEnd => false;
 
+    /// <summary>Whether all that is left of it may be left out, be it step by step.</summary>
+    public virtual bool MayBeEmpty => CanEnd;
+
     /// <summary>Reports the frames that a byte leads to, those by way of <see cref="CanEnd"/> excepted.</summary>
     public abstract void Step(byte b, Steps steps);
 

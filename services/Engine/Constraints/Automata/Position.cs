@@ -46,7 +46,7 @@ internal sealed class Position
 
     private static bool Ends(Frame frame)
     {
-        if (!frame.CanEnd)
+        if (!frame.MayBeEmpty)
             return false;
         if (frame.Below is not { } below)
             return true;

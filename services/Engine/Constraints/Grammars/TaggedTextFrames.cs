@@ -86,7 +86,7 @@ internal sealed class FreeTextFrame(TaggedTextFrames tags, int state, int count)
         if (found < 0)
             steps.Add(next == state ? this : new FreeTextFrame(tags, next, count));
         else if (tags.MayHave(count))
-            steps.Add(tags.Inside(found, count, steps.Automaton));
+            tags.Trigger(found, count, steps);
     }
 
     public override Frame Above(Continuation? below) => this;
@@ -129,13 +129,15 @@ internal sealed class TaggedTextFrames
 {
     private readonly List<(byte[] Begin, ValueNode Value, JsonWriter Json, byte[] End)> _parts;
     private readonly ConstraintSource.TaggedText _source;
+    private readonly byte[][] _triggers;
 
     private TaggedTextFrames(List<(byte[] Begin, ValueNode Value, JsonWriter Json, byte[] End)> parts, ConstraintSource.TaggedText source)
     {
         (_parts, _source) = (parts, source);
         Begins = [.. parts.Select(p => p.Begin)];
         Separated = [.. parts.Select(p => (byte[])[.. Encoding.UTF8.GetBytes(source.Separator), .. p.Begin])];
-        Finder = new TagFinder(Begins);
+        _triggers = source.Triggers.Count == 0 ? [.. Begins] : [.. source.Triggers.Select(Encoding.UTF8.GetBytes)];
+        Finder = new TagFinder(_triggers);
     }
 
     /// <summary>The beginnings of the tags.</summary>
@@ -144,7 +146,7 @@ internal sealed class TaggedTextFrames
     /// <summary>The same behind a separator.</summary>
     public IReadOnlyList<byte[]> Separated { get; }
 
-    /// <summary>Finds beginnings.</summary>
+    /// <summary>Finds what tags begin with.</summary>
     public TagFinder Finder { get; }
 
     /// <summary>Sets where an automaton begins.</summary>
@@ -155,15 +157,45 @@ internal sealed class TaggedTextFrames
             throw new ConstraintException("", "tags", "There are no tags.");
         if (source.MaxTags < 0)
             throw new ConstraintException("", "max_tags", $"max_tags is {source.MaxTags}; it must be at least 0 (0: any number).");
-        for (var i = 0; i < parts.Count && !source.Required; i++)
+        var frames = new TaggedTextFrames(parts, source);
+        if (!source.Required)
+            frames.CheckTriggers();
+        automaton.Begin(source.Required ? new TagsOnlyFrame(frames, 0) : new FreeTextFrame(frames, 0, 0));
+    }
+
+    /// <summary>Reports what follows a trigger.</summary>
+    public void Trigger(int trigger, int count, Steps steps)
+    {
+        var length = _triggers[trigger].Length;
+        for (var i = 0; i < _parts.Count; i++)
         {
-            var inside = parts.FindIndex(p => !ReferenceEquals(p.Begin, parts[i].Begin) && parts[i].Begin.AsSpan().IndexOf(p.Begin) >= 0);
+            var begin = _parts[i].Begin;
+            if (!begin.AsSpan().StartsWith(_triggers[trigger]))
+                continue;
+            var inside = Inside(i, count, steps.Automaton);
+            steps.Add(begin.Length == length ? inside : new LiteralFrame(begin, length, steps.Automaton.Then(inside)));
+        }
+    }
+
+    private void CheckTriggers()
+    {
+        for (var i = 0; i < _triggers.Length; i++)
+        {
+            var name = Encoding.UTF8.GetString(_triggers[i]);
+            if (name.Length == 0)
+                throw new ConstraintException($"/{i}", "triggers", "A trigger is empty.");
+            if (!Begins.Any(b => b.AsSpan().StartsWith(_triggers[i])))
+                throw new ConstraintException($"/{i}", "triggers", $"No tag begins with the trigger \"{name}\".");
+            var inside = Array.FindIndex(_triggers, t => !t.AsSpan().SequenceEqual(_triggers[i]) && _triggers[i].AsSpan().IndexOf(t) >= 0);
             if (inside >= 0)
-                throw new ConstraintException($"/{i}", "begin", $"The beginning \"{source.Tags[i].Begin}\" has \"{source.Tags[inside].Begin}\" in it, so that in free text it could not be told which tag begins.");
+                throw new ConstraintException($"/{i}", _source.Triggers.Count == 0 ? "begin" : "triggers", $"\"{name}\" has \"{Encoding.UTF8.GetString(_triggers[inside])}\" in it, so that in free text it could not be told which begins. Give a trigger that is common to both.");
         }
 
-        var frames = new TaggedTextFrames(parts, source);
-        automaton.Begin(source.Required ? new TagsOnlyFrame(frames, 0) : new FreeTextFrame(frames, 0, 0));
+        for (var i = 0; i < Begins.Count; i++)
+        {
+            if (!Array.Exists(_triggers, t => Begins[i].AsSpan().StartsWith(t)))
+                throw new ConstraintException($"/{i}", "begin", $"The tag's beginning \"{_source.Tags[i].Begin}\" begins with none of the triggers.");
+        }
     }
 
     /// <summary>Whether a further tag may come behind so many.</summary>

@@ -105,6 +105,10 @@ internal sealed class ByteDfa
         if (partial.Kind != PartKind.None)
             return null;
         var term = _chars.TermOf(chars);
+
+        // All but some words: whatever comes first, others follow.
+        if (term.Kind == TermKind.Not && term.Parts[0].Kind is TermKind.Words or TermKind.Epsilon)
+            return -1;
         return term.Kind == TermKind.Repeat && term.Parts[0] == _any ? term.Max : term == _any ? 1 : null;
     }
 

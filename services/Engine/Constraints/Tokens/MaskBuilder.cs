@@ -15,7 +15,7 @@ namespace Slm.Engine.Constraints.Tokens;
 /// </remarks>
 internal sealed class MaskBuilder
 {
-    private const int MaxKept = 2048;
+    private const int MaxBytes = 8 << 20;
     private readonly Automaton _automaton;
     private readonly TokenVocabulary _vocabulary;
     private readonly Dictionary<(ByteDfa, int), ulong[]> _content = [];
@@ -33,9 +33,9 @@ internal sealed class MaskBuilder
     {
         if (position.Mask is ulong[] known)
             return known;
-        if (_kept++ > MaxKept)
+        if ((long)++_kept * _vocabulary.MaskLength * sizeof(ulong) > MaxBytes)
         {
-            _kept = 0;
+            _kept = 1;
             _content.Clear();
             _automaton.Forget();
         }
@@ -83,6 +83,8 @@ internal sealed class MaskBuilder
         ulong[] mask;
         if (dfa.Encoding == TextEncoding.JsonString && dfa.FreeLength(state) is { } free)
         {
+            if (free < 0)
+                return _vocabulary.InString;
             mask = (ulong[])_vocabulary.Plain(free).Clone();
             WalkContent(_vocabulary.Odd, dfa, state, mask);
         }

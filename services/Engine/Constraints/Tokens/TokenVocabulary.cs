@@ -1,4 +1,5 @@
 using System.Text.Unicode;
+using Slm.Engine.Constraints.Languages;
 
 namespace Slm.Engine.Constraints.Tokens;
 
@@ -72,6 +73,7 @@ public sealed class TokenVocabulary
         NextSameRest = new int[size];
         Array.Fill(NextSameRest, -1);
         AfterSpaces = new TokenTrie(blank, NextSameRest);
+        InString = MakeInString();
     }
 
     /// <summary>Number of ids.</summary>
@@ -97,6 +99,9 @@ public sealed class TokenVocabulary
 
     /// <summary>Tokens of nothing but white space.</summary>
     internal int[] Blank { get; }
+
+    /// <summary>Tokens that stay within a JSON string of any characters, from between two characters.</summary>
+    internal ulong[] InString { get; }
 
     /// <summary>Tokens with a comma and something behind it.</summary>
     internal int[] WithItems { get; }
@@ -142,6 +147,31 @@ public sealed class TokenVocabulary
                 chars += (b & 0xC0) == 0x80 ? 0 : 1;
             return chars;
         }
+    }
+
+    private ulong[] MakeInString()
+    {
+        var pool = new TermPool();
+        var any = new ByteDfa(pool, pool.All, TextEncoding.JsonString);
+        var mask = (ulong[])_plain[Slices].Clone();
+        var states = new int[Odd.Depth + 1];
+        states[0] = any.Start;
+        for (var i = 0; i < Odd.Count;)
+        {
+            var depth = Odd.Depths[i];
+            states[depth + 1] = any.Step(states[depth], Odd.Bytes[i]);
+            if (states[depth + 1] == ByteDfa.Dead)
+            {
+                i = Odd.Skips[i];
+                continue;
+            }
+
+            for (var token = Odd.Tokens[i]; token >= 0; token = NextSame[token])
+                Set(mask, token);
+            i++;
+        }
+
+        return mask;
     }
 
     internal ulong[] NewMask() => new ulong[MaskLength];
