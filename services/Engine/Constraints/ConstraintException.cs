@@ -20,5 +20,8 @@ public class ConstraintException(string place, string keyword, string reason)
 /// <summary>A constraint whose automaton would be larger than allowed.</summary>
 public sealed class ConstraintTooLargeException(string place, string keyword, string reason) : ConstraintException(place, keyword, reason);
 
+/// <summary>A model whose vocabulary cannot write what its constraint asks for next.</summary>
+public sealed class ConstraintDeadEndException() : Exception("The constraint asks for characters that no token of the model's vocabulary can write.");
+
 /// <summary>No text can satisfy the constraint.</summary>
 public sealed class UnsatisfiableConstraintException(string place, string reason) : ConstraintException(place, "", reason);

@@ -143,6 +143,31 @@ public sealed class ConstraintState
         return [.. forced];
     }
 
+    /// <summary>
+    /// The tokens of <see cref="Forced"/>, each the longest that fits. A model may cut the text elsewhere: they are a guess to be checked.
+    /// </summary>
+    /// <param name="room">Gets the tokens.</param>
+    /// <returns>How many.</returns>
+    public int ForcedTokens(Span<int> room)
+    {
+        if (HasEnded)
+            return 0;
+        ReadOnlySpan<byte> text = Forced();
+        var count = 0;
+        while (count < room.Length && _constraint.Vocabulary.Longest(text) is var token and >= 0)
+        {
+            var length = _constraint.Vocabulary.Text(token).Length;
+
+            // What reaches the end might have been part of a longer token.
+            if (length == text.Length)
+                break;
+            room[count++] = token;
+            text = text[length..];
+        }
+
+        return count;
+    }
+
     private Position Follow(ReadOnlySpan<byte> text)
     {
         var position = _position;

@@ -149,6 +149,29 @@ public sealed class TokenVocabulary
         }
     }
 
+    /// <summary>The longest token that a text begins with; -1 if there is none.</summary>
+    internal int Longest(ReadOnlySpan<byte> text)
+    {
+        var (best, depth) = (-1, 0);
+        for (var i = 0; i < Whole.Count && depth < text.Length;)
+        {
+            if (Whole.Depths[i] < depth)
+                break;
+            if (Whole.Bytes[i] != text[depth])
+            {
+                i = Whole.Skips[i];
+                continue;
+            }
+
+            if (Whole.Tokens[i] >= 0)
+                best = Whole.Tokens[i];
+            depth++;
+            i++;
+        }
+
+        return best;
+    }
+
     private ulong[] MakeInString()
     {
         var pool = new TermPool();
