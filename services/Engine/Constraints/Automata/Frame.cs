@@ -40,6 +40,9 @@ internal abstract class TextFrame(Languages.ByteDfa dfa, int state, Continuation
     /// <summary>Where in it the text is.</summary>
     public int State { get; } = state;
 
+    /// <summary>The state that <see cref="Follow"/> and <see cref="Close"/> begin with: <see cref="State"/>, unless a frame keeps more.</summary>
+    public virtual int Walk => State;
+
     /// <summary>Whether a quote ends the text, rather than whatever is not of it.</summary>
     public virtual bool IsQuoted => true;
 
@@ -48,6 +51,9 @@ internal abstract class TextFrame(Languages.ByteDfa dfa, int state, Continuation
 
     /// <summary>The next state, or <see cref="Languages.ByteDfa.Dead"/>.</summary>
     public virtual int Follow(int state, byte b) => Dfa.Step(state, b);
+
+    /// <summary>Whether the text may end at a state of <see cref="Follow"/>.</summary>
+    public virtual bool MayClose(int state) => Dfa.Accepts(state);
 
     /// <summary>Reports what goes on when the text ends with a quote at a state; nothing if it may not.</summary>
     public virtual void Close(int state, Steps steps)

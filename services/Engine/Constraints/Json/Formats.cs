@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Slm.Engine.Constraints.Languages;
 
 namespace Slm.Engine.Constraints.Json;
@@ -5,6 +6,7 @@ namespace Slm.Engine.Constraints.Json;
 /// <summary>The formats of JSON Schema as languages. Names the specification does not have are annotations.</summary>
 internal static class Formats
 {
+    private const int MaxShared = 4000;
     private const string Date = @"(\d\d(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29|\d{4}-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))";
     private const string TimeOfDay = @"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)";
     private const string Octet = @"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)";
@@ -43,6 +45,8 @@ internal static class Formats
         ["relative-json-pointer"] = "(0|[1-9][0-9]*)(#|(/([^~/]|~[01])*)*)",
     };
 
+    private static readonly ConcurrentDictionary<string, Lazy<ByteDfa?>> SharedAutomata = new(StringComparer.Ordinal);
+
     private static readonly string[] NotRegular = ["regex", "idn-email", "idn-hostname", "iri", "iri-reference", "uri-template"];
 
     /// <summary>Whether the specification has a format of that name that is not enforced here.</summary>
@@ -50,6 +54,14 @@ internal static class Formats
 
     /// <summary>The texts of a format; null for names that are annotations.</summary>
     public static Term? Find(TermPool pool, string name) => Patterns.TryGetValue(name, out var pattern) ? RegexLanguage.Whole(pool, pattern) : null;
+
+    /// <summary>The automaton of a format that all constraints share, within JSON strings; null where it would be large.</summary>
+    public static ByteDfa? Shared(string name) => SharedAutomata.GetOrAdd(name, static key => new Lazy<ByteDfa?>(() =>
+    {
+        var pool = new TermPool();
+        var dfa = Find(pool, key) is { } term ? new ByteDfa(pool, term, TextEncoding.JsonString) : null;
+        return dfa is not null && dfa.Freeze(MaxShared) ? dfa : null;
+    })).Value;
 
     /// <summary>RFC 3986: eight groups, of which one run may be left out, the last two written as an IPv4 address or not.</summary>
     private static string MakeIpv6()

@@ -161,9 +161,9 @@ internal sealed class ObjectFrame(JsonWriter json, ObjectPlan plan, ObjectProgre
             return;
         for (var i = 0; i < plan.Others.Length; i++)
         {
-            var keys = plan.Keys(i, progress.Keys);
+            var keys = plan.Keys(i, progress);
             if (keys.Start != ByteDfa.Dead)
-                steps.Add(new OtherKeyFrame(json, plan, progress, i, keys, keys.Start, Below));
+                steps.Add(new OtherKeyFrame(json, plan, progress, i, keys, keys.Start, progress.UsedKeys?.Start ?? ByteDfa.Dead, Below));
         }
     }
 
@@ -209,42 +209,45 @@ internal sealed class NamedKeyFrame(JsonWriter json, ObjectPlan plan, ObjectProg
 }
 
 /// <summary>Inside a key that the schema does not name.</summary>
-internal sealed class OtherKeyFrame(JsonWriter json, ObjectPlan plan, ObjectProgress progress, int other, ByteDfa dfa, int state, Continuation? below) : TextFrame(dfa, state, below)
+internal sealed class OtherKeyFrame(JsonWriter json, ObjectPlan plan, ObjectProgress progress, int other, ByteDfa dfa, int state, int used, Continuation? below) : TextFrame(dfa, state, below)
 {
-    public override int TopHash => HashCode.Combine(progress, other, Dfa, State, 8);
+    public override int TopHash => HashCode.Combine(progress, other, Dfa, State, used, 8);
+
+    public override int Walk => progress.UsedKeys is { } keys ? keys.Pair(State, used) : State;
+
+    public override int Follow(int state, byte b) => progress.UsedKeys is { } keys ? keys.Step(Dfa, state, b) : Dfa.Step(state, b);
+
+    public override bool MayClose(int state) => progress.UsedKeys is { } keys ? keys.MayClose(Dfa, state) : Dfa.Accepts(state);
 
     public override void Step(byte b, Steps steps)
     {
         var after = Dfa.Step(State, b);
-        if (after == State)
-        {
-            steps.Add(this);
-        }
-        else if (after != ByteDfa.Dead)
+        if (after != ByteDfa.Dead)
         {
             var (simple, at) = json.Compiler.Languages.Simplify(Dfa, after);
-            steps.Add(new OtherKeyFrame(json, plan, progress, other, simple, at, Below));
+            var still = progress.UsedKeys is { } keys ? keys.Follow(used, b) : used;
+            steps.Add(at == State && still == used && ReferenceEquals(simple, Dfa) ? this : new OtherKeyFrame(json, plan, progress, other, simple, at, still, Below));
         }
         else if (b == '"')
         {
-            Close(State, steps);
+            Close(Walk, steps);
         }
     }
 
     public override void Close(int state, Steps steps)
     {
-        if (!Dfa.Accepts(state))
+        if (!MayClose(state))
             return;
         foreach (var (value, next) in progress.Write(plan.Others[other], steps.Trail?.OpenString()))
             steps.Add(json.Colon(value, plan, next, Below, steps.Automaton));
     }
 
-    public override Frame Above(Continuation? below) => new OtherKeyFrame(json, plan, progress, other, Dfa, State, below);
+    public override Frame Above(Continuation? below) => new OtherKeyFrame(json, plan, progress, other, Dfa, State, used, below);
 
-    public override bool SameTop(Frame frame) => frame is OtherKeyFrame key && key.IsAt(progress, other, Dfa, State);
+    public override bool SameTop(Frame frame) => frame is OtherKeyFrame key && key.IsAt(progress, other, Dfa, State, used);
 
-    private bool IsAt(ObjectProgress otherProgress, int @class, ByteDfa automaton, int position) =>
-        ReferenceEquals(progress, otherProgress) && other == @class && ReferenceEquals(Dfa, automaton) && State == position;
+    private bool IsAt(ObjectProgress otherProgress, int @class, ByteDfa automaton, int position, int usedPosition) =>
+        ReferenceEquals(progress, otherProgress) && other == @class && ReferenceEquals(Dfa, automaton) && State == position && used == usedPosition;
 }
 
 /// <summary>Inside an array, between items; an open one has none yet.</summary>

@@ -39,7 +39,7 @@ internal sealed class ObjectPlan
             foreach (var keys in Split(compiler.Lives.Unnamed(shape, other.Keys), 0))
             {
                 if (!compiler.Languages.IsEmpty(keys))
-                    classes.Add(new Other(keys, other.Value, Finds(k => !compiler.Languages.IsEmpty(compiler.Pool.And(keys, k)), other.Value)));
+                    classes.Add(new Other(keys, other.Value, IsLarge(keys), Finds(k => !compiler.Languages.IsEmpty(compiler.Pool.And(keys, k)), other.Value)));
             }
         }
 
@@ -103,13 +103,17 @@ internal sealed class ObjectPlan
         return _progress[progress] = progress;
     }
 
-    /// <summary>The automaton of a class's keys, without some.</summary>
-    public ByteDfa Keys(int other, IReadOnlyList<string> without)
+    /// <summary>The automaton of a class's keys; those that have been written are left out where that may leave none.</summary>
+    public ByteDfa Keys(int other, ObjectProgress progress)
     {
         var keys = Others[other].Keys;
-        return _compiler.Languages.Get(
-            without.Count == 0 ? keys : _compiler.Pool.And(keys, _compiler.Pool.Not(_compiler.Pool.Words(without))), TextEncoding.JsonString);
+        if (progress.Keys.Length > 0 && !Others[other].IsLarge)
+            keys = _compiler.Pool.And(keys, _compiler.Pool.Not(_compiler.Pool.Words(progress.Keys)));
+        return _compiler.Languages.Get(keys, TextEncoding.JsonString);
     }
+
+    /// <summary>Follows the keys that have been written.</summary>
+    public UsedKeys? Used(string[] keys) => keys.Length == 0 ? null : new UsedKeys(_compiler.Pool, keys);
 
     /// <summary>Whether one of some names may come out of a state of <see cref="NameKeys"/>.</summary>
     public bool CanReach(int state, ulong[] allowed)
@@ -130,6 +134,10 @@ internal sealed class ObjectPlan
     /// <summary>The name that is complete at a state, or -1.</summary>
     public int NameAt(int state) =>
         NameKeys!.Accepts(state) && NameKeys.TryWhole(state, out var chars) ? _machine!.Names(NameKeys.Chars.TermOf(chars).State).Low : -1;
+
+    /// <summary>Whether so many keys belong to a class, behind any beginning, that those written make no difference.</summary>
+    private bool IsLarge(Term keys) =>
+        keys == _compiler.Pool.All || (keys.Kind == TermKind.Not && keys.Parts[0].Kind is TermKind.Words or TermKind.Epsilon);
 
     private uint Finds(Func<Term, bool> has, ValueNode value)
     {
@@ -163,6 +171,7 @@ internal sealed class ObjectPlan
 
     /// <param name="Keys">Its keys, named ones excluded.</param>
     /// <param name="Value">What its values may be.</param>
+    /// <param name="IsLarge">Whether there are always more.</param>
     /// <param name="Finds">The wanted properties they can be, as bits.</param>
-    internal readonly record struct Other(Term Keys, ValueNode Value, uint Finds);
+    internal readonly record struct Other(Term Keys, ValueNode Value, bool IsLarge, uint Finds);
 }

@@ -11,6 +11,7 @@ internal sealed class ObjectProgress : IEquatable<ObjectProgress>
     private readonly int _count;
     private readonly int _missing;
     private readonly int _last;
+    private UsedKeys? _usedKeys;
     private ulong[]? _allowed;
     private bool? _others;
 
@@ -36,6 +37,9 @@ internal sealed class ObjectProgress : IEquatable<ObjectProgress>
     /// <summary>Other keys that have been written, sorted.</summary>
     public string[] Keys { get; }
 
+    /// <summary>Follows them; null if there are none.</summary>
+    public UsedKeys? UsedKeys => Keys.Length == 0 ? null : _usedKeys ??= _plan.Used(Keys);
+
     /// <summary>Wanted properties that are still to be found.</summary>
     public uint Pending { get; }
 
@@ -52,7 +56,7 @@ internal sealed class ObjectProgress : IEquatable<ObjectProgress>
     public ulong[] Allowed => _allowed ??= FindAllowed();
 
     /// <summary>Whether a property that is not named may come next.</summary>
-    public bool OthersAllowed => _others ??= HasRoom(_missing) && (!SchemaOrder || _missing == 0) && Enumerable.Range(0, _plan.Others.Length).Any(i => _plan.Keys(i, Keys).Start != ByteDfa.Dead);
+    public bool OthersAllowed => _others ??= HasRoom(_missing) && (!SchemaOrder || _missing == 0) && Enumerable.Range(0, _plan.Others.Length).Any(i => _plan.Keys(i, this).Start != ByteDfa.Dead);
 
     private bool SchemaOrder => _plan.Compiler.SchemaOrder;
 

@@ -263,7 +263,11 @@ internal sealed partial class SchemaCompiler
             if (Formats.IsUnsupported(name))
                 throw schema.Error("format", $"The format \"{name}\" cannot be enforced while a text is written.");
             if (Formats.Find(Pool, name) is { } language)
+            {
+                if (Formats.Shared(name) is { } automaton)
+                    Languages.Share(language, automaton);
                 set = Pool.And(set, language);
+            }
         }
 
         return set;

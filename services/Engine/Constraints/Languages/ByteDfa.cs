@@ -61,11 +61,28 @@ internal sealed class ByteDfa
     /// <summary>The first state, or <see cref="Dead"/> if the language is empty.</summary>
     public int Start { get; }
 
+    /// <summary>Whether it is complete, so that any number of threads may read it.</summary>
+    public bool IsFrozen { get; private set; }
+
     /// <summary>The automaton over characters.</summary>
     public CharDfa Chars => _chars;
 
     /// <summary>How characters are written.</summary>
     public TextEncoding Encoding => _encoding;
+
+    /// <summary>Makes all of its states, if they are not more than a limit; false if they are.</summary>
+    public bool Freeze(int limit)
+    {
+        for (var state = 0; state < _keys.Count; state++)
+        {
+            if (_keys.Count > limit)
+                return false;
+            for (var b = 0; b < 256; b++)
+                Step(state, (byte)b);
+        }
+
+        return IsFrozen = true;
+    }
 
     /// <summary>The next state, or <see cref="Dead"/>.</summary>
     public int Step(int state, byte b)

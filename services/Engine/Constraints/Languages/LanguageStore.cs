@@ -5,12 +5,16 @@ internal sealed class LanguageStore(TermPool pool)
 {
     private readonly Dictionary<(Term, TextEncoding), ByteDfa> _automata = [];
     private readonly Dictionary<Term, bool> _empty = [];
+    private readonly Dictionary<Term, ByteDfa> _shared = [];
+
+    /// <summary>Says that an automaton of all constraints is that of a term, within JSON strings.</summary>
+    public void Share(Term term, ByteDfa automaton) => _shared[term] = automaton;
 
     /// <summary>The automaton of a term.</summary>
     public ByteDfa Get(Term term, TextEncoding encoding)
     {
         if (!_automata.TryGetValue((term, encoding), out var dfa))
-            _automata[(term, encoding)] = dfa = new ByteDfa(pool, term, encoding);
+            _automata[(term, encoding)] = dfa = _shared.TryGetValue(term, out var shared) && encoding == TextEncoding.JsonString ? shared : new ByteDfa(pool, term, encoding);
         return dfa;
     }
 

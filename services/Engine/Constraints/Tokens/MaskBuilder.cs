@@ -78,15 +78,25 @@ internal sealed class MaskBuilder
     /// <summary>Tokens that stay within a language, whatever is around it.</summary>
     private ulong[] Content(ByteDfa dfa, int state)
     {
-        if (_content.TryGetValue((dfa, state), out var known))
-            return known;
+        if (dfa.IsFrozen)
+            return _vocabulary.Shared.GetOrAdd((dfa, state), key => FindContent(key.Dfa, key.State));
+        if (!_content.TryGetValue((dfa, state), out var known))
+            _content[(dfa, state)] = known = FindContent(dfa, state);
+        return known;
+    }
+
+    private ulong[] FindContent(ByteDfa dfa, int state)
+    {
         ulong[] mask;
         if (dfa.Encoding == TextEncoding.JsonString && dfa.FreeLength(state) is { } free)
         {
             if (free < 0)
                 return _vocabulary.InString;
-            mask = (ulong[])_vocabulary.Plain(free).Clone();
-            WalkContent(_vocabulary.Odd, dfa, state, mask);
+            mask = _vocabulary.Plain(free);
+            if (free >= _vocabulary.LongestOdd)
+                Or(mask, _vocabulary.OddInString);
+            else
+                WalkContent(_vocabulary.Odd, dfa, state, mask);
         }
         else
         {
@@ -94,7 +104,7 @@ internal sealed class MaskBuilder
             WalkContent(_vocabulary.Whole, dfa, state, mask);
         }
 
-        return _content[(dfa, state)] = mask;
+        return mask;
     }
 
     private void WalkContent(TokenTrie trie, ByteDfa dfa, int state, ulong[] mask)
@@ -132,13 +142,13 @@ internal sealed class MaskBuilder
         var tokens = trie.Tokens;
         var first = depths[from];
         var states = new int[trie.Depth + 1 - first];
-        states[0] = text.State;
+        states[0] = text.Walk;
         var closed = new Dictionary<int, Position>();
         for (var i = from; i < to;)
         {
             var depth = depths[i] - first;
             var (state, b) = (states[depth], bytes[i]);
-            if (text.IsQuoted && b == '"' && text.Dfa.Accepts(state))
+            if (text.IsQuoted && b == '"' && text.MayClose(state))
             {
                 if (!closed.TryGetValue(state, out var behind))
                 {

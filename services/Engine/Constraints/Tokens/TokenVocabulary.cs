@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Unicode;
 using Slm.Engine.Constraints.Languages;
 
@@ -12,6 +13,7 @@ public sealed class TokenVocabulary
     private const int Slices = 48;
     private readonly ReadOnlyMemory<byte>[] _texts;
     private readonly ulong[][] _plain;
+    private readonly List<(int Token, int Chars)> _long = [];
 
     /// <param name="size">Number of ids.</param>
     /// <param name="text">The bytes that an id writes; empty for control tokens, which are then never part of a constrained text.</param>
@@ -26,7 +28,6 @@ public sealed class TokenVocabulary
             _texts[id] = EndTokens.Contains(id) ? default : text(id);
         NextSame = new int[size];
         Spaces = new ushort[size];
-        LongestChars = 1;
         var (odd, quoted, blank) = (new List<(ReadOnlyMemory<byte>, int)>(), new List<(ReadOnlyMemory<byte>, int)>(), new List<(ReadOnlyMemory<byte>, int)>());
         _plain = new ulong[Slices + 1][];
         for (var i = 0; i <= Slices; i++)
@@ -40,9 +41,10 @@ public sealed class TokenVocabulary
             var chars = 0;
             foreach (var b in span)
                 chars += (b & 0xC0) == 0x80 ? 0 : 1;
-            LongestChars = Math.Max(LongestChars, chars);
             if (isPlain)
             {
+                if (chars >= Slices)
+                    _long.Add((id, chars));
                 for (var i = Math.Min(chars, Slices); i <= Slices; i++)
                 {
                     if (i == Slices || i >= chars)
@@ -56,6 +58,7 @@ public sealed class TokenVocabulary
             else if (span.IndexOfAnyInRange((byte)0, (byte)0x1F) < 0)
             {
                 odd.Add((_texts[id], id));
+                LongestOdd = Math.Max(LongestOdd, span.Length);
             }
 
             var spaces = span.IndexOfAnyExcept(" \t\r\n"u8);
@@ -73,7 +76,9 @@ public sealed class TokenVocabulary
         NextSameRest = new int[size];
         Array.Fill(NextSameRest, -1);
         AfterSpaces = new TokenTrie(blank, NextSameRest);
-        InString = MakeInString();
+        OddInString = FindOddInString();
+        InString = (ulong[])OddInString.Clone();
+        System.Numerics.Tensors.TensorPrimitives.BitwiseOr<ulong>(InString, _plain[Slices], InString);
     }
 
     /// <summary>Number of ids.</summary>
@@ -115,38 +120,33 @@ public sealed class TokenVocabulary
     /// <summary>Chains of tokens that are equal behind their white space.</summary>
     internal int[] NextSameRest { get; }
 
-    /// <summary>Most characters a token has.</summary>
-    internal int LongestChars { get; }
+    /// <summary>Most characters that a token of <see cref="Odd"/> has, at most its bytes.</summary>
+    internal int LongestOdd { get; }
+
+    /// <summary>Tokens of <see cref="Odd"/> that stay within a JSON string of any characters.</summary>
+    internal ulong[] OddInString { get; }
+
+    /// <summary>What stays within languages that all constraints share, by their state.</summary>
+    internal ConcurrentDictionary<(ByteDfa Dfa, int State), ulong[]> Shared { get; } = [];
 
     /// <summary>The bytes a token writes.</summary>
     public ReadOnlySpan<byte> Text(int id) => _texts[id].Span;
 
     /// <summary>
-    /// Tokens that are plain in a JSON string, whole characters without quotes and backslashes, of at most so many characters (-1: any number);
-    /// the longest are left out if the limit is not below the number of slices kept.
+    /// Tokens that are plain in a JSON string, whole characters without quotes and backslashes, of at most so many characters (-1: any number).
     /// </summary>
     internal ulong[] Plain(int limit)
     {
-        if (limit < 0 || limit >= LongestChars)
-            return _plain[Slices];
-        if (limit < Slices)
-            return _plain[limit];
+        if (limit is >= 0 and < Slices)
+            return (ulong[])_plain[limit].Clone();
         var mask = (ulong[])_plain[Slices].Clone();
-        for (var id = 0; id < Size; id++)
+        foreach (var (token, chars) in _long)
         {
-            if (_texts[id].Length > limit && Count(id) > limit)
-                mask[id >> 6] &= ~(1UL << (id & 63));
+            if (limit >= 0 && chars > limit)
+                mask[token >> 6] &= ~(1UL << (token & 63));
         }
 
         return mask;
-
-        int Count(int id)
-        {
-            var chars = 0;
-            foreach (var b in _texts[id].Span)
-                chars += (b & 0xC0) == 0x80 ? 0 : 1;
-            return chars;
-        }
     }
 
     /// <summary>The longest token that a text begins with; -1 if there is none.</summary>
@@ -172,11 +172,11 @@ public sealed class TokenVocabulary
         return best;
     }
 
-    private ulong[] MakeInString()
+    private ulong[] FindOddInString()
     {
         var pool = new TermPool();
         var any = new ByteDfa(pool, pool.All, TextEncoding.JsonString);
-        var mask = (ulong[])_plain[Slices].Clone();
+        var mask = NewMask();
         var states = new int[Odd.Depth + 1];
         states[0] = any.Start;
         for (var i = 0; i < Odd.Count;)
