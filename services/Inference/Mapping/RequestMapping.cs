@@ -1,7 +1,6 @@
 using System.Globalization;
 using Slm.Engine.Scheduling;
 using Slm.Engine.Speculation;
-using Slm.Contracts.Grains;
 using Slm.Runtime;
 using Slm.ServiceDefaults.Errors;
 using Slm.Shared;
@@ -22,8 +21,6 @@ internal static class RequestMapping
     /// <summary>A generation.</summary>
     public static TextRequest ToText(GenerateRequest request, int vocabSize)
     {
-        if (request.Constraint is not null)
-            throw new StatusException(ErrorMap.Make(Google.Rpc.Code.Unimplemented, "Constrained decoding is not there yet. Leave 'constraint' out.", ErrorMap.Info("CONSTRAINT")));
         var sampling = request.Sampling ?? new V1.SamplingOptions();
         return new TextRequest
         {
@@ -35,6 +32,7 @@ internal static class RequestMapping
             Adapter = request.HasAdapter ? request.Adapter : null,
             ResumeTokens = [.. request.ResumeTokenIds],
             ResumeTextBytes = request.ResumeTextBytes,
+            Constraint = request.Constraint is { } constraint ? ConstraintMapping.ToSource(constraint) : null,
             Speculation = ToSpeculation(request.Speculation, "speculation"),
             IncludeStopInOutput = sampling.IncludeStopInOutput,
             SkipSpecialTokens = !sampling.HasSkipSpecialTokens || sampling.SkipSpecialTokens,
