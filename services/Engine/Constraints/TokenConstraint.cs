@@ -27,7 +27,7 @@ public sealed class TokenConstraint
     /// <summary>The beginning of a text.</summary>
     public ConstraintState Start() => new(this, Automaton.Start, new Trail(Automaton.NeedsTrail));
 
-    internal ulong[] MaskOf(Position position) => _masks.Find(position);
+    internal void FindMask(Position position, Span<ulong> mask) => _masks.Find(position, mask);
 }
 
 /// <summary>How far a text has come. Not thread-safe, but states of one constraint may be used at the same time.</summary>
@@ -67,7 +67,7 @@ public sealed class ConstraintState
         {
             lock (_constraint.Automaton.Lock)
             {
-                _constraint.MaskOf(_position).CopyTo(mask);
+                _constraint.FindMask(_position, mask);
                 if (_constraint.Automaton.HasUnique)
                     TryInFull(mask);
             }

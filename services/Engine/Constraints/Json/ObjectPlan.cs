@@ -118,14 +118,24 @@ internal sealed class ObjectPlan
     /// <summary>Whether one of some names may come out of a state of <see cref="NameKeys"/>.</summary>
     public bool CanReach(int state, ulong[] allowed)
     {
-        foreach (var chars in NameKeys!.Outcomes(state))
+        if (NameKeys!.TryWhole(state, out var whole))
+            return CanReachFrom(whole, allowed);
+        foreach (var chars in NameKeys.Outcomes(state))
         {
-            var (low, high) = _machine!.Names(NameKeys.Chars.TermOf(chars).State);
-            for (var i = low; i < high; i++)
-            {
-                if ((allowed[i >> 6] >> (i & 63) & 1) != 0)
-                    return true;
-            }
+            if (CanReachFrom(chars, allowed))
+                return true;
+        }
+
+        return false;
+    }
+
+    private bool CanReachFrom(int chars, ulong[] allowed)
+    {
+        var (low, high) = _machine!.Names(NameKeys!.Chars.TermOf(chars).State);
+        for (var i = low; i < high; i++)
+        {
+            if ((allowed[i >> 6] >> (i & 63) & 1) != 0)
+                return true;
         }
 
         return false;
