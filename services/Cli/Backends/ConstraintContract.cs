@@ -17,7 +17,7 @@ internal static class ConstraintContract
         {
             case ConstraintSource.JsonSchema schema:
                 constraint.JsonSchema = schema.Schema;
-                constraint.JsonForm = new JsonForm { SchemaOrder = schema.Form.SchemaOrder, PlainIntegers = schema.Form.PlainIntegers };
+                constraint.JsonForm = new JsonForm { SchemaOrder = schema.Form.SchemaOrder, PlainIntegers = schema.Form.PlainIntegers, PlainStrings = schema.Form.PlainStrings, Whitespace = (JsonWhitespace)((int)schema.Form.Whitespace + 1) };
                 break;
             case ConstraintSource.Regex regex:
                 constraint.Regex = regex.Pattern;

@@ -26,7 +26,7 @@ internal sealed class ConstraintOptionSet
         var (schema, regex, grammar, choice) = (result.GetValue(_schema), result.GetValue(_regex), result.GetValue(_grammar), result.GetValue(_choice) ?? []);
         if ((schema is null ? 0 : 1) + (regex is null ? 0 : 1) + (grammar is null ? 0 : 1) + (choice.Length == 0 ? 0 : 1) > 1)
             throw new UsageException("Give only one of --json-schema, --regex, --grammar and --choice.");
-        ConstraintSource? source = schema is not null ? new ConstraintSource.JsonSchema(schema.TrimStart().StartsWith('{') ? schema : ReadFile("--json-schema", schema), new JsonForm { SchemaOrder = true, PlainIntegers = true })
+        ConstraintSource? source = schema is not null ? new ConstraintSource.JsonSchema(schema.TrimStart().StartsWith('{') ? schema : ReadFile("--json-schema", schema), new JsonForm { Whitespace = JsonWhitespace.Spaced, SchemaOrder = true, PlainIntegers = true, PlainStrings = true })
             : regex is not null ? new ConstraintSource.Regex(regex)
             : grammar is not null ? new ConstraintSource.Grammar(ReadFile("--grammar", grammar))
             : choice.Length > 0 ? new ConstraintSource.Choice(choice) : null;

@@ -61,6 +61,15 @@ public sealed class LanguageTests
     public void EscapesStandForTheirCharacters(string text, bool valid) =>
         Assert.Equal(valid, Bytes.Accepts(new TokenConstraint(CompiledConstraint.Compile(new ConstraintSource.JsonSchema("""{"type":"string","pattern":"^.t[É😀]$","minLength":3,"maxLength":3,"not":{"pattern":"^😀"}}""", new JsonForm())), Bytes.Vocabulary), text));
 
+    [Theory]
+    [InlineData("\"a/b\"", true)]
+    [InlineData("\"\\n\\\"\\\\\\u0001\"", true)]
+    [InlineData("\"\\u0061\"", false)]
+    [InlineData("\"\\u000a\"", false)]
+    [InlineData("\"\\/\"", false)]
+    public void PlainStringsAreEscapedOnlyWhereNeeded(string text, bool valid) =>
+        Assert.Equal(valid, Bytes.Accepts(new TokenConstraint(CompiledConstraint.Compile(new ConstraintSource.JsonSchema("""{"type":"string"}""", new JsonForm { PlainStrings = true })), Bytes.Vocabulary), text));
+
     [Fact]
     public void GrammarsFollowTheirRecursion()
     {

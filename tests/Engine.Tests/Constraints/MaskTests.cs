@@ -53,7 +53,7 @@ public sealed class MaskTests
     [MemberData(nameof(Cases))]
     public void MasksAreWhatBytesSayAndWalksEndInValidDocuments(int schema, JsonWhitespace whitespace)
     {
-        var form = new JsonForm { Whitespace = whitespace, MaxWhitespace = 5 };
+        var form = new JsonForm { Whitespace = whitespace, MaxWhitespace = 5, PlainStrings = whitespace == JsonWhitespace.Spaced };
         var source = new ConstraintSource.JsonSchema(Schemas[schema], form);
         var constraint = new TokenConstraint(CompiledConstraint.Compile(source), Vocabulary);
 

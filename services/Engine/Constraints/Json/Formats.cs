@@ -48,7 +48,7 @@ internal static class Formats
         ["relative-json-pointer"] = "(0|[1-9][0-9]*)(#|(/([^~/]|~[01])*)*)",
     };
 
-    private static readonly ConcurrentDictionary<string, Lazy<ByteDfa?>> SharedAutomata = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<(string Name, TextEncoding Encoding), Lazy<ByteDfa?>> SharedAutomata = [];
 
     private static readonly string[] NotRegular = ["regex", "idn-email", "idn-hostname", "iri", "iri-reference", "uri-template"];
 
@@ -59,10 +59,10 @@ internal static class Formats
     public static Term? Find(TermPool pool, string name) => Patterns.TryGetValue(name, out var pattern) ? RegexLanguage.Whole(pool, pattern) : null;
 
     /// <summary>The automaton of a format that all constraints share, within JSON strings; null where it would be large.</summary>
-    public static ByteDfa? Shared(string name) => SharedAutomata.GetOrAdd(name, static key => new Lazy<ByteDfa?>(() =>
+    public static ByteDfa? Shared(string name, TextEncoding encoding) => SharedAutomata.GetOrAdd((name, encoding), static key => new Lazy<ByteDfa?>(() =>
     {
         var pool = new TermPool();
-        var dfa = Find(pool, key) is { } term ? new ByteDfa(pool, term, TextEncoding.JsonString) : null;
+        var dfa = Find(pool, key.Name) is { } term ? new ByteDfa(pool, term, key.Encoding) : null;
         return dfa is not null && dfa.Freeze(MaxShared) ? dfa : null;
     })).Value;
 

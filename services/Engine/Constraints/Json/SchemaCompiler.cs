@@ -44,6 +44,9 @@ internal sealed partial class SchemaCompiler
     /// <summary>Which sets have members.</summary>
     public Liveness Lives { get; }
 
+    /// <summary>How strings are written.</summary>
+    public TextEncoding StringEncoding => _form.PlainStrings ? TextEncoding.PlainJsonString : TextEncoding.JsonString;
+
     /// <summary>Whether properties come in the order of the schema.</summary>
     public bool SchemaOrder => _form.SchemaOrder;
 
@@ -291,7 +294,7 @@ internal sealed partial class SchemaCompiler
                 throw schema.Error("format", $"The format \"{name}\" cannot be enforced while a text is written.");
             if (Formats.Find(Pool, name) is { } language)
             {
-                if (Formats.Shared(name) is { } automaton)
+                if (Formats.Shared(name, StringEncoding) is { } automaton)
                     Languages.Share(language, automaton);
                 set = Pool.And(set, language);
             }

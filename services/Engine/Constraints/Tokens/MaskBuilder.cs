@@ -112,13 +112,13 @@ internal sealed class MaskBuilder
     private ulong[] FindContent(ByteDfa dfa, int state)
     {
         ulong[] mask;
-        if (dfa.Encoding == TextEncoding.JsonString && dfa.FreeLength(state) is { } free)
+        if (dfa.Encoding != TextEncoding.Utf8 && dfa.FreeLength(state) is { } free)
         {
             if (free < 0)
-                return _vocabulary.InString;
+                return _vocabulary.InString(dfa.Encoding);
             mask = _vocabulary.Plain(free);
             if (free >= _vocabulary.LongestOdd)
-                Or(mask, _vocabulary.OddInString);
+                Or(mask, _vocabulary.OddInString(dfa.Encoding));
             else
                 WalkContent(_vocabulary.Odd, dfa, state, mask);
         }
