@@ -126,20 +126,11 @@ internal sealed class Liveness(SchemaCompiler compiler)
 
     private bool Surely(Func<bool> isEmpty)
     {
-        try
-        {
-            // What is still open counts as having members here.
-            var before = _assumed;
-            _assumed = false;
-            var empty = isEmpty();
-            var certain = empty && !_assumed;
-            _assumed = before;
-            return certain;
-        }
-        catch (ConstraintException)
-        {
-            return false;
-        }
+        var before = _assumed;
+        _assumed = false;
+        var certain = compiler.TryProbe(isEmpty) && !_assumed;
+        _assumed = before;
+        return certain;
     }
 
     private bool CanHave(ObjectShape shape, WantedProperty wanted)
