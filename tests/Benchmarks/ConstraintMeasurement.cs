@@ -44,7 +44,7 @@ internal static class ConstraintMeasurement
             sources = [];
             foreach (var (name, json) in files)
             {
-                var source = name.Split("---")[0] is var first && first.StartsWith("BFCL", StringComparison.Ordinal) ? "BFCL" : first;
+                var source = name.Split("---")[0] is var first && first.Split('_')[0] is "BFCL" or "JME" ? first.Split('_')[0] : first;
                 if (!sources.TryGetValue(source, out var figures))
                     sources[source] = figures = new Figures();
                 Measure(json.RootElement, tokenizer, vocabulary, figures);
