@@ -156,6 +156,42 @@ public sealed class LanguageTests
     public void WhatNothingSatisfiesIsSaidSo(string schema) =>
         Assert.Throws<UnsatisfiableConstraintException>(() => CompiledConstraint.Compile(new ConstraintSource.JsonSchema(schema, new JsonForm())));
 
+    public static TheoryData<string> Hostile() => new()
+    {
+        // A name, a pattern and an enumeration of great length; nesting; counts; products of alternatives; growth of an automaton.
+        "{\"type\":\"object\",\"properties\":{\"" + new string('n', 300_000) + "\":{}},\"additionalProperties\":false}",
+        $$"""{"type":"string","pattern":"^{{string.Concat(Enumerable.Repeat("a?", 40_000))}}$"}""",
+        $$"""{"type":"string","pattern":"^{{new string('(', 150)}}a{{new string(')', 150)}}$","maxLength":1000000}""",
+        """{"type":"string","pattern":"^((a{900}){900}){900}$"}""",
+        """{"type":"string","pattern":"^(a|b)*a(a|b){200}$","not":{"pattern":"^(b|a)*b(a|b){190}$"}}""",
+        "{\"allOf\":[" + string.Join(',', Enumerable.Range(0, 40).Select(i => "{\"anyOf\":[{\"required\":[\"a" + i + "\"]},{\"required\":[\"b" + i + "\"]}]}")) + "]}",
+        "{\"enum\":[" + string.Join(',', Enumerable.Range(0, 20_000).Select(i => $"\"value {i}\"")) + "]}",
+        """{"type":"array","minItems":1000000,"items":{"type":"array","minItems":1000000}}""",
+        """{"type":"string","minLength":999999,"maxLength":1000000}""",
+        """{"type":"number","multipleOf":0.00000000019}""",
+    };
+
+    [Theory]
+    [MemberData(nameof(Hostile))]
+    public void WhatIsLargeIsEnforcedOrRefusedAndNeverBreaks(string schema)
+    {
+        try
+        {
+            var state = new TokenConstraint(CompiledConstraint.Compile(new ConstraintSource.JsonSchema(schema, new JsonForm())), Bytes.Vocabulary).Start();
+            var mask = new ulong[state.MaskLength];
+            for (var i = 0; i < 50 && !state.IsComplete; i++)
+            {
+                state.FillMask(mask);
+                var token = Enumerable.Range(0, 256).First(t => (mask[t >> 6] >> (t & 63) & 1) != 0);
+                Assert.True(state.Accept(token));
+            }
+        }
+        catch (ConstraintException refused)
+        {
+            Assert.NotEmpty(refused.Reason);
+        }
+    }
+
     [Fact]
     public void PropertiesComeInTheOrderOfTheSchemaIfWanted()
     {

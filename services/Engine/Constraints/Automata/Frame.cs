@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Slm.Engine.Constraints.Automata;
 
 /// <summary>
@@ -107,6 +109,7 @@ internal sealed class Steps(Automaton automaton)
     /// <summary>Steps a frame, and what is below it where it may be complete.</summary>
     public void Step(Frame frame, byte b)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         frame.Step(b, this);
         if (frame.CanEnd && frame.Below is { } below)
         {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Slm.Engine.Constraints.Automata;
 
 /// <summary>
@@ -65,6 +67,7 @@ internal sealed class Position
 
     private static ByteSet FirstOf(Frame frame)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         var first = frame.First;
         if (frame.CanEnd && frame.Below is { } below)
         {
@@ -100,6 +103,7 @@ internal sealed class Position
 
     private static bool Ends(Frame frame)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         if (!frame.MayBeEmpty)
             return false;
         if (frame.Below is not { } below)

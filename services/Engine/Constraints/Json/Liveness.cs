@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Slm.Engine.Constraints.Languages;
 
 namespace Slm.Engine.Constraints.Json;
@@ -20,6 +21,7 @@ internal sealed class Liveness(SchemaCompiler compiler)
             return false;
         if (node is ValueNode.Never)
             return true;
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         if (_empty.TryGetValue(node, out var known))
             return known;
         if (!_open.Add(node))

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Globalization;
 using System.Text.Json;
 using Slm.Engine.Constraints.Languages;
@@ -59,6 +60,7 @@ internal sealed partial class SchemaCompiler
     {
         if (_sets.TryGetValue(node, out var known))
             return known;
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         if (_blocked.TryGetValue(node, out var blocker) && _open.Contains(blocker))
             throw new BlockedException(blocker);
         if (++_depth > MaxDepth)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 namespace Slm.Engine.Constraints.Languages;
 
 /// <summary>The languages of regular expressions.</summary>
@@ -46,6 +47,7 @@ internal static class RegexLanguage
     /// <summary>The expression, then what follows.</summary>
     private static Term Build(TermPool pool, RegexNode node, Term rest)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         switch (node)
         {
             case RegexNode.Set set:
