@@ -17,6 +17,9 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
     /// <summary>Addresses of all that the cluster takes to be active.</summary>
     public IReadOnlyList<string> Active => [.. oracle.GetActiveSilos().Select(s => s.ToParsableString())];
 
+    /// <summary>What placements call a silo; its address if the cluster does not know it any more.</summary>
+    public string NameOf(string silo) => oracle.TryGetSiloName(SiloAddress.FromParsableString(silo), out var name) ? name : silo;
+
     /// <summary>All active silos that answer.</summary>
     public async Task<IReadOnlyList<SiloInfo>> ListAsync(CancellationToken cancellationToken)
     {

@@ -136,9 +136,8 @@ internal sealed partial class ModelGrain(
         {
             if (member.Silo == silo)
             {
-                var before = member.Info.Key;
                 await ReplaceAsync(loaded, member, handOver: true, silo);
-                moves.Add($"Replica {member.Index} moved from {before} to {member.Info.Key}.");
+                moves.Add($"Replica {member.Index} moved from {silos.NameOf(silo)} to {silos.NameOf(member.Silo)}.");
             }
             else
             {
@@ -177,25 +176,86 @@ internal sealed partial class ModelGrain(
         {
             await _unloading;
             if (_loaded is not { } loading)
+                return await BeginAsync(null, settings, wanted, []);
+            ReplicaSet loaded;
+            try
             {
-                loading = _loaded = StartAsync(settings, wanted);
-                return await loading;
+                loaded = await loading;
+            }
+            catch (Exception) when (_loaded is not null && _loaded != loading)
+            {
+                // What somebody else wished failed, and what was there before comes back.
+                continue;
             }
 
-            // It may have failed, or been unloaded, by the time it is there.
-            var loaded = await loading;
+            // It may have been unloaded by the time it is there.
             if (_loaded != loading)
                 continue;
             if (wanted.IsMetBy(loaded.Asked))
                 return loaded;
-            await FreeAsync();
+            await RequirePossibleAsync(wanted);
+            if (_loaded == loading)
+                return await BeginAsync(loaded, settings, wanted, []);
         }
+    }
+
+    /// <summary>Loads the model in the place of what is loaded, which comes back if that fails.</summary>
+    private async Task<ReplicaSet> BeginAsync(ReplicaSet? before, LoadModelRequest settings, DeploymentSettings wanted, IReadOnlyCollection<LoadAdapterRequest> adapters)
+    {
+        var loading = _loaded = before is null ? StartAsync(settings, wanted, adapters) : InsteadAsync(before, settings, wanted);
+        try
+        {
+            return await loading;
+        }
+        catch (Exception error)
+        {
+            if (_loaded == loading)
+                _loaded = null;
+            else
+                throw;
+            if (before is not null)
+            {
+                LogPutBack(logger, error, Name);
+                _ = PutBackAsync(before);
+            }
+
+            throw;
+        }
+    }
+
+    private async Task<ReplicaSet> InsteadAsync(ReplicaSet before, LoadModelRequest settings, DeploymentSettings wanted)
+    {
+        await StopAsync(before);
+        return await StartAsync(settings, wanted, []);
+    }
+
+    private async Task PutBackAsync(ReplicaSet before)
+    {
+        try
+        {
+            await BeginAsync(null, before.Settings, before.Asked, [.. before.Adapters.Values]);
+        }
+#pragma warning disable CA1031 // The model's state says it, and the next request tries again.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            LogNotPutBack(logger, error, Name);
+        }
+    }
+
+    /// <summary>Refuses what cannot be loaded even where what is loaded now is freed for it, so that it is not freed in vain.</summary>
+    private async Task RequirePossibleAsync(DeploymentSettings wanted)
+    {
+        using var lease = await Task.Run(() => engine.Open(Name));
+        if (wanted.DraftModel is { } draft)
+            (await Task.Run(() => engine.Open(draft))).Dispose();
+        await planner.PlanAsync(lease, wanted, null, avoid: null, CancellationToken.None, freed: Name);
     }
 
     /// <summary>What is loaded; null if nothing is.</summary>
     private async Task<ReplicaSet?> LoadedAsync() => _loaded is { IsCompletedSuccessfully: true } loaded ? await loaded : null;
 
-    private async Task<ReplicaSet> StartAsync(LoadModelRequest settings, DeploymentSettings wanted)
+    private async Task<ReplicaSet> StartAsync(LoadModelRequest settings, DeploymentSettings wanted, IReadOnlyCollection<LoadAdapterRequest> adapters)
     {
         _state = ModelState.Loading;
         _error = null;
@@ -206,7 +266,7 @@ internal sealed partial class ModelGrain(
             SetFacts(lease);
             var loaded = await RecallAsync() is { } record && wanted.IsMetBy(DeploymentSettings.From(record.Settings))
                 ? await TakeOverAsync(lease, record)
-                : await LoadAsync(lease, settings, wanted);
+                : await LoadAsync(lease, settings, wanted, adapters);
             await RememberAsync(loaded);
             _state = ModelState.Loaded;
             var (stages, milliseconds) = (loaded.Members.Sum(m => m.Info.Spec.Stages.Length), (long)time.GetElapsedTime(started).TotalMilliseconds);
@@ -218,15 +278,16 @@ internal sealed partial class ModelGrain(
             // A request that asked for the impossible says nothing about the model.
             _state = error is FieldException or Engine.Planning.PlacementException ? ModelState.Available : ModelState.Failed;
             _error = errors.Value.ToStatus(error).Message;
-            _loaded = null;
             throw;
         }
     }
 
-    private async Task<ReplicaSet> LoadAsync(ModelLease lease, LoadModelRequest settings, DeploymentSettings wanted)
+    private async Task<ReplicaSet> LoadAsync(ModelLease lease, LoadModelRequest settings, DeploymentSettings wanted, IReadOnlyCollection<LoadAdapterRequest> adapters)
     {
         var placed = await planner.PlanAsync(lease, wanted, null, avoid: null, CancellationToken.None);
         var loaded = new ReplicaSet(settings) { Prediction = PlacementMapping.ToMessage(placed) };
+        foreach (var adapter in adapters)
+            loaded.Adapters[adapter.Adapter] = adapter;
         var starting = Enumerable.Range(0, placed.Plan.Replicas.Count).Select(r => StartAsync(loaded, placed, r, r)).ToArray();
         try
         {
@@ -388,20 +449,33 @@ internal sealed partial class ModelGrain(
     {
         try
         {
-            var loaded = await loading;
-            _state = ModelState.Unloading;
-            // Replicas end as well where it cannot be written that they have.
-            await Task.WhenAll([store.RemoveAsync(Name, CancellationToken.None), .. loaded.Members.Select(m => m.Grain.StopAsync(handOver: false))]);
-            _state = ModelState.Available;
-            LogUnloaded(logger, Name);
+            await StopAsync(await loading);
         }
-#pragma warning disable CA1031 // A load that failed was reported to those who asked for it; a replica that is gone holds nothing.
+#pragma warning disable CA1031 // A load that failed was reported to those who asked for it.
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            _state = _state == ModelState.Unloading ? ModelState.Available : _state;
             LogFreeFailed(logger, error, Name);
         }
+    }
+
+    private async Task StopAsync(ReplicaSet loaded)
+    {
+        _state = ModelState.Unloading;
+        try
+        {
+            // Replicas end as well where it cannot be written that they have.
+            await Task.WhenAll([store.RemoveAsync(Name, CancellationToken.None), .. loaded.Members.Select(m => m.Grain.StopAsync(handOver: false))]);
+            LogUnloaded(logger, Name);
+        }
+#pragma warning disable CA1031 // A replica that is gone holds nothing.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            LogFreeFailed(logger, error, Name);
+        }
+
+        _state = ModelState.Available;
     }
 
     /// <summary>What an earlier activation has kept; asked for once, because from then on this one knows.</summary>
@@ -483,7 +557,7 @@ internal sealed partial class ModelGrain(
     private static bool IsSame(StagePlace[] a, StagePlace[] b) =>
         a.Length == b.Length && a.Zip(b).All(pair => pair.First.Silo == pair.Second.Silo && pair.First.FirstLayer == pair.Second.FirstLayer && pair.First.EndLayer == pair.Second.EndLayer);
 
-    private static string Format(StagePlace[] stages) => string.Join(", ", stages.Select(s => $"{s.FirstLayer}-{s.EndLayer - 1}@{s.Silo}"));
+    private string Format(StagePlace[] stages) => string.Join(", ", stages.Select(s => $"{s.FirstLayer}-{s.EndLayer - 1}@{silos.NameOf(s.Silo)}"));
 
     private Task<T> GuardAsync<T>(Func<Task<T>> work) => errors.Value.GuardAsync(work, error => LogFailed(logger, error, Name), passCancellation: true);
 
@@ -498,6 +572,12 @@ internal sealed partial class ModelGrain(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {Replica} does not answer and could not be replaced")]
     private static partial void LogNotReplaced(ILogger logger, Exception error, string replica);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Model} could not be loaded as wished, and is loaded again as it was")]
+    private static partial void LogPutBack(ILogger logger, Exception error, string model);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Model} could not be loaded again as it was")]
+    private static partial void LogNotPutBack(ILogger logger, Exception error, string model);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Where {Model} is could not be written down")]
     private static partial void LogUnsaved(ILogger logger, Exception error, string model);

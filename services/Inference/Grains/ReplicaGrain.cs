@@ -137,7 +137,7 @@ internal sealed partial class ReplicaGrain(
             var loader = new StageLoader(SiloKey.NameOf(Key), GrainFactory, silos, labels, logger);
             var deployment = await Deployment.LoadAsync(lease, spec, loader, files, engine, options, time);
             deployment.Changed = () => LogChanged(logger, Key);
-            parts.Add(Key, new SiloPart(spec.Model, spec.Replica, "coordinator", 0));
+            parts.Add(Key, new SiloPart(spec.Model, spec.Replica, "coordinator", 0, 0));
             _heartbeat = this.RegisterGrainTimer(KeepAsync, options.Pipeline.Lease / 12, options.Pipeline.Lease / 12);
             return deployment;
         }

@@ -52,7 +52,8 @@ internal sealed partial class StageGrain(
             var stage = _stage = await Task.Run(() => Stage.Load(_file.File, range, options, engine.Workers));
             if (stage.Experts is { } cached && logger.IsEnabled(LogLevel.Information))
                 LogExperts(logger, Key, cached.Slots, cached.Experts, cached.MemoryBytes, cached.Reading);
-            parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"stage {spec.Stage}, layers {range.First}-{range.End - 1}", stage.WeightBytes));
+            parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"stage {spec.Stage}, layers {range.First}-{range.End - 1}", stage.WeightBytes,
+                ((long)spec.BlockCount * spec.BlockSize * stage.KvBytesPerToken) + (spec.StateSlots * stage.StateBytes)));
             _lease.Begin(this, TimeSpan.FromSeconds(spec.LeaseSeconds), LeaveAsync);
             return new StageInfo(silo.SiloAddress.ToParsableString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes, silo.Name);
         }
