@@ -1,8 +1,7 @@
-using System.Text;
 using Grpc.Core;
 using Slm.Inference.Cluster;
-using Slm.Inference.Mapping;
 using Slm.Runtime;
+using Slm.ServiceDefaults;
 using Slm.ServiceDefaults.Errors;
 using Slm.V1;
 
@@ -21,15 +20,10 @@ internal sealed class InferenceEndpoint(ReplicaCalls replicas, ModelCatalog cata
     }
 
     /// <inheritdoc/>
-    public override async Task<GenerateOnceResponse> GenerateOnce(GenerateRequest request, ServerCallContext context)
+    public override Task<GenerateOnceResponse> GenerateOnce(GenerateRequest request, ServerCallContext context)
     {
         Prepare(request, context);
-        var whole = new GenerateOnceResponse();
-        var text = new StringBuilder();
-        await foreach (var piece in replicas.GenerateAsync(request, context.CancellationToken))
-            whole.Append(piece, text);
-        whole.Text = text.ToString();
-        return whole;
+        return WholeAnswer.OfAsync(replicas.GenerateAsync(request, context.CancellationToken), context.CancellationToken);
     }
 
     /// <inheritdoc/>

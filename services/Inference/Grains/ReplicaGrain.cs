@@ -44,7 +44,9 @@ internal sealed partial class ReplicaGrain(
         var deployment = await RequireAsync();
         var fingerprint = await Task.Run(() => deployment.Model.SystemFingerprint);
         var (description, stages) = (DescriptionMapping.Of(deployment, _spec!, fingerprint), deployment.Stages);
-        await Task.WhenAll(description.Stages.Zip(stages).SelectMany(stage => stage.First.ExpertGroups.Zip(stage.Second.Experts)).Select(group => AddVisitsAsync(group.First, group.Second)));
+        await Task.WhenAll(
+            description.Stages.Zip(stages).SelectMany(stage => stage.First.ExpertGroups.Zip(stage.Second.Experts)).Select(group => AddVisitsAsync(group.First, group.Second))
+                .Concat(description.Stages.Zip(stages).Select(stage => AddVisitsAsync(stage.First, stage.Second))));
         return new Payload<ModelDescription>(description);
     });
 
@@ -204,6 +206,22 @@ internal sealed partial class ReplicaGrain(
                 placement.Visits.AddRange(state.Info.Experts.Select((_, expert) => state.Visits.Sum(layer => layer[expert])));
         }
 #pragma warning disable CA1031 // A group that does not answer is described without its visits.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
+    }
+
+    private async Task AddVisitsAsync(StagePlacement placement, StageSlot stage)
+    {
+        try
+        {
+            if (await silos.AnswerAsync(stage.Grain.VisitsAsync(), stage.Info.Silo, CancellationToken.None) is not { } state)
+                return;
+            placement.Experts.AddRange(state.Experts);
+            placement.ExpertVisits.AddRange(state.Experts.Select((_, expert) => state.Visits.Sum(layer => layer[expert])));
+        }
+#pragma warning disable CA1031 // A stage that does not answer is described without its visits.
         catch (Exception)
 #pragma warning restore CA1031
         {
