@@ -12,9 +12,10 @@ using Slm.V1;
 namespace Slm.Inference.Grains;
 
 /// <summary>
-/// A deployment: where its replicas are, and which of them a request goes to. Calls interleave at awaits, on one thread at a time.
+/// A deployment: where its replicas are, and which of them a request goes to. Calls interleave at awaits, on one thread at a time. Callers say
+/// where it becomes active (<see cref="ModelGrains"/>).
 /// </summary>
-[KeepAlive, Reentrant, PreferLocalPlacement]
+[KeepAlive, Reentrant, RandomPlacement]
 internal sealed partial class ModelGrain(
     SiloEngine engine, SiloDirectory silos, ModelPlanner planner, IDeploymentStore store, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
     ILogger<ModelGrain> logger) : Grain, IModelGrain
@@ -559,7 +560,19 @@ internal sealed partial class ModelGrain(
 
     private string Format(StagePlace[] stages) => string.Join(", ", stages.Select(s => $"{s.FirstLayer}-{s.EndLayer - 1}@{silos.NameOf(s.Silo)}"));
 
-    private Task<T> GuardAsync<T>(Func<Task<T>> work) => errors.Value.GuardAsync(work, error => LogFailed(logger, error, Name), passCancellation: true);
+    private Task<T> GuardAsync<T>(Func<Task<T>> work) => errors.Value.GuardAsync(async () =>
+    {
+        try
+        {
+            return await work();
+        }
+        catch (ModelNotFoundException) when (_loaded is null)
+        {
+            // Another silo may have the file, where the next call makes the grain active.
+            DeactivateOnIdle();
+            throw;
+        }
+    }, error => LogFailed(logger, error, Name), passCancellation: true);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Loaded {Model}: {Replicas} replicas, {Stages} stages, {Milliseconds} ms")]
     private static partial void LogLoaded(ILogger logger, string model, int replicas, int stages, long milliseconds);

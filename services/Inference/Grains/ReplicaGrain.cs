@@ -15,7 +15,7 @@ namespace Slm.Inference.Grains;
 /// <summary>A copy of a model at work. Calls interleave at awaits, on one thread at a time.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class ReplicaGrain(
-    SiloEngine engine, ModelFiles files, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
+    SiloEngine engine, ModelFiles files, ModelGrains models, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
     ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain, IDisposable
 {
     private readonly Handover _handover = new();
@@ -158,7 +158,8 @@ internal sealed partial class ReplicaGrain(
             return;
         try
         {
-            if (await GrainFactory.GetGrain<IModelGrain>(_spec!.Model).KeepAsync(Info(await loaded)).WaitAsync(cancellationToken))
+            var info = Info(await loaded);
+            if (await models.CallAsync(_spec!.Model, grain => grain.KeepAsync(info), cancellationToken))
                 return;
         }
 #pragma warning disable CA1031 // Nobody there to answer: the next beat asks again, and answers go on meanwhile.
