@@ -8,27 +8,27 @@ public sealed class FailureTests
     private const int Count = 16;
     private const int Tokens = 300;
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_the_death_of_a_stage() =>
         await SurviveAsync(silo => silo.Stage, victim => victim.KillAsync(), null, TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_the_death_of_their_coordinator() =>
         await SurviveAsync(silo => silo.Coordinator, victim => victim.KillAsync(), null, TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_a_stage_that_hangs() =>
         await SurviveAsync(silo => silo.Stage, FreezeAsync, victim => victim.Thaw(), TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_a_coordinator_that_hangs() =>
         await SurviveAsync(silo => silo.Coordinator, FreezeAsync, victim => victim.Thaw(), TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_the_death_of_a_silo_of_experts() =>
         await SurviveAsync(silo => silo.Experts, victim => victim.KillAsync(), null, TestContext.Current.CancellationToken, SiloCluster.Mixture);
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_a_silo_of_experts_that_hangs() =>
         await SurviveAsync(silo => silo.Experts, FreezeAsync, victim => victim.Thaw(), TestContext.Current.CancellationToken, SiloCluster.Mixture);
 

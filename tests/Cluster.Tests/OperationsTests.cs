@@ -9,25 +9,25 @@ public sealed class OperationsTests
     private const int Count = 8;
     private const int Tokens = 200;
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task A_drained_silo_gives_its_stages_away() => await MoveAsync(
         parts => parts.Stage,
         async (parts, victim) => await parts.Entry.Cluster.DrainAsync(new DrainRequest { Silo = victim.Name }),
         TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task A_drained_coordinator_hands_its_answers_over() => await MoveAsync(
         parts => parts.Coordinator,
         async (parts, victim) => await parts.Entry.Cluster.DrainAsync(new DrainRequest { Silo = victim.Name }),
         TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task A_silo_that_is_asked_to_end_gives_its_parts_away() => await MoveAsync(
         parts => parts.Coordinator,
         async (_, victim) => Assert.Equal(0, await victim.StopAsync(TestContext.Current.CancellationToken)),
         TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task A_cluster_that_is_started_again_has_its_models()
     {
         var cancelled = TestContext.Current.CancellationToken;
@@ -48,7 +48,7 @@ public sealed class OperationsTests
     }
 
     /// <summary>Nothing moves back by itself; what does by command is said in the silos' names.</summary>
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task A_resumed_silo_gets_its_stage_back_by_command()
     {
         var cancelled = TestContext.Current.CancellationToken;
@@ -66,7 +66,7 @@ public sealed class OperationsTests
         Assert.Empty((await parts.Entry.Cluster.RebalanceAsync(new RebalanceRequest { Model = SiloCluster.Model }, cancellationToken: cancelled)).Moves);
     }
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task What_cannot_be_placed_says_why()
     {
         var cancelled = TestContext.Current.CancellationToken;

@@ -51,7 +51,7 @@ internal sealed class ModelGrains(IGrainFactory grains, ModelCatalog catalog, Si
             return silos.Local;
         if (_holders.TryGetValue(model, out var known) && silos.Active.Contains(known))
             return known;
-        var holder = (await silos.ListAsync(cancellationToken)).Where(s => s.Models.Contains(model)).OrderBy(s => s.Draining).FirstOrDefault()?.Silo;
+        var holder = (await silos.ListAsync(cancellationToken, urgent: true)).Where(s => s.Models.Contains(model)).OrderBy(s => s.Draining).FirstOrDefault()?.Silo;
         if (holder is not null)
             _holders[model] = holder;
         return holder ?? silos.Local;

@@ -23,7 +23,7 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
     {
         var shape = settings.Shape(lease.Entry, lease.File, options);
         var wish = PlacementMapping.ToWish(settings.Placement);
-        var all = await silos.ListAsync(cancellationToken);
+        var all = await silos.ListAsync(cancellationToken, urgent: replica is not null);
         var numerics = Numerics.Arithmetic;
         var usable = all.Where(s => !s.Draining && s.Silo != avoid && s.Numerics == numerics).ToArray();
         if (freed is not null)

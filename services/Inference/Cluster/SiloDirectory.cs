@@ -24,11 +24,13 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
     /// <summary>What placements call a silo; its address if the cluster does not know it any more.</summary>
     public string NameOf(string silo) => oracle.TryGetSiloName(SiloAddress.FromParsableString(silo), out var name) ? name : silo;
 
-    /// <summary>
-    /// All active silos that answer. One that was silent before is asked as well, but nobody waits for it: it is lost, or the next one
-    /// to ask learns that it is back.
-    /// </summary>
-    public async Task<IReadOnlyList<SiloInfo>> ListAsync(CancellationToken cancellationToken)
+    /// <summary>All active silos that answer.</summary>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="urgent">
+    /// Answers wait for it: one that was silent before is asked as well, but not waited for. It is lost, or the next one to ask learns
+    /// that it is back.
+    /// </param>
+    public async Task<IReadOnlyList<SiloInfo>> ListAsync(CancellationToken cancellationToken, bool urgent = false)
     {
         var active = Active;
         foreach (var gone in _known.Keys.Concat(_silent.Keys).Except(active))
@@ -37,8 +39,8 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
             _silent.TryRemove(gone, out _);
         }
 
-        var asked = active.Select(silo => (IsSilent: IsSilent(silo), Answer: TryGetAsync(silo, cancellationToken))).ToArray();
-        await Task.WhenAll(asked.Where(a => !a.IsSilent).Select(a => a.Answer));
+        var asked = active.Select(silo => (IsLeftOut: urgent && IsSilent(silo), Answer: TryGetAsync(silo, cancellationToken))).ToArray();
+        await Task.WhenAll(asked.Where(a => !a.IsLeftOut).Select(a => a.Answer));
         return [.. asked.Where(a => a.Answer.IsCompletedSuccessfully).Select(a => a.Answer.Result).OfType<SiloInfo>()
             .OrderBy(s => s.Name, StringComparer.Ordinal).ThenBy(s => s.Silo, StringComparer.Ordinal)];
     }
@@ -84,15 +86,15 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
 
     /// <summary>Waits for the answer of a silo as long as it may be alive.</summary>
     /// <exception cref="TimeoutException">It has not answered for as long as one that lives may need, or nobody listens at its address any more.</exception>
-    public Task<T> AnswerAsync<T>(Task<T> answer, string silo, CancellationToken cancellationToken) => AnswerAsync(answer, silo, options.Pipeline.LostAfter, cancellationToken);
+    /// <remarks>Where somebody has waited in vain for the silo, and it has not answered anything since, others wait a fraction of that.</remarks>
+    public Task<T> AnswerAsync<T>(Task<T> answer, string silo, CancellationToken cancellationToken) =>
+        AnswerAsync(answer, silo, IsSilent(silo) ? options.Pipeline.LostAfter / 4 : options.Pipeline.LostAfter, cancellationToken);
 
     private async Task<T> AnswerAsync<T>(Task<T> answer, string silo, TimeSpan patience, CancellationToken cancellationToken)
     {
         // This process answers itself when it can; nobody else would be quicker.
         if (answer.IsCompleted || silo == Local)
             return await answer.WaitAsync(cancellationToken);
-        if (IsSilent(silo))
-            patience = options.Pipeline.AskAfter;
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var first = await Task.WhenAny(answer, RefusedAsync(silo, ends.Token), Task.Delay(patience, time, ends.Token));
         await ends.CancelAsync();

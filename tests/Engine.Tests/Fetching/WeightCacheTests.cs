@@ -1,3 +1,4 @@
+using Slm.Engine.Execution;
 using Slm.Engine.Fetching;
 using Slm.Engine.Models;
 using Slm.Engine.Tests.Formats;
