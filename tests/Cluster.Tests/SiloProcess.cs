@@ -106,7 +106,7 @@ internal sealed partial class SiloProcess : IAsyncDisposable
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         // Several silos share two processors: no garbage collector of theirs needs one to itself.
         start.Environment["DOTNET_gcConcurrent"] = "0";
-        return new SiloProcess(name, Process.Start(start)!, grpc);
+        return new SiloProcess(name, Children.Start(start), grpc);
     }
 
     /// <summary>Waits until it serves.</summary>
