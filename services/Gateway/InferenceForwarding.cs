@@ -38,4 +38,8 @@ internal sealed class InferenceForwarding(PlatformClients clients) : InferenceSe
         request.Scheduling = CallTerms.Of(request.Scheduling, context);
         return clients.Answers.EmbedAsync(request, context.CancellationToken);
     }
+
+    /// <inheritdoc/>
+    public override Task<CheckConstraintResponse> CheckConstraint(CheckConstraintRequest request, ServerCallContext context) =>
+        clients.Answers.CheckConstraintAsync(request, context.CancellationToken);
 }

@@ -77,6 +77,11 @@ internal sealed class SteadyInference(IReadOnlyList<InferenceService.InferenceSe
     public Task<EmbedResponse> EmbedAsync(EmbedRequest request, CancellationToken cancellationToken) =>
         CallAsync(client => client.EmbedAsync(request, cancellationToken: cancellationToken), request.Scheduling, cancellationToken);
 
+    /// <summary>Checks a constraint.</summary>
+    /// <inheritdoc cref="GenerateAsync"/>
+    public Task<CheckConstraintResponse> CheckConstraintAsync(CheckConstraintRequest request, CancellationToken cancellationToken) =>
+        CallAsync(client => client.CheckConstraintAsync(request, cancellationToken: cancellationToken), null, cancellationToken);
+
     /// <summary>A call that gives the same whenever it is made, and changes nothing.</summary>
     private async Task<T> CallAsync<T>(Func<InferenceService.InferenceServiceClient, AsyncUnaryCall<T>> call, SchedulingOptions? terms, CancellationToken cancellationToken)
     {

@@ -1,5 +1,7 @@
 using Grpc.Core;
+using Slm.Engine.Constraints;
 using Slm.Inference.Cluster;
+using Slm.Inference.Mapping;
 using Slm.ServiceDefaults;
 using Slm.ServiceDefaults.Errors;
 using Slm.V1;
@@ -7,7 +9,7 @@ using Slm.V1;
 namespace Slm.Inference;
 
 /// <summary>gRPC face of generation, scoring and embeddings: finds the model and passes the call on to a replica of it.</summary>
-internal sealed class InferenceEndpoint(ReplicaCalls replicas, ModelGrains models) : InferenceService.InferenceServiceBase
+internal sealed class InferenceEndpoint(ReplicaCalls replicas, ModelGrains models, TimeProvider time) : InferenceService.InferenceServiceBase
 {
     /// <inheritdoc/>
     public override async Task Generate(GenerateRequest request, IServerStreamWriter<GenerateResponse> responseStream, ServerCallContext context)
@@ -39,6 +41,19 @@ internal sealed class InferenceEndpoint(ReplicaCalls replicas, ModelGrains model
         request.Scheduling = CallTerms.Of(request.Scheduling, context);
         var model = await ResolveAsync(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name, context.CancellationToken);
         return (await replicas.CallAsync(model, replica => replica.EmbedAsync(new(request), context.CancellationToken), context.CancellationToken)).Message;
+    }
+
+    /// <inheritdoc/>
+    public override async Task<CheckConstraintResponse> CheckConstraint(CheckConstraintRequest request, ServerCallContext context)
+    {
+        if (request.Constraint is null)
+            throw new FieldException("constraint", "constraint is missing.");
+        var source = ConstraintMapping.ToSource(request.Constraint);
+        var begun = time.GetTimestamp();
+        var (accepted, keywords) = await Task.Run(() => CompiledConstraint.Check(source), context.CancellationToken);
+        var response = new CheckConstraintResponse { Accepted = accepted, CompileMs = time.GetElapsedTime(begun).TotalMilliseconds };
+        response.Keywords.AddRange(ConstraintMapping.ToReports(keywords));
+        return response;
     }
 
     private async Task PrepareAsync(GenerateRequest request, ServerCallContext context)

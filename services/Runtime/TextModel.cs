@@ -22,6 +22,7 @@ public sealed partial class TextModel : IAsyncDisposable
     private readonly PoolingKind _pooling;
     private readonly Task<string> _fingerprint;
     private readonly Func<string, float, LoraAdapter>? _openAdapter;
+    private readonly ConstraintCache _constraints;
 
     /// <summary>Serves a pipeline. Disposing this disposes the pipeline and then the file.</summary>
     /// <param name="parts">What the model is made of.</param>
@@ -38,6 +39,7 @@ public sealed partial class TextModel : IAsyncDisposable
         _draft = parts.Draft;
         _owned = parts.Owned;
         _openAdapter = parts.OpenAdapter;
+        _constraints = new ConstraintCache(Tokenizer, _pipeline.Config.VocabSize);
         _scheduler = new Scheduler(
             _pipeline,
             options.Scheduler with { Model = Name, ContextLength = options.ContextLength ?? options.Scheduler.ContextLength },
@@ -145,10 +147,11 @@ public sealed partial class TextModel : IAsyncDisposable
             Adapter = request.Adapter,
             Speculation = request.Speculation,
             Resume = [.. request.ResumeTokens],
+            Constraint = request.Constraint is { } constraint ? _constraints.Get(constraint) : null,
         };
         var answer = new AnswerText(Tokenizer, request.Stop, request.SkipSpecialTokens, request.IncludeStopInOutput);
         if (generation.Resume.Length == 0)
-            return StreamAsync(request, prompt, answer, null, _scheduler.GenerateAsync(generation, cancellationToken), cancellationToken);
+            return StreamAsync(request, prompt, answer, null, generation.IsEnd, _scheduler.GenerateAsync(generation, cancellationToken), cancellationToken);
 
         // Checks the tokens before they are made text of.
         var events = _scheduler.GenerateAsync(generation, cancellationToken);
@@ -157,7 +160,7 @@ public sealed partial class TextModel : IAsyncDisposable
         // With a stop string there is nothing to generate.
         if (resumed.StopMatch is not null)
             events = _scheduler.GenerateAsync(generation with { Resume = generation.Resume[..resumed.Taken], Sampling = request.Sampling with { MaxTokens = resumed.Taken } }, cancellationToken);
-        return StreamAsync(request, prompt, answer, resumed, events, cancellationToken);
+        return StreamAsync(request, prompt, answer, resumed, generation.IsEnd, events, cancellationToken);
     }
 
     /// <summary>Log-probabilities of a continuation, from the unmodified distribution.</summary>
@@ -244,7 +247,7 @@ public sealed partial class TextModel : IAsyncDisposable
     }
 
     private async IAsyncEnumerable<TextChunk> StreamAsync(
-        TextRequest request, EncodedPrompt prompt, AnswerText answer, ResumedAnswer? resumed, IAsyncEnumerable<GenerationEvent> events,
+        TextRequest request, EncodedPrompt prompt, AnswerText answer, ResumedAnswer? resumed, Func<int, bool> isEnd, IAsyncEnumerable<GenerationEvent> events,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var logProbs = request.Sampling.LogProbs;
@@ -261,7 +264,7 @@ public sealed partial class TextModel : IAsyncDisposable
             if (item.Token is { } token)
             {
                 completion++;
-                part = answer.Append(token, silent: item.Finish == FinishKind.Stop && !request.IncludeStopInOutput);
+                part = answer.Append(token, silent: item.Finish == FinishKind.Stop && isEnd(token.TokenId) && !request.IncludeStopInOutput);
             }
 
             if (item.Finish is not null && part.StopMatch is null)

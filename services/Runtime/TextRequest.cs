@@ -1,3 +1,4 @@
+using Slm.Engine.Constraints;
 using Slm.Engine.Sampling;
 using Slm.Engine.Scheduling;
 using Slm.Engine.Speculation;
@@ -49,6 +50,9 @@ public sealed record TextRequest
     /// stop strings, which the tokens do not.
     /// </summary>
     public int ResumeTextBytes { get; init; }
+
+    /// <summary>What the answer's text must be; null: anything. Log-probabilities stay those of the model without it.</summary>
+    public ConstraintSource? Constraint { get; init; }
 
     /// <summary>Who proposes tokens; null: what the model was opened with. The answer does not depend on it.</summary>
     public SpeculationKind? Speculation { get; init; }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Google.Rpc;
 using Slm.Engine.Adapters;
+using Slm.Engine.Constraints;
 using Slm.Engine.Execution;
 using Slm.Engine.Experts;
 using Slm.Engine.Formats;
@@ -39,6 +40,11 @@ internal static class RuntimeErrors
             ErrorMap.Field("messages", e.Message), ErrorMap.Info("NO_CHAT_TEMPLATE")));
         map.Add<TemplateException>(e => ErrorMap.Make(Code.InvalidArgument, e.Message,
             ErrorMap.Field("messages", e.Message), ErrorMap.Info("CHAT_TEMPLATE_FAILED", ("line", Number(e.Line)))));
+        map.Add<ConstraintTooLargeException>(e => ErrorMap.Make(Code.ResourceExhausted, e.Message,
+            ErrorMap.Field("constraint", e.Message), ErrorMap.Info("CONSTRAINT_TOO_LARGE", ("pointer", e.Place), ("keyword", e.Keyword))));
+        map.Add<ConstraintException>(e => ErrorMap.Make(Code.InvalidArgument, $"The constraint cannot be enforced: {e.Message}",
+            ErrorMap.Field("constraint", e.Message), ErrorMap.Info("CONSTRAINT_REFUSED", ("pointer", e.Place), ("keyword", e.Keyword))));
+        map.Add<ConstraintDeadEndException>(e => ErrorMap.Make(Code.FailedPrecondition, e.Message, ErrorMap.Info("CONSTRAINT_DEAD_END")));
         map.Add<SamplingOptionException>(e => ErrorMap.Make(Code.InvalidArgument, e.Message,
             ErrorMap.Field(FieldOf(e), e.Message), ErrorMap.Info("INVALID_FIELD")));
         map.Add<ContextLengthExceededException>(e => ErrorMap.Make(Code.InvalidArgument, e.Message,

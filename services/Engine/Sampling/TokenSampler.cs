@@ -8,6 +8,7 @@ namespace Slm.Engine.Sampling;
 /// <item>logit bias: added to the logit;</item>
 /// <item>repetition penalty over prompt and answer: positive logits are divided by it, others multiplied (Keskar et al. 2019, CTRL);</item>
 /// <item>presence and frequency penalties over the answer: logit -= presence + frequency · occurrences;</item>
+/// <item>constraint: logits of tokens that may not come are minus infinity;</item>
 /// <item>temperature: logits divided by it; 0 takes the largest logit, of equals the lowest id, and ends the chain;</item>
 /// <item>top-k: the k largest;</item>
 /// <item>top-p: the shortest run of the most probable whose share of what top-k left reaches p, including the token that
@@ -31,11 +32,12 @@ public sealed class TokenSampler
     /// <param name="seed">Key of the draws.</param>
     /// <param name="position">Position the token will have in its sequence, from 0.</param>
     /// <param name="counts">Tokens so far; may be null where no penalty is set.</param>
+    /// <param name="allowed">Bit i of word w: token 64·w + i may come; empty: all may.</param>
     /// <exception cref="InvalidLogitsException">The logits are no distribution.</exception>
-    public int Sample(ReadOnlySpan<float> logits, SamplingOptions options, ulong seed, long position, TokenCounts? counts)
+    public int Sample(ReadOnlySpan<float> logits, SamplingOptions options, ulong seed, long position, TokenCounts? counts, ReadOnlySpan<ulong> allowed = default)
     {
         var adjusted = Adjusts(options);
-        if (options.Temperature == 0 && !adjusted)
+        if (options.Temperature == 0 && !adjusted && allowed.IsEmpty)
             return LogProbabilities.ArgMax(logits);
 
         Grow(logits.Length);
@@ -43,7 +45,31 @@ public sealed class TokenSampler
         logits.CopyTo(work);
         if (adjusted)
             Adjust(work, options, counts);
+        Restrict(work, allowed);
         return options.Temperature == 0 ? LogProbabilities.ArgMax(work) : Draw(work, options, CounterRandom.Uniform(seed, position));
+    }
+
+    /// <summary>Leaves only some tokens.</summary>
+    internal static void Restrict(Span<float> logits, ReadOnlySpan<ulong> allowed)
+    {
+        for (var w = 0; w < allowed.Length; w++)
+        {
+            var word = allowed[w];
+            if (word == ulong.MaxValue)
+                continue;
+            var part = logits.Slice(64 * w, Math.Min(64, logits.Length - 64 * w));
+            if (word == 0)
+            {
+                part.Fill(float.NegativeInfinity);
+                continue;
+            }
+
+            for (var i = 0; i < part.Length; i++)
+            {
+                if ((word >> i & 1) == 0)
+                    part[i] = float.NegativeInfinity;
+            }
+        }
     }
 
     /// <summary>True if the penalties need <see cref="TokenCounts"/>.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Slm.Engine.Constraints;
 using Slm.Engine.Sampling;
 using Slm.Engine.Speculation;
 
@@ -32,6 +33,9 @@ public sealed record GenerationRequest
 
     /// <summary>Name of a loaded adapter that changes the model for it; null: the model as it is. A draft model stays as it is.</summary>
     public string? Adapter { get; init; }
+
+    /// <summary>What its text must be; null: anything. The answer ends where the text is complete and nothing can follow.</summary>
+    public TokenConstraint? Constraint { get; init; }
 
     /// <summary>How it shares the model with other requests.</summary>
     public RequestTerms Terms { get; init; } = RequestTerms.Default;

@@ -17,6 +17,7 @@ internal sealed class GenerationSequence : Sequence
     private readonly Channel<GenerationEvent> _events;
     private readonly int _buffer;
     private readonly FinishKind? _ended;
+    private readonly AnswerConstraint? _constraint;
     private long? _firstToken;
     private GenerationEvent? _last;
 
@@ -41,8 +42,10 @@ internal sealed class GenerationSequence : Sequence
                 _counts.AddGenerated(token);
         }
 
-        if (request.Resume is [.., var last] && (request.IsEnd(last) || Count >= _end))
-            _ended = request.IsEnd(last) ? FinishKind.Stop : FinishKind.Length;
+        if (request.Constraint is { } constraint)
+            _constraint = new AnswerConstraint(constraint, request);
+        if (request.Resume is [.., var last] && (IsLast(last) || Count >= _end))
+            _ended = IsLast(last) ? FinishKind.Stop : FinishKind.Length;
         if (request.EchoPromptLogProbs && _sampling.LogProbs && request.Resume.Length == 0)
             _echo = [new TokenResult(request.Prompt[0], null, [])];
         _buffer = buffer;
@@ -83,10 +86,11 @@ internal sealed class GenerationSequence : Sequence
                 Publish(new GenerationEvent { Prompt = _echo, Timings = Timings(now) });
         }
 
-        var token = sampler.Sample(row, _sampling, _seed, Count, _counts);
+        var token = sampler.Sample(row, _sampling, _seed, Count, _counts, _constraint is null ? [] : _constraint.Allowed);
+        _constraint?.Accept(token);
         Append(token);
         _counts?.AddGenerated(token);
-        var finish = _request.IsEnd(token) ? FinishKind.Stop : Count >= _end ? FinishKind.Length : (FinishKind?)null;
+        var finish = IsLast(token) ? FinishKind.Stop : Count >= _end ? FinishKind.Length : (FinishKind?)null;
         Publish(new GenerationEvent
         {
             Token = Describe(token, row),
@@ -97,6 +101,10 @@ internal sealed class GenerationSequence : Sequence
 
     /// <summary>The token that these logits would give at <paramref name="ahead"/> positions behind the newest.</summary>
     public int Draw(ReadOnlySpan<float> row, int ahead, TokenSampler sampler) => sampler.Sample(row, _sampling, _seed, Count + ahead, _counts);
+
+    public override void Prepare() => _constraint?.Prepare();
+
+    public override int Forced(Span<int> room) => _constraint?.Forced(room) ?? 0;
 
     public override void Complete(long now)
     {
@@ -136,6 +144,8 @@ internal sealed class GenerationSequence : Sequence
         if (!_events.Writer.TryWrite(item))
             throw new InvalidOperationException("The sequence was scheduled although its consumer had no room.");
     }
+
+    private bool IsLast(int token) => _request.IsEnd(token) || _constraint is { IsComplete: true };
 
     private TokenResult Describe(int token, ReadOnlySpan<float> row)
     {

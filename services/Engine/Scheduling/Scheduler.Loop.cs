@@ -120,9 +120,11 @@ public sealed partial class Scheduler
             ForgetProposal(sequence);
             if (sequence.Speculation is not { } state || Math.Min(state.Limit, sequence.MostPerStep - 1) is var wanted && wanted <= 0)
                 continue;
-            if (state.Kind == SpeculationKind.NGram)
+            if (sequence.Forced(state.Room(wanted)) is var forced and > 0)
+                state.Keep(forced);
+            else if (state.Kind == SpeculationKind.NGram)
                 state.Keep(PromptLookup.Propose(sequence.Tokens, state.Room(wanted)));
-            else
+            else if (state.Kind == SpeculationKind.Draft)
                 _drafts!.Want((GenerationSequence)sequence, wanted);
         }
 

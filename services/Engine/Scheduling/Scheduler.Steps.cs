@@ -29,6 +29,8 @@ public sealed partial class Scheduler
         var task = step.AsTask();
         _flights.Enqueue((part, task));
         task.GetAwaiter().UnsafeOnCompleted(_signal);
+        foreach (var item in part.Items)
+            item.Sequence.Prepare();
     }
 
     /// <summary>Takes the result of a step that has ended.</summary>

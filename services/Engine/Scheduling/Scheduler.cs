@@ -242,7 +242,7 @@ public sealed partial class Scheduler : IAsyncDisposable
             AdapterName = request.Adapter,
             Input = input,
             // A wrong proposal changes the state of recurrent layers, which cannot be taken back.
-            Speculation = _pipeline.StateSlots == 0 && (request.Speculation ?? _options.Speculation) is var kind and not SpeculationKind.None ? new SpeculationState(kind, _options.DraftTokens) : null,
+            Speculation = _pipeline.StateSlots == 0 && (request.Speculation ?? _options.Speculation) is var kind && (kind != SpeculationKind.None || request.Constraint is not null) ? new SpeculationState(kind, _options.DraftTokens) : null,
         };
         cancellationToken.ThrowIfCancellationRequested();
         Submit(sequence);

@@ -187,6 +187,14 @@ internal abstract class Sequence(int[] tokens, int promptLength)
     /// <summary>Takes the output row of the token at <paramref name="position"/>; rows come in order, each once.</summary>
     public abstract void Accept(int position, ReadOnlySpan<float> row, TokenSampler sampler, long now);
 
+    /// <summary>Does what is needed for the next token and can be done while a step runs.</summary>
+    public virtual void Prepare()
+    {
+    }
+
+    /// <summary>Proposes tokens of which there is no choice: how many.</summary>
+    public virtual int Forced(Span<int> room) => 0;
+
     /// <summary>Called when all up to <see cref="FeedEnd"/> is computed and it has not finished.</summary>
     public abstract void Complete(long now);
 

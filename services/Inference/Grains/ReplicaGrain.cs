@@ -91,7 +91,10 @@ internal sealed partial class ReplicaGrain(
         var chunks = await GuardAsync(async () =>
         {
             var model = (await RequireAsync()).Model;
-            return model.GenerateAsync(RequestMapping.ToText(request.Message, model.Config.VocabSize), ends.Token);
+            var wanted = RequestMapping.ToText(request.Message, model.Config.VocabSize);
+
+            // A constraint that is new has to be compiled, which may take a while.
+            return wanted.Constraint is null ? model.GenerateAsync(wanted, ends.Token) : await Task.Run(() => model.GenerateAsync(wanted, ends.Token));
         });
         await using var answer = chunks.GetAsyncEnumerator(ends.Token);
         while (await GuardAsync(async () => await answer.MoveNextAsync()))

@@ -32,6 +32,7 @@ internal static class RequestMapping
             Adapter = request.HasAdapter ? request.Adapter : null,
             ResumeTokens = [.. request.ResumeTokenIds],
             ResumeTextBytes = request.ResumeTextBytes,
+            Constraint = request.Constraint is { } constraint ? ConstraintMapping.ToSource(constraint) : null,
             Speculation = ToSpeculation(request.Speculation, "speculation"),
             IncludeStopInOutput = sampling.IncludeStopInOutput,
             SkipSpecialTokens = !sampling.HasSkipSpecialTokens || sampling.SkipSpecialTokens,
