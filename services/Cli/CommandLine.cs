@@ -77,6 +77,7 @@ internal static class CommandLine
             ClusterCommands.Rebalance(),
             ChatCommand.Create(),
             GenerateCommand.Create(),
+            CheckConstraintCommand.Create(),
             TokenizeCommand.Create(),
             LogitsCommand.Create(),
             BenchCommand.Create(),

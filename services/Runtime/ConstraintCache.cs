@@ -94,6 +94,6 @@ internal sealed class ConstraintCache(ITokenizer tokenizer, int vocabSize)
             }
         }
 
-        void AddForm(JsonForm form) => Add(form.Whitespace, form.MaxWhitespace, form.SchemaOrder, form.PlainIntegers, form.IgnoreFormat);
+        void AddForm(JsonForm form) => Add(form.Whitespace, form.MaxWhitespace, form.SchemaOrder, form.PlainIntegers, form.IgnoreFormat, form.PlainStrings);
     }
 }

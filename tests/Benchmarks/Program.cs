@@ -17,6 +17,8 @@ using Slm.Engine.Threading;
 // experts MODEL THREADS MEMORY on|off WARM TOKENS  decoding with experts from disk (MiB; 0: resident), as JSON
 // disk MODEL                         time in which the disk gives an expert, as JSON
 // expert-policies [MODEL...]          hit rates of cache policies on recorded and drawn router traces
+// constraints TOKENIZER ARCHIVE      MaskBench: coverage, time of compiling and of masks
+// constrained MODEL                  decoding with a schema and without
 // otherwise BenchmarkDotNet:         --filter '*Decode*'
 int Number(int index) => int.Parse(args[index], CultureInfo.InvariantCulture);
 switch (args)
@@ -50,6 +52,10 @@ switch (args)
         return await SpeculationMeasurement.RunAsync(model, draft.FirstOrDefault());
     case ["adapters", var model, _, _]:
         return await AdapterMeasurement.RunAsync(model, Number(2), Number(3));
+    case ["constraints", var tokenizer, var archive]:
+        return ConstraintMeasurement.Run(tokenizer, archive);
+    case ["constrained", var model]:
+        return await ConstrainedSpeedMeasurement.RunAsync(model);
     case ["quantization", var library, .. var rest]:
         return QuantizationComparison.Run(library, rest.FirstOrDefault());
     default:

@@ -47,6 +47,7 @@ public class Platform : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         ReferenceModel.WriteTall(Path.Combine(_folder, $"{ReferenceModel.Tall}.gguf"));
+        File.Copy(Path.Combine(ReferenceModel.Folder, "..", "..", "..", "infra", "models", "stories.gguf"), Path.Combine(_folder, "stories.gguf"));
         using (var bert = RandomBert.Write(pooling: 2))
             File.Copy(bert.Path, Path.Combine(_folder, $"{ReferenceModel.Bert}.gguf"));
         await File.WriteAllBytesAsync(Path.Combine(_folder, "broken.gguf"), (await File.ReadAllBytesAsync(ReferenceModel.PathOf("qwen3-f32")))[..5000]);

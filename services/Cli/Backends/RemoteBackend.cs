@@ -55,7 +55,7 @@ internal sealed class RemoteBackend(Uri endpoint, string model, string? adapter)
     {
         if (request.EncoderTokens is not null)
             throw new UsageException("--encoder-tokens is for a model in this process; leave it out with --endpoint.");
-        var contract = new GenerateRequest { Model = model, Sampling = ToContract(request.Sampling, request) };
+        var contract = new GenerateRequest { Model = model, Sampling = ToContract(request.Sampling, request), Constraint = ConstraintContract.Of(request.Constraint) };
         if (request.Echo)
             contract.Echo = true;
         if (adapter is not null)

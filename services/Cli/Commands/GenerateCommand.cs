@@ -20,9 +20,10 @@ internal static class GenerateCommand
         var noSpecial = new Option<bool>("--no-special-tokens") { Description = "Do not put the model's beginning-of-sequence token before --prompt." };
         var (draft, speculate, adapter) = (CommonOptions.DraftModel(), CommonOptions.Speculate(), CommonOptions.Adapter());
         var experts = CommonOptions.ExpertMemory();
-        var sampling = new SamplingOptionSet();
+        var (sampling, constraint) = (new SamplingOptionSet(), new ConstraintOptionSet());
         var command = new Command("generate", "Continues a text or token ids.") { model, prompt, tokens, encoder };
         sampling.AddTo(command);
+        constraint.AddTo(command);
         foreach (var option in new Option[] { noSpecial, adapter, speculate, draft, threads, context, stages, experts, endpoint, json })
             command.Add(option);
         command.SetAction(async (result, cancellationToken) =>
@@ -33,6 +34,7 @@ internal static class GenerateCommand
                 EncoderTokens = result.GetValue(encoder) is { Length: > 0 } input ? input : null,
                 Sampling = sampling.Read(result),
                 Stop = sampling.Stop(result),
+                Constraint = constraint.Read(result),
                 Speculation = result.GetValue(speculate),
             };
             await using var backend = await OpenAsync(

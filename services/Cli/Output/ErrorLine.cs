@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Slm.Engine.Adapters;
+using Slm.Engine.Constraints;
 using Slm.Engine.Execution;
 using Slm.Engine.Experts;
 using Slm.Engine.Formats;
@@ -20,6 +21,8 @@ internal static class ErrorLine
     public static string Describe(Exception error) => error switch
     {
         CliException or ModelFormatException or ExpertMemoryException or AdapterFormatException or AdapterNotFoundException or AdapterLimitException or TokenizerFormatException or ModelNotFoundException => error.Message,
+        ConstraintException => $"The constraint cannot be enforced: {error.Message}",
+        ConstraintDeadEndException => error.Message,
         SamplingOptionException option => $"--{option.Field.Replace('_', '-')}: {option.Message}",
         ContextLengthExceededException context => $"{context.Message} Shorten the prompt{(context.PromptTokens < context.ContextLength ? " or lower --max-tokens" : "")}.",
         ChatTemplateMissingException => $"--model: {error.Message} That is 'slm generate --prompt TEXT'.",

@@ -42,6 +42,10 @@ public sealed class CompiledConstraint
             {
                 ignored[error.Place] = new KeywordReport(error.Place, error.Keyword, Enforcement.Ignored, error.Reason);
             }
+            catch (InsufficientExecutionStackException)
+            {
+                throw new ConstraintTooLargeException("", "", "The constraint is nested too deeply, or has a name or pattern that is too long.");
+            }
         }
     }
 

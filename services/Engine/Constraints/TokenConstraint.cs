@@ -27,7 +27,7 @@ public sealed class TokenConstraint
     /// <summary>The beginning of a text.</summary>
     public ConstraintState Start() => new(this, Automaton.Start, new Trail(Automaton.NeedsTrail));
 
-    internal ulong[] MaskOf(Position position) => _masks.Find(position);
+    internal void FindMask(Position position, Span<ulong> mask) => _masks.Find(position, mask);
 }
 
 /// <summary>How far a text has come. Not thread-safe, but states of one constraint may be used at the same time.</summary>
@@ -67,7 +67,7 @@ public sealed class ConstraintState
         {
             lock (_constraint.Automaton.Lock)
             {
-                _constraint.MaskOf(_position).CopyTo(mask);
+                _constraint.FindMask(_position, mask);
                 if (_constraint.Automaton.HasUnique)
                     TryInFull(mask);
             }
@@ -114,7 +114,10 @@ public sealed class ConstraintState
     }
 
     /// <summary>The bytes that must come next, whatever the text: those of which there is no choice.</summary>
-    public byte[] Forced()
+    public byte[] Forced() => Forced(guess: false);
+
+    /// <param name="guess">Leave out of account what is hardly ever written: escapes of plain characters, and white space where something else may come.</param>
+    private byte[] Forced(bool guess)
     {
         var forced = new List<byte>();
         lock (_constraint.Automaton.Lock)
@@ -127,7 +130,7 @@ public sealed class ConstraintState
                 for (var b = 0; b < 256 && count < 2; b++)
                 {
                     var next = position.Next((byte)b);
-                    if (next.IsDead)
+                    if (next.IsDead || (guess && b is '\\' or '\n' or '\r' or '\t') || (guess && b == ' ' && only is null && HasOther(position)))
                         continue;
                     (only, which) = (next, (byte)b);
                     count++;
@@ -144,7 +147,8 @@ public sealed class ConstraintState
     }
 
     /// <summary>
-    /// The tokens of <see cref="Forced"/>, each the longest that fits. A model may cut the text elsewhere: they are a guess to be checked.
+    /// Tokens of the text that nearly must come next, each the longest that fits. A model may cut the text elsewhere, or write white space or an
+    /// escape: they are a guess to be checked.
     /// </summary>
     /// <param name="room">Gets the tokens.</param>
     /// <returns>How many.</returns>
@@ -152,7 +156,7 @@ public sealed class ConstraintState
     {
         if (HasEnded)
             return 0;
-        ReadOnlySpan<byte> text = Forced();
+        ReadOnlySpan<byte> text = Forced(guess: true);
         var count = 0;
         while (count < room.Length && _constraint.Vocabulary.Longest(text) is var token and >= 0)
         {
@@ -166,6 +170,17 @@ public sealed class ConstraintState
         }
 
         return count;
+    }
+
+    private static bool HasOther(Position position)
+    {
+        for (var b = '!'; b <= '~'; b++)
+        {
+            if (!position.Next((byte)b).IsDead)
+                return true;
+        }
+
+        return false;
     }
 
     private Position Follow(ReadOnlySpan<byte> text)

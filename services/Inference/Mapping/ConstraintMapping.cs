@@ -71,6 +71,7 @@ internal static class ConstraintMapping
             SchemaOrder = form.SchemaOrder,
             PlainIntegers = form.PlainIntegers,
             IgnoreFormat = form.IgnoreFormat,
+            PlainStrings = form.PlainStrings,
         };
     }
 }

@@ -12,8 +12,11 @@ internal sealed class Automaton
     private readonly Dictionary<Frame[], Position> _positions = new(FrameSets.Instance);
     private readonly Dictionary<Frame[], Continuation> _continuations = new(FrameSets.Instance);
 
+    private readonly Steps _steps;
+
     public Automaton()
     {
+        _steps = new Steps(this);
         Dead = new Position(this, []);
         Start = Dead;
     }
@@ -65,7 +68,7 @@ internal sealed class Automaton
 
     internal Position Step(Position position, byte b, Trail? trail)
     {
-        var steps = new Steps(this, trail);
+        var steps = _steps.Begin(trail);
         foreach (var frame in position.Frames)
             steps.Step(frame, b);
         return PositionOf(steps.ToFrames());

@@ -5,6 +5,8 @@ namespace Slm.Engine.Constraints.Automata;
 /// <summary>Fixed bytes.</summary>
 internal sealed class LiteralFrame(byte[] text, int at, Continuation? below) : Frame(below)
 {
+    public override ByteSet First { get; } = ByteSet.Of([text[at]]);
+
     public override int TopHash => HashCode.Combine(text, at);
 
     public override void Step(byte b, Steps steps)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Slm.Engine.Constraints.Automata;
 
 /// <summary>
@@ -14,6 +16,9 @@ internal abstract class Frame(Continuation? below)
 
     /// <summary>Whether all that is left of it may be left out, be it step by step.</summary>
     public virtual bool MayBeEmpty => CanEnd;
+
+    /// <summary>Bytes that may come next, at least those; what is below excepted.</summary>
+    public virtual ByteSet First => ByteSet.All;
 
     /// <summary>Reports the frames that a byte leads to, those by way of <see cref="CanEnd"/> excepted.</summary>
     public abstract void Step(byte b, Steps steps);
@@ -71,7 +76,7 @@ internal sealed class Continuation
 }
 
 /// <summary>Collects the frames a byte leads to.</summary>
-internal sealed class Steps(Automaton automaton, Trail? trail)
+internal sealed class Steps(Automaton automaton)
 {
     private readonly List<Frame> _frames = [];
 
@@ -79,7 +84,15 @@ internal sealed class Steps(Automaton automaton, Trail? trail)
     public Automaton Automaton => automaton;
 
     /// <summary>The text so far, the byte at hand excluded, when it is a real one; null while only asking what would be possible.</summary>
-    public Trail? Trail => trail;
+    public Trail? Trail { get; private set; }
+
+    /// <summary>Starts over.</summary>
+    public Steps Begin(Trail? trail)
+    {
+        _frames.Clear();
+        Trail = trail;
+        return this;
+    }
 
     /// <summary>A frame that goes on.</summary>
     public void Add(Frame frame) => _frames.Add(frame);
@@ -96,6 +109,7 @@ internal sealed class Steps(Automaton automaton, Trail? trail)
     /// <summary>Steps a frame, and what is below it where it may be complete.</summary>
     public void Step(Frame frame, byte b)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         frame.Step(b, this);
         if (frame.CanEnd && frame.Below is { } below)
         {
@@ -108,7 +122,7 @@ internal sealed class Steps(Automaton automaton, Trail? trail)
     public Frame[] ToFrames()
     {
         if (_frames.Count <= 1)
-            return [.. _frames];
+            return _frames.Count == 0 ? [] : [_frames[0]];
         var merged = new List<Frame>();
         foreach (var frame in _frames)
         {
@@ -135,6 +149,8 @@ internal sealed class EndFrame : Frame
     public static EndFrame Instance { get; } = new();
 
     public override bool CanEnd => true;
+
+    public override ByteSet First => default;
 
     public override int TopHash => 1;
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Slm.Engine.Constraints.Automata;
 
 /// <summary>
@@ -6,15 +8,23 @@ namespace Slm.Engine.Constraints.Automata;
 /// </summary>
 internal sealed class Position
 {
+    private const int MaxListed = 16;
     private readonly Automaton _automaton;
-    private Position?[]? _next;
+    private readonly ByteSet _first;
+    private Position?[]? _all;
+    private byte[] _keys = [];
+    private Position[] _values = [];
+    private int _count;
 
     internal Position(Automaton automaton, Frame[] frames)
     {
         _automaton = automaton;
         Frames = frames;
         foreach (var frame in frames)
+        {
             IsEnd |= Ends(frame);
+            _first = _first.Union(FirstOf(frame));
+        }
     }
 
     /// <summary>What may be going on; empty where the text cannot be completed.</summary>
@@ -35,8 +45,19 @@ internal sealed class Position
     /// <summary>The place a byte leads to, dead or not, as far as it does not depend on texts before it.</summary>
     public Position Next(byte b)
     {
-        _next ??= new Position?[256];
-        return _next[b] ??= _automaton.Step(this, b, null);
+        if (!_first.Contains(b))
+            return _automaton.Dead;
+        if (_all is not null)
+            return _all[b] ??= _automaton.Step(this, b, null);
+        for (var i = 0; i < _count; i++)
+        {
+            if (_keys[i] == b)
+                return _values[i];
+        }
+
+        var next = _automaton.Step(this, b, null);
+        Keep(b, next);
+        return next;
     }
 
     /// <summary>The place a byte of the text itself leads to.</summary>
@@ -44,8 +65,45 @@ internal sealed class Position
     /// <param name="trail">The text before it.</param>
     public Position Next(byte b, Trail trail) => trail.MattersTo(b) ? _automaton.Step(this, b, trail) : Next(b);
 
+    private static ByteSet FirstOf(Frame frame)
+    {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
+        var first = frame.First;
+        if (frame.CanEnd && frame.Below is { } below)
+        {
+            foreach (var next in below.Frames)
+                first = first.Union(FirstOf(next));
+        }
+
+        return first;
+    }
+
+    /// <summary>Most places have few ways to go on; one with more gets a table.</summary>
+    private void Keep(byte b, Position next)
+    {
+        if (_count == MaxListed)
+        {
+            _all = new Position?[256];
+            for (var i = 0; i < _count; i++)
+                _all[_keys[i]] = _values[i];
+            _all[b] = next;
+            (_keys, _values) = ([], []);
+            return;
+        }
+
+        if (_count == _keys.Length)
+        {
+            Array.Resize(ref _keys, Math.Max(4, 2 * _count));
+            Array.Resize(ref _values, Math.Max(4, 2 * _count));
+        }
+
+        (_keys[_count], _values[_count]) = (b, next);
+        _count++;
+    }
+
     private static bool Ends(Frame frame)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         if (!frame.MayBeEmpty)
             return false;
         if (frame.Below is not { } below)

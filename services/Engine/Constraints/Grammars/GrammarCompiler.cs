@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Slm.Engine.Constraints.Automata;
 using Slm.Engine.Constraints.Languages;
 
@@ -57,6 +58,7 @@ internal sealed class GrammarCompiler
 
     private Term? TermOf(GrammarNode node, HashSet<string> open)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         switch (node)
         {
             case GrammarNode.Literal literal:
@@ -80,6 +82,7 @@ internal sealed class GrammarCompiler
 
     private GrammarElement[] Elements(GrammarNode node)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         if (++_elements > MaxElements)
             throw new ConstraintTooLargeException("", "grammar", $"The grammar has more than {MaxElements} elements, repetitions written out.");
         if (TermOf(node, []) is { } term)
@@ -164,6 +167,7 @@ internal sealed class GrammarCompiler
     /// <param name="states">Rules that have been looked at: whether their search is still going on.</param>
     private static void FindLeftRecursion(GrammarRule rule, Dictionary<GrammarRule, bool> states)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         if (states.TryGetValue(rule, out var open))
         {
             if (open)

@@ -8,7 +8,8 @@ internal static class Formats
 {
     private const int MaxShared = 4000;
     private const string Date = @"(\d\d(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29|\d{4}-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))";
-    private const string TimeOfDay = @"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)";
+    // RFC 3339; leap seconds where the offset is none.
+    private const string TimeOfDay = @"(([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)|23:59:60(\.\d+)?([Zz]|[+-]00:00))";
     private const string Octet = @"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)";
     private const string Ipv4 = Octet + @"(\." + Octet + "){3}";
     private const string Label = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
@@ -35,7 +36,9 @@ internal static class Formats
         ["date-time"] = $"({Date})[Tt]{TimeOfDay}",
         ["duration"] = @"P((\d+W)|(\d+Y(\d+M(\d+D)?)?|\d+M(\d+D)?|\d+D)(T(\d+H(\d+M(\d+S)?)?|\d+M(\d+S)?|\d+S))?|T(\d+H(\d+M(\d+S)?)?|\d+M(\d+S)?|\d+S))",
         ["email"] = $@"([A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+)*|""([ !#-\[\]-~]|\\[ -~])*"")@({Label}(\.{Label})*|\[({Ipv4}|IPv6:{Ipv6})\])",
-        ["hostname"] = $@"(?=.{{1,253}}$){Label}(\.{Label})*",
+
+        // RFC 1123. Labels with "--" in third and fourth place are internationalized ones (RFC 5891), whose rules are not regular: none is offered.
+        ["hostname"] = $@"(?=.{{1,253}}$)(?!..--)(?!.*\...--){Label}(\.{Label})*",
         ["ipv4"] = Ipv4,
         ["ipv6"] = Ipv6,
         ["uri"] = UriText,
@@ -45,7 +48,7 @@ internal static class Formats
         ["relative-json-pointer"] = "(0|[1-9][0-9]*)(#|(/([^~/]|~[01])*)*)",
     };
 
-    private static readonly ConcurrentDictionary<string, Lazy<ByteDfa?>> SharedAutomata = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<(string Name, TextEncoding Encoding), Lazy<ByteDfa?>> SharedAutomata = [];
 
     private static readonly string[] NotRegular = ["regex", "idn-email", "idn-hostname", "iri", "iri-reference", "uri-template"];
 
@@ -56,10 +59,10 @@ internal static class Formats
     public static Term? Find(TermPool pool, string name) => Patterns.TryGetValue(name, out var pattern) ? RegexLanguage.Whole(pool, pattern) : null;
 
     /// <summary>The automaton of a format that all constraints share, within JSON strings; null where it would be large.</summary>
-    public static ByteDfa? Shared(string name) => SharedAutomata.GetOrAdd(name, static key => new Lazy<ByteDfa?>(() =>
+    public static ByteDfa? Shared(string name, TextEncoding encoding) => SharedAutomata.GetOrAdd((name, encoding), static key => new Lazy<ByteDfa?>(() =>
     {
         var pool = new TermPool();
-        var dfa = Find(pool, key) is { } term ? new ByteDfa(pool, term, TextEncoding.JsonString) : null;
+        var dfa = Find(pool, key.Name) is { } term ? new ByteDfa(pool, term, key.Encoding) : null;
         return dfa is not null && dfa.Freeze(MaxShared) ? dfa : null;
     })).Value;
 

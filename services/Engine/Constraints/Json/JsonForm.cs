@@ -28,6 +28,9 @@ public sealed record JsonForm
     /// <summary>Integers without a fraction, and fractions without trailing zeros.</summary>
     public bool PlainIntegers { get; init; }
 
+    /// <summary>Characters of strings are escaped only where JSON needs it.</summary>
+    public bool PlainStrings { get; init; }
+
     /// <summary>"format" says nothing about which texts are valid.</summary>
     public bool IgnoreFormat { get; init; }
 

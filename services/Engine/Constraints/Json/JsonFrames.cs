@@ -6,9 +6,12 @@ namespace Slm.Engine.Constraints.Json;
 /// <summary>A JSON value is about to begin.</summary>
 internal sealed class ValueFrame(JsonWriter json, ValueNode node, int gapMin, int gapMax, int gap, Continuation? below) : Frame(below)
 {
+    private static readonly ByteSet Starts = ByteSet.Of(" \n\r\t{[\"nft-0123456789"u8);
     private static readonly byte[] Null = "null"u8.ToArray(), False = "false"u8.ToArray(), True = "true"u8.ToArray();
 
     public override int GapLeft => json.IsFlexible ? gapMax - gap : -1;
+
+    public override ByteSet First => Starts;
 
     public override int TopHash => HashCode.Combine(node.Id, gap, gapMax, 3);
 
@@ -90,7 +93,11 @@ internal sealed class StringFrame(JsonWriter json, ByteDfa dfa, int state, Conti
 /// <summary>Between a key and its value.</summary>
 internal sealed class ColonFrame(JsonWriter json, ValueNode value, int gap, Continuation? below) : Frame(below)
 {
+    private static readonly ByteSet Starts = ByteSet.Of(" \n\r\t:"u8);
+
     public override int GapLeft => json.IsFlexible ? json.Form.Gap - gap : -1;
+
+    public override ByteSet First => Starts;
 
     public override int TopHash => HashCode.Combine(value.Id, gap, 5);
 
@@ -125,7 +132,11 @@ internal enum ObjectPhase
 /// <summary>Inside an object, between properties.</summary>
 internal sealed class ObjectFrame(JsonWriter json, ObjectPlan plan, ObjectProgress progress, ObjectPhase phase, int gap, Continuation? below) : Frame(below)
 {
+    private static readonly ByteSet Starts = ByteSet.Of(" \n\r\t\"},"u8);
+
     public override int GapLeft => json.IsFlexible ? json.Form.Gap - gap : -1;
+
+    public override ByteSet First => Starts;
 
     public override int TopHash => HashCode.Combine(progress, (int)phase, gap, 6);
 
@@ -253,7 +264,11 @@ internal sealed class OtherKeyFrame(JsonWriter json, ObjectPlan plan, ObjectProg
 /// <summary>Inside an array, between items; an open one has none yet.</summary>
 internal sealed class ArrayFrame(JsonWriter json, ArrayPlan plan, ArrayProgress progress, bool isOpen, int gap, Continuation? below) : Frame(below)
 {
+    private static readonly ByteSet Starts = ByteSet.Of(" \n\r\t],"u8), Opens = ByteSet.Of(" \n\r\t]{[\"nft-0123456789"u8);
+
     public override int GapLeft => json.IsFlexible ? json.Form.Gap - gap : -1;
+
+    public override ByteSet First => isOpen ? Opens : Starts;
 
     public override int TopHash => HashCode.Combine(progress, isOpen, gap, 9);
 

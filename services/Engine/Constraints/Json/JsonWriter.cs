@@ -112,7 +112,7 @@ internal sealed class ValuePlan
     public ArrayPlan[] Arrays { get; }
 
     /// <summary>Its strings, between the quotes; null if there are none.</summary>
-    public ByteDfa? Strings => Automaton(ref _strings, Set.Strings, TextEncoding.JsonString);
+    public ByteDfa? Strings => Automaton(ref _strings, Set.Strings, _compiler.StringEncoding);
 
     /// <summary>Its numbers; null if there are none.</summary>
     public ByteDfa? Numbers => Automaton(ref _numbers, Set.Numbers, TextEncoding.Utf8);

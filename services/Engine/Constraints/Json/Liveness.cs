@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Slm.Engine.Constraints.Languages;
 
 namespace Slm.Engine.Constraints.Json;
@@ -20,6 +21,7 @@ internal sealed class Liveness(SchemaCompiler compiler)
             return false;
         if (node is ValueNode.Never)
             return true;
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         if (_empty.TryGetValue(node, out var known))
             return known;
         if (!_open.Add(node))
@@ -126,20 +128,11 @@ internal sealed class Liveness(SchemaCompiler compiler)
 
     private bool Surely(Func<bool> isEmpty)
     {
-        try
-        {
-            // What is still open counts as having members here.
-            var before = _assumed;
-            _assumed = false;
-            var empty = isEmpty();
-            var certain = empty && !_assumed;
-            _assumed = before;
-            return certain;
-        }
-        catch (ConstraintException)
-        {
-            return false;
-        }
+        var before = _assumed;
+        _assumed = false;
+        var certain = compiler.TryProbe(isEmpty) && !_assumed;
+        _assumed = before;
+        return certain;
     }
 
     private bool CanHave(ObjectShape shape, WantedProperty wanted)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Slm.Engine.Constraints.Languages;
 
 namespace Slm.Engine.Constraints.Json;
@@ -34,6 +35,7 @@ internal sealed class NameMachine : CharMachine
 
     private int Build(int low, int high, int depth)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         var id = _states.Count;
         _states.Add((low, high, depth));
         var next = new Dictionary<int, int>();

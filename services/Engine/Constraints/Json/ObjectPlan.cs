@@ -28,7 +28,7 @@ internal sealed class ObjectPlan
         if (Names.Length > 0)
         {
             _machine = new NameMachine([.. Names.Select(n => n.Text)]);
-            NameKeys = new ByteDfa(compiler.Pool, compiler.Pool.Machine(_machine), TextEncoding.JsonString);
+            NameKeys = new ByteDfa(compiler.Pool, compiler.Pool.Machine(_machine), compiler.StringEncoding);
         }
 
         var classes = new List<Other>();
@@ -109,23 +109,33 @@ internal sealed class ObjectPlan
         var keys = Others[other].Keys;
         if (progress.Keys.Length > 0 && !Others[other].IsLarge)
             keys = _compiler.Pool.And(keys, _compiler.Pool.Not(_compiler.Pool.Words(progress.Keys)));
-        return _compiler.Languages.Get(keys, TextEncoding.JsonString);
+        return _compiler.Languages.Get(keys, _compiler.StringEncoding);
     }
 
     /// <summary>Follows the keys that have been written.</summary>
-    public UsedKeys? Used(string[] keys) => keys.Length == 0 ? null : new UsedKeys(_compiler.Pool, keys);
+    public UsedKeys? Used(string[] keys) => keys.Length == 0 ? null : new UsedKeys(_compiler.Pool, keys, _compiler.StringEncoding);
 
     /// <summary>Whether one of some names may come out of a state of <see cref="NameKeys"/>.</summary>
     public bool CanReach(int state, ulong[] allowed)
     {
-        foreach (var chars in NameKeys!.Outcomes(state))
+        if (NameKeys!.TryWhole(state, out var whole))
+            return CanReachFrom(whole, allowed);
+        foreach (var chars in NameKeys.Outcomes(state))
         {
-            var (low, high) = _machine!.Names(NameKeys.Chars.TermOf(chars).State);
-            for (var i = low; i < high; i++)
-            {
-                if ((allowed[i >> 6] >> (i & 63) & 1) != 0)
-                    return true;
-            }
+            if (CanReachFrom(chars, allowed))
+                return true;
+        }
+
+        return false;
+    }
+
+    private bool CanReachFrom(int chars, ulong[] allowed)
+    {
+        var (low, high) = _machine!.Names(NameKeys!.Chars.TermOf(chars).State);
+        for (var i = low; i < high; i++)
+        {
+            if ((allowed[i >> 6] >> (i & 63) & 1) != 0)
+                return true;
         }
 
         return false;

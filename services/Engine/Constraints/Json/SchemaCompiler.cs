@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Globalization;
 using System.Text.Json;
 using Slm.Engine.Constraints.Languages;
@@ -11,7 +12,9 @@ internal sealed partial class SchemaCompiler
     private readonly JsonForm _form;
     private readonly Dictionary<ValueNode, ValueSet> _sets = [];
     private readonly HashSet<Schema> _open = [];
+    private readonly Dictionary<ValueNode, Schema> _blocked = [];
     private int _depth;
+    private int _probes;
 
     public SchemaCompiler(TermPool pool, JsonForm form)
     {
@@ -42,6 +45,9 @@ internal sealed partial class SchemaCompiler
     /// <summary>Which sets have members.</summary>
     public Liveness Lives { get; }
 
+    /// <summary>How strings are written.</summary>
+    public TextEncoding StringEncoding => _form.PlainStrings ? TextEncoding.PlainJsonString : TextEncoding.JsonString;
+
     /// <summary>Whether properties come in the order of the schema.</summary>
     public bool SchemaOrder => _form.SchemaOrder;
 
@@ -54,15 +60,41 @@ internal sealed partial class SchemaCompiler
     {
         if (_sets.TryGetValue(node, out var known))
             return known;
+        RuntimeHelpers.EnsureSufficientExecutionStack();
+        if (_blocked.TryGetValue(node, out var blocker) && _open.Contains(blocker))
+            throw new BlockedException(blocker);
         if (++_depth > MaxDepth)
             throw new ConstraintTooLargeException("", "", $"Schemas apply to the same value by way of more than {MaxDepth} others.");
         try
         {
             return _sets[node] = Evaluate(node);
         }
+        catch (BlockedException blocked)
+        {
+            _blocked[node] = blocked.Schema;
+            throw;
+        }
         finally
         {
             _depth--;
+        }
+    }
+
+    /// <summary>Tries to find something out while schemas are being worked out; false if it hangs on one of them, or cannot be found out.</summary>
+    public bool TryProbe(Func<bool> question)
+    {
+        _probes++;
+        try
+        {
+            return question();
+        }
+        catch (Exception error) when (error is BlockedException or ConstraintException)
+        {
+            return false;
+        }
+        finally
+        {
+            _probes--;
         }
     }
 
@@ -110,7 +142,7 @@ internal sealed partial class SchemaCompiler
     private ValueSet SetOf(Schema schema)
     {
         if (!_open.Add(schema))
-            throw new ConstraintException(schema.Pointer, "$ref", "The schema refers to itself for the same value, without end.");
+            throw _probes > 0 ? new BlockedException(schema) : new ConstraintException(schema.Pointer, "$ref", "The schema refers to itself for the same value, without end.");
         try
         {
             return Apply(schema);
@@ -264,7 +296,7 @@ internal sealed partial class SchemaCompiler
                 throw schema.Error("format", $"The format \"{name}\" cannot be enforced while a text is written.");
             if (Formats.Find(Pool, name) is { } language)
             {
-                if (Formats.Shared(name) is { } automaton)
+                if (Formats.Shared(name, StringEncoding) is { } automaton)
                     Languages.Share(language, automaton);
                 set = Pool.And(set, language);
             }
@@ -366,6 +398,12 @@ internal sealed partial class SchemaCompiler
         }
 
         return result;
+    }
+
+    /// <summary>What is asked for hangs on a schema that is being worked out.</summary>
+    private sealed class BlockedException(Schema schema) : Exception
+    {
+        public Schema Schema { get; } = schema;
     }
 
     private static Schema SubSchema(Schema schema, string keyword)

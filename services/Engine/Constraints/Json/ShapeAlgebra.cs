@@ -7,6 +7,8 @@ internal sealed class ShapeAlgebra(TermPool pool, NumberLanguage numbers, ValueN
 {
     private const int MaxShapes = 256;
     private const int MaxClasses = 64;
+    private const int MaxWork = 200_000;
+    private int _work;
 
     /// <summary>Every value.</summary>
     public ValueSet Any { get; } = new(true, true, true, pool.All, numbers.Any, [AnyObject(pool, nodes)], [AnyArray(nodes)]);
@@ -206,7 +208,7 @@ internal sealed class ShapeAlgebra(TermPool pool, NumberLanguage numbers, ValueN
         }
     }
 
-    private static List<T> Product<T>(IReadOnlyList<T> a, IReadOnlyList<T> b, Func<T, T, T> and, Func<T, T, bool> same)
+    private List<T> Product<T>(IReadOnlyList<T> a, IReadOnlyList<T> b, Func<T, T, T> and, Func<T, T, bool> same)
     {
         if (a.Count == 1 && b.Count == 1)
             return [and(a[0], b[0])];
@@ -214,7 +216,11 @@ internal sealed class ShapeAlgebra(TermPool pool, NumberLanguage numbers, ValueN
         foreach (var x in a)
         {
             foreach (var y in b)
+            {
+                if (++_work > MaxWork)
+                    throw new ConstraintTooLargeException("", "", $"The combinations of \"allOf\", \"anyOf\", \"oneOf\" and \"not\" take more than {MaxWork} steps to work out.");
                 Add(result, and(x, y), same);
+            }
         }
 
         return result;

@@ -12,7 +12,7 @@ internal sealed class UsedKeys
     private readonly Dictionary<(int State, int Used), int> _pairs = [];
     private readonly List<(int State, int Used)> _states = [];
 
-    public UsedKeys(TermPool pool, IEnumerable<string> keys) => _keys = new ByteDfa(pool, pool.Words(keys), TextEncoding.JsonString);
+    public UsedKeys(TermPool pool, IEnumerable<string> keys, TextEncoding encoding) => _keys = new ByteDfa(pool, pool.Words(keys), encoding);
 
     /// <summary>No character yet.</summary>
     public int Start => _keys.Start;

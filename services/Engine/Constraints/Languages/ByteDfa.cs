@@ -8,6 +8,9 @@ internal enum TextEncoding
 
     /// <summary>Between the quotes of a JSON string (RFC 8259): UTF-8, with every escape that JSON has for a character.</summary>
     JsonString,
+
+    /// <summary>The same with escapes only where JSON needs them, and the short one where there is one.</summary>
+    PlainJsonString,
 }
 
 /// <summary>
@@ -155,7 +158,7 @@ internal sealed class ByteDfa
         switch (partial.Kind)
         {
             case PartKind.None:
-                if (_encoding == TextEncoding.JsonString)
+                if (_encoding != TextEncoding.Utf8)
                 {
                     if (b is < 0x20 or (byte)'"')
                         return Dead;
@@ -181,6 +184,7 @@ internal sealed class ByteDfa
             case PartKind.Escape:
                 return b switch
                 {
+                    (byte)'/' when _encoding == TextEncoding.PlainJsonString => Dead,
                     (byte)'"' or (byte)'\\' or (byte)'/' => Whole(chars, b),
                     (byte)'b' => Whole(chars, '\b'),
                     (byte)'f' => Whole(chars, '\f'),
@@ -203,6 +207,7 @@ internal sealed class ByteDfa
                 {
                     >= 0xD800 and <= 0xDBFF => Feasible(chars, new Partial(PartKind.High, 0, 0, value)),
                     >= 0xDC00 and <= 0xDFFF => Dead,
+                    _ when _encoding == TextEncoding.PlainJsonString && !NeedsNumber(value) => Dead,
                     _ => Whole(chars, value),
                 };
             case PartKind.High:
@@ -222,12 +227,34 @@ internal sealed class ByteDfa
     {
         foreach (var (low, high) in Candidates(partial))
         {
-            if (low <= high && _chars.CanStep(chars, low, high))
+            if (_encoding == TextEncoding.PlainJsonString && partial.Kind is PartKind.Escape or PartKind.Hex)
+            {
+                if (CanEscape(chars, partial, low, high))
+                    return StateOf(chars, partial);
+            }
+            else if (low <= high && _chars.CanStep(chars, low, high))
                 return StateOf(chars, partial);
         }
 
         return Dead;
     }
+
+    /// <summary>With plain strings: whether a character that needs an escape can follow.</summary>
+    private bool CanEscape(int chars, Partial partial, int low, int high)
+    {
+        if (partial.Kind == PartKind.Escape && (_chars.Step(chars, '"') != CharDfa.Dead || _chars.Step(chars, '\\') != CharDfa.Dead))
+            return true;
+        for (var c = Math.Max(0, low); c <= Math.Min(high, 0x1F); c++)
+        {
+            if ((partial.Kind == PartKind.Escape || NeedsNumber(c)) && _chars.Step(chars, c) != CharDfa.Dead)
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Control characters without a short escape.</summary>
+    private static bool NeedsNumber(int c) => c < 0x20 && c is not ('\b' or '\f' or '\n' or '\r' or '\t');
 
     /// <summary>The characters that can begin so.</summary>
     private static IEnumerable<(int Low, int High)> Candidates(Partial partial)

@@ -14,7 +14,7 @@ internal sealed class LanguageStore(TermPool pool)
     public ByteDfa Get(Term term, TextEncoding encoding)
     {
         if (!_automata.TryGetValue((term, encoding), out var dfa))
-            _automata[(term, encoding)] = dfa = _shared.TryGetValue(term, out var shared) && encoding == TextEncoding.JsonString ? shared : new ByteDfa(pool, term, encoding);
+            _automata[(term, encoding)] = dfa = _shared.TryGetValue(term, out var shared) && encoding == shared.Encoding ? shared : new ByteDfa(pool, term, encoding);
         return dfa;
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 namespace Slm.Engine.Constraints.Languages;
 
 /// <summary>The languages of regular expressions.</summary>
@@ -9,6 +10,7 @@ internal static class RegexLanguage
 {
     private const int StartMark = CharSet.End;
     private const int EndMark = CharSet.End + 1;
+    private const int MaxAnchors = 3;
     private static readonly CharSet Marked = CharSet.Of([(0, 0xD7FF), (0xE000, EndMark)]);
 
     /// <summary>Texts in which the pattern matches somewhere, as JSON Schema's "pattern" means it.</summary>
@@ -30,11 +32,22 @@ internal static class RegexLanguage
         return Unmark(pool, pool.Concat(pool.Optional(start), Build(pool, RegexSyntax.Parse(pattern), pool.Optional(edge))));
     }
 
-    private static Term Unmark(TermPool pool, Term term) => pool.WithoutMarks(pool.Before(pool.Derive(term, StartMark), EndMark));
+    /// <summary>The texts that match with marks around them; as many as the expression has anchors at one place.</summary>
+    private static Term Unmark(TermPool pool, Term term)
+    {
+        var starts = pool.Empty;
+        for (var i = 0; i < MaxAnchors && term != pool.Empty; i++)
+            starts = pool.Alt(starts, term = pool.Derive(term, StartMark));
+        var result = pool.Empty;
+        for (var i = 0; i < MaxAnchors && starts != pool.Empty; i++)
+            result = pool.Alt(result, pool.WithoutMarks(starts = pool.Before(starts, EndMark)));
+        return result;
+    }
 
     /// <summary>The expression, then what follows.</summary>
     private static Term Build(TermPool pool, RegexNode node, Term rest)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         switch (node)
         {
             case RegexNode.Set set:

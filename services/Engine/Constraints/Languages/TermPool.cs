@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 namespace Slm.Engine.Constraints.Languages;
 
 /// <summary>Makes terms and keeps equal ones identical. Not thread-safe.</summary>
@@ -43,6 +44,7 @@ internal sealed class TermPool
     /// <summary>One text, then another.</summary>
     public Term Concat(Term first, Term second)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         if (first == Empty || second == Empty)
             return Empty;
         if (first == Epsilon)
@@ -245,6 +247,7 @@ internal sealed class TermPool
     /// <summary>What may follow a character.</summary>
     public Term Derive(Term term, int c)
     {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         switch (term.Kind)
         {
             case TermKind.Empty or TermKind.Epsilon:
@@ -276,7 +279,13 @@ internal sealed class TermPool
     }
 
     /// <summary>What may come before a character at the end: the texts w for which w and then the character belong to the term.</summary>
-    public Term Before(Term term, int last) => term.Kind switch
+    public Term Before(Term term, int last)
+    {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
+        return BeforeOf(term, last);
+    }
+
+    private Term BeforeOf(Term term, int last) => term.Kind switch
     {
         TermKind.Chars => term.Set.Contains(last) ? Epsilon : Empty,
         TermKind.Concat => Alt(
@@ -295,6 +304,7 @@ internal sealed class TermPool
     {
         if (!term.HasMarks)
             return term;
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         return term.Kind switch
         {
             TermKind.Chars => Chars(term.Set.Intersect(CharSet.All)),

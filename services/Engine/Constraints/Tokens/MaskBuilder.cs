@@ -19,32 +19,55 @@ internal sealed class MaskBuilder
     private readonly Automaton _automaton;
     private readonly TokenVocabulary _vocabulary;
     private readonly Dictionary<(ByteDfa, int), ulong[]> _content = [];
-    private readonly int[] _states;
-    private int _kept;
+    private readonly Stack<ulong[]> _scratch = [];
+    private readonly Stack<Dictionary<int, Position>> _closings = [];
+    private readonly Steps _steps;
+    private Position[] _positions = new Position[1024];
+    private int[] _states = new int[1024];
+    private int _positionsTop, _statesTop;
+    private long _bytes;
 
     public MaskBuilder(Automaton automaton, TokenVocabulary vocabulary)
     {
         (_automaton, _vocabulary) = (automaton, vocabulary);
-        _states = new int[vocabulary.Whole.Depth + 1];
+        _steps = new Steps(automaton);
     }
 
-    /// <summary>The tokens that may come, end tokens excepted; not to be changed.</summary>
-    public ulong[] Find(Position position)
+    /// <summary>Sets the bits of the tokens that may come, end tokens excepted, and clears all others.</summary>
+    public void Find(Position position, Span<ulong> mask)
     {
-        if (position.Mask is ulong[] known)
-            return known;
-        if ((long)++_kept * _vocabulary.MaskLength * sizeof(ulong) > MaxBytes)
+        if (_bytes > MaxBytes)
         {
-            _kept = 1;
+            _bytes = 0;
             _content.Clear();
             _automaton.Forget();
         }
 
-        var mask = _vocabulary.NewMask();
+        MaskOf(position).CopyTo(mask);
+    }
+
+    private TokenSet MaskOf(Position position)
+    {
+        if (position.Mask is TokenSet known)
+            return known;
+        if (!_scratch.TryPop(out var mask))
+            mask = _vocabulary.NewMask();
+        else
+            Array.Clear(mask);
+        Build(position, mask);
+        var set = TokenSet.Of(mask);
+        _scratch.Push(mask);
+        _bytes += set.Bytes + 512;
+        position.Mask = set;
+        return set;
+    }
+
+    private void Build(Position position, ulong[] mask)
+    {
         if (position.Frames.Length > 1)
         {
             foreach (var frame in position.Frames)
-                Or(mask, Find(_automaton.PositionOf([frame])));
+                MaskOf(_automaton.PositionOf([frame])).AddTo(mask);
         }
         else if (position.Frames is [TextFrame { IsQuoted: true, IsWide: true } text])
         {
@@ -58,7 +81,7 @@ internal sealed class MaskBuilder
             else
                 WalkText(_vocabulary.Whole, 0, _vocabulary.Whole.Count, language, mask);
             if (language.CanEnd && language.Below is { } below)
-                Or(mask, Find(_automaton.PositionOf(below.Frames)));
+                MaskOf(_automaton.PositionOf(below.Frames)).AddTo(mask);
         }
         else if (position.Frames is [{ GapLeft: >= 0 } frame])
         {
@@ -68,9 +91,6 @@ internal sealed class MaskBuilder
         {
             Walk(_vocabulary.Whole, 0, _vocabulary.Whole.Count, position, mask, -1);
         }
-
-        position.Mask = mask;
-        return mask;
     }
 
     private static void Or(ulong[] mask, ulong[] other) => System.Numerics.Tensors.TensorPrimitives.BitwiseOr<ulong>(mask, other, mask);
@@ -81,20 +101,24 @@ internal sealed class MaskBuilder
         if (dfa.IsFrozen)
             return _vocabulary.Shared.GetOrAdd((dfa, state), key => FindContent(key.Dfa, key.State));
         if (!_content.TryGetValue((dfa, state), out var known))
+        {
             _content[(dfa, state)] = known = FindContent(dfa, state);
+            _bytes += known.Length * sizeof(ulong);
+        }
+
         return known;
     }
 
     private ulong[] FindContent(ByteDfa dfa, int state)
     {
         ulong[] mask;
-        if (dfa.Encoding == TextEncoding.JsonString && dfa.FreeLength(state) is { } free)
+        if (dfa.Encoding != TextEncoding.Utf8 && dfa.FreeLength(state) is { } free)
         {
             if (free < 0)
-                return _vocabulary.InString;
+                return _vocabulary.InString(dfa.Encoding);
             mask = _vocabulary.Plain(free);
             if (free >= _vocabulary.LongestOdd)
-                Or(mask, _vocabulary.OddInString);
+                Or(mask, _vocabulary.OddInString(dfa.Encoding));
             else
                 WalkContent(_vocabulary.Odd, dfa, state, mask);
         }
@@ -113,7 +137,7 @@ internal sealed class MaskBuilder
         var depths = trie.Depths;
         var skips = trie.Skips;
         var tokens = trie.Tokens;
-        var states = _states;
+        var states = new int[trie.Depth + 1];
         states[0] = state;
         for (var i = 0; i < bytes.Length;)
         {
@@ -141,9 +165,14 @@ internal sealed class MaskBuilder
         var skips = trie.Skips;
         var tokens = trie.Tokens;
         var first = depths[from];
-        var states = new int[trie.Depth + 1 - first];
+        var ground = _statesTop;
+        _statesTop += trie.Depth + 1;
+        if (_statesTop > _states.Length)
+            Array.Resize(ref _states, 2 * _statesTop);
+        var states = _states.AsSpan(ground, trie.Depth + 1);
         states[0] = text.Walk;
-        var closed = new Dictionary<int, Position>();
+        if (!_closings.TryPop(out var closed))
+            closed = [];
         for (var i = from; i < to;)
         {
             var depth = depths[i] - first;
@@ -152,15 +181,15 @@ internal sealed class MaskBuilder
             {
                 if (!closed.TryGetValue(state, out var behind))
                 {
-                    var steps = new Steps(_automaton, null);
-                    text.Close(state, steps);
-                    closed[state] = behind = _automaton.PositionOf(steps.ToFrames());
+                    text.Close(state, _steps.Begin(null));
+                    closed[state] = behind = _automaton.PositionOf(_steps.ToFrames());
                 }
 
                 if (!behind.IsDead)
                 {
                     Take(tokens[i], mask);
                     Walk(trie, i + 1, skips[i], behind, mask, -1);
+                    states = _states.AsSpan(ground, trie.Depth + 1);
                 }
 
                 i = skips[i];
@@ -174,6 +203,7 @@ internal sealed class MaskBuilder
             {
                 Take(tokens[i], mask);
                 Walk(trie, i + 1, skips[i], after, mask, -1);
+                states = _states.AsSpan(ground, trie.Depth + 1);
             }
 
             if (next == ByteDfa.Dead)
@@ -186,6 +216,10 @@ internal sealed class MaskBuilder
             Take(tokens[i], mask);
             i++;
         }
+
+        closed.Clear();
+        _closings.Push(closed);
+        _statesTop = ground;
     }
 
     /// <summary>Tokens from a place where white space may come.</summary>
@@ -219,8 +253,11 @@ internal sealed class MaskBuilder
         var skips = trie.Skips;
         var tokens = trie.Tokens;
         var first = depths[from];
-        var positions = new Position[trie.Depth + 1 - first];
-        positions[0] = start;
+        var ground = _positionsTop;
+        _positionsTop += trie.Depth + 1;
+        if (_positionsTop > _positions.Length)
+            Array.Resize(ref _positions, 2 * _positionsTop);
+        _positions[ground] = start;
         for (var i = from; i < to;)
         {
             var (depth, b) = (depths[i] - first, bytes[i]);
@@ -230,7 +267,7 @@ internal sealed class MaskBuilder
                 continue;
             }
 
-            var next = positions[depth].Next(b);
+            var next = _positions[ground + depth].Next(b);
             if (next.IsDead)
             {
                 i = skips[i];
@@ -254,9 +291,11 @@ internal sealed class MaskBuilder
                 continue;
             }
 
-            positions[depth + 1] = next;
+            _positions[ground + depth + 1] = next;
             i++;
         }
+
+        _positionsTop = ground;
     }
 
     private static bool IsText(Position position)

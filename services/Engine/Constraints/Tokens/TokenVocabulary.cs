@@ -13,6 +13,7 @@ public sealed class TokenVocabulary
     private const int Slices = 48;
     private readonly ReadOnlyMemory<byte>[] _texts;
     private readonly ulong[][] _plain;
+    private readonly ulong[][] _odd, _inString;
     private readonly List<(int Token, int Chars)> _long = [];
 
     /// <param name="size">Number of ids.</param>
@@ -76,9 +77,13 @@ public sealed class TokenVocabulary
         NextSameRest = new int[size];
         Array.Fill(NextSameRest, -1);
         AfterSpaces = new TokenTrie(blank, NextSameRest);
-        OddInString = FindOddInString();
-        InString = (ulong[])OddInString.Clone();
-        System.Numerics.Tensors.TensorPrimitives.BitwiseOr<ulong>(InString, _plain[Slices], InString);
+        _odd = [FindOdd(TextEncoding.JsonString), FindOdd(TextEncoding.PlainJsonString)];
+        _inString = [.. _odd.Select(odd =>
+        {
+            var mask = (ulong[])odd.Clone();
+            System.Numerics.Tensors.TensorPrimitives.BitwiseOr<ulong>(mask, _plain[Slices], mask);
+            return mask;
+        })];
     }
 
     /// <summary>Number of ids.</summary>
@@ -105,9 +110,6 @@ public sealed class TokenVocabulary
     /// <summary>Tokens of nothing but white space.</summary>
     internal int[] Blank { get; }
 
-    /// <summary>Tokens that stay within a JSON string of any characters, from between two characters.</summary>
-    internal ulong[] InString { get; }
-
     /// <summary>Tokens with a comma and something behind it.</summary>
     internal int[] WithItems { get; }
 
@@ -122,9 +124,6 @@ public sealed class TokenVocabulary
 
     /// <summary>Most characters that a token of <see cref="Odd"/> has, at most its bytes.</summary>
     internal int LongestOdd { get; }
-
-    /// <summary>Tokens of <see cref="Odd"/> that stay within a JSON string of any characters.</summary>
-    internal ulong[] OddInString { get; }
 
     /// <summary>What stays within languages that all constraints share, by their state.</summary>
     internal ConcurrentDictionary<(ByteDfa Dfa, int State), ulong[]> Shared { get; } = [];
@@ -172,10 +171,16 @@ public sealed class TokenVocabulary
         return best;
     }
 
-    private ulong[] FindOddInString()
+    /// <summary>Tokens that stay within a JSON string of any characters, from between two characters; not to be changed.</summary>
+    internal ulong[] InString(TextEncoding encoding) => _inString[encoding == TextEncoding.JsonString ? 0 : 1];
+
+    /// <summary>Those of <see cref="Odd"/> that do; not to be changed.</summary>
+    internal ulong[] OddInString(TextEncoding encoding) => _odd[encoding == TextEncoding.JsonString ? 0 : 1];
+
+    private ulong[] FindOdd(TextEncoding encoding)
     {
         var pool = new TermPool();
-        var any = new ByteDfa(pool, pool.All, TextEncoding.JsonString);
+        var any = new ByteDfa(pool, pool.All, encoding);
         var mask = NewMask();
         var states = new int[Odd.Depth + 1];
         states[0] = any.Start;
