@@ -63,12 +63,14 @@ public sealed record SiloInfo(
 /// <param name="Replica">Which copy of it.</param>
 /// <param name="Part">Such as "stage 0, layers 0-7".</param>
 /// <param name="WeightBytes">Bytes of its weights.</param>
+/// <param name="StateBytes">Bytes it has taken for keys, values and recurrent state.</param>
 [GenerateSerializer, Immutable, Alias("slm.silo-part")]
 public sealed record SiloPart(
     [property: Id(0)] string Model,
     [property: Id(1)] int Replica,
     [property: Id(2)] string Part,
-    [property: Id(3)] long WeightBytes);
+    [property: Id(3)] long WeightBytes,
+    [property: Id(4)] long StateBytes);
 
 /// <summary>The way from one silo to another.</summary>
 /// <param name="From">Parsable address.</param>

@@ -34,6 +34,10 @@ public interface IStageGrain : IGrainWithStringKey
     [Alias("ping"), ResponseTimeout("00:00:10")]
     Task<bool> PingAsync();
 
+    /// <summary>How often the experts that it holds itself were visited; null if it holds no layers, or none that have experts.</summary>
+    [Alias("visits"), ResponseTimeout("00:00:10")]
+    Task<StageVisits?> VisitsAsync();
+
     /// <summary>Copies what an adapter has for these layers into a free slot.</summary>
     /// <returns>The tensors of the adapter that these layers use.</returns>
     [Alias("load-adapter"), ResponseTimeout("00:30:00")]
@@ -129,3 +133,13 @@ public sealed record StageInfo(
     [property: Id(6)] long KvBytesPerToken,
     [property: Id(7)] long StateBytes,
     [property: Id(8)] string SiloName);
+
+/// <summary>How often a stage's own experts were visited.</summary>
+/// <param name="Experts">The experts, ascending.</param>
+/// <param name="Layers">Its layers that have experts.</param>
+/// <param name="Visits">Per layer, visits of each expert since the stage was loaded, in the order of <paramref name="Experts"/>.</param>
+[GenerateSerializer, Immutable, Alias("slm.stage-visits")]
+public sealed record StageVisits(
+    [property: Id(0)] int[] Experts,
+    [property: Id(1)] int[] Layers,
+    [property: Id(2)] long[][] Visits);

@@ -5,15 +5,14 @@ namespace Slm.Gateway;
 
 /// <summary>
 /// Where services run in processes of their own, the gateway forwards each gRPC call, and each HTTP call that the contracts
-/// annotate, to the one that has it. In a single process there is nothing to forward: the services are mapped on the same ports.
+/// annotate, to the one that has it; requests to models go through <see cref="InferenceForwarding"/>. In a single process there is nothing to forward: the services are mapped on the same ports.
 /// </summary>
 internal static class GrpcForwarding
 {
     private static readonly (string Service, string[] Contracts, string[] Paths)[] Table =
     [
         ("tokenizer", ["slm.v1.TokenizerService"], ["/v1/tokenizer/{**rest}"]),
-        ("inference", ["slm.v1.InferenceService", "slm.v1.ModelService", "slm.v1.ClusterService"],
-            ["/v1/inference/{**rest}", "/v1/deployments/{**rest}", "/v1/silos/{**rest}"]),
+        ("inference", ["slm.v1.ModelService", "slm.v1.ClusterService"], ["/v1/deployments/{**rest}", "/v1/silos/{**rest}"]),
         ("router", ["slm.v1.RouterService"], ["/v1/router:route"]),
         ("evaluator", ["slm.v1.EvaluatorService"], ["/v1/evaluation/{**rest}"]),
         ("trainer", ["slm.v1.TrainerService"], ["/v1/training/{**rest}"]),
@@ -49,6 +48,8 @@ internal static class GrpcForwarding
     {
         if (Remote(app.Configuration).Any())
             app.MapReverseProxy();
+        if (PlatformClients.RemoteAddress(app.Configuration, "inference") is not null)
+            app.MapGrpcService<InferenceForwarding>();
     }
 
     private static IEnumerable<(string Service, string Address, string[] Contracts, string[] Paths)> Remote(IConfiguration configuration) =>

@@ -23,13 +23,13 @@ internal sealed class PlatformClients : IDisposable
         var all = new List<InferenceService.InferenceServiceClient> { Inference };
         while (configuration[$"services:inference:grpc:{all.Count}"] is { } address)
             all.Add(new(Channel(address)));
-        Answers = new SteadyGeneration(all, time);
+        Answers = new SteadyInference(all, time);
     }
 
     public InferenceService.InferenceServiceClient Inference { get; }
 
-    /// <summary>Streamed answers.</summary>
-    public SteadyGeneration Answers { get; }
+    /// <summary>Requests that survive the loss of who answers them.</summary>
+    public SteadyInference Answers { get; }
 
     public ModelService.ModelServiceClient Models { get; }
 

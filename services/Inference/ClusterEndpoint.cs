@@ -8,7 +8,7 @@ using Silo = Slm.V1.Silo;
 namespace Slm.Inference;
 
 /// <summary>gRPC face of the silos of the cluster.</summary>
-internal sealed class ClusterEndpoint(IGrainFactory grains, SiloDirectory silos) : ClusterService.ClusterServiceBase
+internal sealed class ClusterEndpoint(ModelGrains models, SiloDirectory silos) : ClusterService.ClusterServiceBase
 {
     /// <inheritdoc/>
     public override async Task<ListSilosResponse> ListSilos(ListSilosRequest request, ServerCallContext context)
@@ -36,7 +36,7 @@ internal sealed class ClusterEndpoint(IGrainFactory grains, SiloDirectory silos)
         var info = await FindAsync(request.Silo, context.CancellationToken);
         var drained = await silos.Grain(info.Silo).DrainAsync(true);
         foreach (var model in drained.Parts.Select(p => p.Model).Distinct(StringComparer.Ordinal))
-            await grains.GetGrain<IModelGrain>(model).VacateAsync(info.Silo).WaitAsync(context.CancellationToken);
+            await models.CallAsync(model, grain => grain.VacateAsync(info.Silo), context.CancellationToken);
         return ToMessage(await silos.Grain(info.Silo).GetAsync());
     }
 
@@ -48,7 +48,7 @@ internal sealed class ClusterEndpoint(IGrainFactory grains, SiloDirectory silos)
     public override async Task<RebalanceResponse> Rebalance(RebalanceRequest request, ServerCallContext context) => new()
     {
         Model = request.Model,
-        Moves = { await grains.GetGrain<IModelGrain>(request.Model).RebalanceAsync().WaitAsync(context.CancellationToken) },
+        Moves = { await models.CallAsync(request.Model, grain => grain.RebalanceAsync(), context.CancellationToken) },
     };
 
     private async Task<SiloInfo> FindAsync(string name, CancellationToken cancellationToken)

@@ -28,7 +28,7 @@ public static class ClusterMetrics
     /// <summary>Tag with how activations are written: f32, f16 or q8.</summary>
     public const string FormatTag = "slm.wire.format";
 
-    /// <summary>Tag with the experts of a group, such as 0-15.</summary>
+    /// <summary>Tag with the experts of a group, or of a stage that holds them itself, such as "0, 2".</summary>
     public const string ExpertsTag = "slm.experts";
 
     /// <summary>Tag with where activations go: same_silo, by reference, or other_silo.</summary>
@@ -58,7 +58,7 @@ public static class ClusterMetrics
     /// <summary>Requests by whether they went to the replica that has the beginning of their prompt. A single replica is not counted.</summary>
     public const string Routed = "slm.cluster.routed";
 
-    /// <summary>Visits of tokens to experts of groups.</summary>
+    /// <summary>Visits of tokens to experts, of groups and of stages.</summary>
     public const string ExpertVisits = "slm.cluster.experts.visits";
 
     /// <summary>Steps on their way through the stages.</summary>
@@ -71,7 +71,7 @@ public static class ClusterMetrics
     private static readonly Histogram<double> TransferSeconds = Meter.CreateHistogram<double>(TransferDuration, "s", "Time until the next stage had a step's activations.");
     private static readonly Counter<long> ReplacedCount = Meter.CreateCounter<long>(Replaced, "{part}", "Stages and replicas that were replaced.");
     private static readonly Counter<long> RoutedCount = Meter.CreateCounter<long>(Routed, "{request}", "Requests by whether their replica has the beginning of their prompt.");
-    private static readonly Counter<long> VisitCount = Meter.CreateCounter<long>(ExpertVisits, "{visit}", "Visits of tokens to experts of groups.");
+    private static readonly Counter<long> VisitCount = Meter.CreateCounter<long>(ExpertVisits, "{visit}", "Visits of tokens to experts.");
     private static readonly UpDownCounter<long> StepCount = Meter.CreateUpDownCounter<long>(StepsInFlight, "{step}", "Steps on their way through the stages.");
 
     static ClusterMetrics()
@@ -103,6 +103,9 @@ public static class ClusterMetrics
         VisitCount.Add(visits, new(ModelTag, model), new(ExpertsTag, experts));
         WireByteCount.Add(bytes, new(ModelTag, model), new(FormatTag, NameOf((WireFormat)format)), new(PartTag, "experts"));
     }
+
+    /// <summary>A stage has computed visits of its own experts.</summary>
+    internal static void Visited(string model, string experts, long visits) => VisitCount.Add(visits, new(ModelTag, model), new(ExpertsTag, experts));
 
     /// <summary>Another part has taken a part's place.</summary>
     internal static void WasReplaced(string model, string part, string reason) =>

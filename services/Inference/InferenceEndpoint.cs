@@ -1,22 +1,21 @@
-using System.Text;
 using Grpc.Core;
 using Slm.Engine.Constraints;
 using Slm.Inference.Cluster;
 using Slm.Inference.Mapping;
-using Slm.Runtime;
+using Slm.ServiceDefaults;
 using Slm.ServiceDefaults.Errors;
 using Slm.V1;
 
 namespace Slm.Inference;
 
 /// <summary>gRPC face of generation, scoring and embeddings: finds the model and passes the call on to a replica of it.</summary>
-internal sealed class InferenceEndpoint(ReplicaCalls replicas, ModelCatalog catalog, TimeProvider time) : InferenceService.InferenceServiceBase
+internal sealed class InferenceEndpoint(ReplicaCalls replicas, ModelGrains models, TimeProvider time) : InferenceService.InferenceServiceBase
 {
     /// <inheritdoc/>
     public override async Task Generate(GenerateRequest request, IServerStreamWriter<GenerateResponse> responseStream, ServerCallContext context)
     {
         var cancelled = context.CancellationToken;
-        Prepare(request, context);
+        await PrepareAsync(request, context);
         await foreach (var piece in replicas.GenerateAsync(request, cancelled))
             await responseStream.WriteAsync(piece, cancelled);
     }
@@ -24,20 +23,15 @@ internal sealed class InferenceEndpoint(ReplicaCalls replicas, ModelCatalog cata
     /// <inheritdoc/>
     public override async Task<GenerateOnceResponse> GenerateOnce(GenerateRequest request, ServerCallContext context)
     {
-        Prepare(request, context);
-        var whole = new GenerateOnceResponse();
-        var text = new StringBuilder();
-        await foreach (var piece in replicas.GenerateAsync(request, context.CancellationToken))
-            whole.Append(piece, text);
-        whole.Text = text.ToString();
-        return whole;
+        await PrepareAsync(request, context);
+        return await WholeAnswer.OfAsync(replicas.GenerateAsync(request, context.CancellationToken), context.CancellationToken);
     }
 
     /// <inheritdoc/>
     public override async Task<ScoreResponse> Score(ScoreRequest request, ServerCallContext context)
     {
         request.Scheduling = CallTerms.Of(request.Scheduling, context);
-        var model = Resolve(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name);
+        var model = await ResolveAsync(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name, context.CancellationToken);
         return (await replicas.CallAsync(model, replica => replica.ScoreAsync(new(request), context.CancellationToken), context.CancellationToken)).Message;
     }
 
@@ -45,7 +39,7 @@ internal sealed class InferenceEndpoint(ReplicaCalls replicas, ModelCatalog cata
     public override async Task<EmbedResponse> Embed(EmbedRequest request, ServerCallContext context)
     {
         request.Scheduling = CallTerms.Of(request.Scheduling, context);
-        var model = Resolve(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name);
+        var model = await ResolveAsync(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name, context.CancellationToken);
         return (await replicas.CallAsync(model, replica => replica.EmbedAsync(new(request), context.CancellationToken), context.CancellationToken)).Message;
     }
 
@@ -62,20 +56,20 @@ internal sealed class InferenceEndpoint(ReplicaCalls replicas, ModelCatalog cata
         return response;
     }
 
-    private void Prepare(GenerateRequest request, ServerCallContext context)
+    private async Task PrepareAsync(GenerateRequest request, ServerCallContext context)
     {
         request.Scheduling = CallTerms.Of(request.Scheduling, context);
-        request.Model = Resolve(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name);
+        request.Model = await ResolveAsync(request.Model, request.HasAdapter ? request.Adapter : null, name => request.Adapter = name, context.CancellationToken);
     }
 
     /// <summary>The name of a model, which may have an adapter behind it as well as the field of its own.</summary>
-    private string Resolve(string model, string? adapter, Action<string> setAdapter)
+    private async Task<string> ResolveAsync(string name, string? adapter, Action<string> setAdapter, CancellationToken cancellationToken)
     {
-        var name = ModelName.Find(catalog, model);
-        if (adapter is not null && name.Adapter is not null && name.Adapter != adapter)
-            throw new FieldException("adapter", $"adapter is \"{adapter}\", but the model \"{model}\" names \"{name.Adapter}\". Leave one of them out.");
-        if (name.Adapter is not null)
-            setAdapter(name.Adapter);
-        return name.Model.Name;
+        var (model, named) = await models.FindAsync(name, cancellationToken);
+        if (adapter is not null && named is not null && named != adapter)
+            throw new FieldException("adapter", $"adapter is \"{adapter}\", but the model \"{name}\" names \"{named}\". Leave one of them out.");
+        if (named is not null)
+            setAdapter(named);
+        return model;
     }
 }

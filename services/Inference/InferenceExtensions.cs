@@ -42,6 +42,7 @@ public static class InferenceExtensions
         builder.Services.AddSingleton<SiloSpeed>();
         builder.Services.AddSingleton<SiloParts>();
         builder.Services.AddSingleton<SiloDirectory>();
+        builder.Services.AddSingleton<ModelGrains>();
         builder.Services.AddSingleton<ModelPlanner>();
         builder.Services.AddSingleton<ReplicaCalls>();
         builder.Services.TryAddSingleton(TimeProvider.System);
@@ -100,12 +101,15 @@ public static class InferenceExtensions
     {
         silo.Services.AddPlacementDirector<OnSiloPlacement, OnSiloDirector>();
         silo.AddGrainDirectory<OnSiloDirectory>(OnSiloDirectory.Name, static (_, _) => new OnSiloDirectory());
-        // Losses are noticed in seconds: two probes missed, confirmed by another silo where there is one.
+        // Losses are noticed in seconds: two probes missed, by two silos where there are so many.
         silo.Configure<ClusterMembershipOptions>(o =>
         {
             o.ProbeTimeout = TimeSpan.FromSeconds(2);
             o.NumMissedProbesLimit = 2;
             o.TableRefreshTimeout = TimeSpan.FromSeconds(10);
+
+            // A probe through a third silo does not count while that one is busy, and is then made again and again; here they are busy by design.
+            o.EnableIndirectProbes = false;
         });
         silo.Configure<SiloOptions>(o => o.SiloName = options.SiloName ?? o.SiloName);
         silo.Services.AddOptions<SiloOptions>().PostConfigure<IOptions<EndpointOptions>>((o, endpoint) =>

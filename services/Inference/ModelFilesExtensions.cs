@@ -15,7 +15,7 @@ internal static class ModelFilesExtensions
         var threads = InferenceOptions.From(configuration).Threads;
         services.AddSingleton(options);
         services.AddSingleton(_ => new ManifestStore(options.Manifests, threads));
-        services.AddSingleton(_ => new ModelFetcher(options.WeightCache));
+        services.AddSingleton(_ => new ModelFetcher(options.WeightCache, options.WeightCacheBytes));
         services.AddSingleton<ModelFiles>();
         return services;
     }

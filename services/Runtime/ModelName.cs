@@ -17,17 +17,27 @@ public sealed record ModelName(CatalogEntry Model, string? Adapter)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(name);
-        if (!name.Contains(Separator))
-            return new ModelName(catalog.Find(name), null);
         var models = catalog.List();
-        if (models.FirstOrDefault(m => m.Name == name) is { } whole)
-            return new ModelName(whole, null);
+        return Match(models.Select(m => m.Name), name) is var (model, adapter)
+            ? new ModelName(models.First(m => m.Name == model), adapter)
+            : throw new ModelNotFoundException(name, [.. models.Select(m => m.Name)]);
+    }
+
+    /// <summary>The same among names.</summary>
+    /// <returns>Null if none of them is meant.</returns>
+    public static (string Model, string? Adapter)? Match(IEnumerable<string> models, string name)
+    {
+        ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(name);
+        var known = models.ToHashSet(StringComparer.Ordinal);
+        if (known.Contains(name))
+            return (name, null);
         for (var at = name.LastIndexOf(Separator); at > 0; at = name.LastIndexOf(Separator, at - 1))
         {
-            if (models.FirstOrDefault(m => m.Name == name[..at]) is { } model && at + 1 < name.Length)
-                return new ModelName(model, name[(at + 1)..]);
+            if (known.Contains(name[..at]) && at + 1 < name.Length)
+                return (name[..at], name[(at + 1)..]);
         }
 
-        throw new ModelNotFoundException(name, [.. models.Select(m => m.Name)]);
+        return null;
     }
 }

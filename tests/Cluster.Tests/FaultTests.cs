@@ -215,9 +215,7 @@ public sealed class FaultTests(ProcessCluster shared) : IClassFixture<ProcessClu
                 if (Frozen - since.Elapsed is { Ticks: > 0 } rest)
                     await Task.Delay(rest, cancelled);
                 cluster.Silos[who(parts)].Thaw();
-                SharedCluster.Report(await cluster.RejoinAsync(who(parts), cancelled));
-                await SiloCluster.NothingLeftAsync(parts.Entry, cancelled);
-                await shared.AnswersAsync(cluster.Silos[who(parts)], cancelled);
+                await shared.BackAsync(who(parts), cluster, parts.Entry, cancelled);
             },
             cancelled);
     }

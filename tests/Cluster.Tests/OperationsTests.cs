@@ -9,25 +9,25 @@ public sealed class OperationsTests
     private const int Count = 8;
     private const int Tokens = 200;
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task A_drained_silo_gives_its_stages_away() => await MoveAsync(
         parts => parts.Stage,
         async (parts, victim) => await parts.Entry.Cluster.DrainAsync(new DrainRequest { Silo = victim.Name }),
         TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task A_drained_coordinator_hands_its_answers_over() => await MoveAsync(
         parts => parts.Coordinator,
         async (parts, victim) => await parts.Entry.Cluster.DrainAsync(new DrainRequest { Silo = victim.Name }),
         TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task A_silo_that_is_asked_to_end_gives_its_parts_away() => await MoveAsync(
         parts => parts.Coordinator,
         async (_, victim) => Assert.Equal(0, await victim.StopAsync(TestContext.Current.CancellationToken)),
         TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task A_cluster_that_is_started_again_has_its_models()
     {
         var cancelled = TestContext.Current.CancellationToken;
@@ -47,7 +47,26 @@ public sealed class OperationsTests
         Assert.Equal(2, description.Stages.Count);
     }
 
-    [Fact(Timeout = 180_000)]
+    /// <summary>Nothing moves back by itself; what does by command is said in the silos' names.</summary>
+    [Fact(Timeout = 300_000)]
+    public async Task A_resumed_silo_gets_its_stage_back_by_command()
+    {
+        var cancelled = TestContext.Current.CancellationToken;
+        await using var cluster = await SiloCluster.StartAsync(3, cancelled);
+        var parts = await cluster.LoadAsync(cancelled);
+        var layers = (await parts.Entry.Models.DescribeAsync(new DescribeModelRequest { Model = SiloCluster.Model }, cancellationToken: cancelled)).Layers;
+        await parts.Entry.Cluster.DrainAsync(new DrainRequest { Silo = parts.Stage }, cancellationToken: cancelled);
+        await parts.Entry.Cluster.ResumeAsync(new ResumeRequest { Silo = parts.Stage }, cancellationToken: cancelled);
+        var drained = await SiloCluster.StagesAsync(parts.Entry, cancelled);
+        Assert.NotEqual("b", drained[0]);
+        var rebalanced = await parts.Entry.Cluster.RebalanceAsync(new RebalanceRequest { Model = SiloCluster.Model }, cancellationToken: cancelled);
+        var (first, second) = ($"0-{(layers / 2) - 1}", $"{layers / 2}-{layers - 1}");
+        Assert.Equal([$"Replica 0: {first}@{drained[0]}, {second}@{drained[1]} became {first}@b, {second}@c."], rebalanced.Moves);
+        Assert.Equal(["b", "c"], await SiloCluster.StagesAsync(parts.Entry, cancelled));
+        Assert.Empty((await parts.Entry.Cluster.RebalanceAsync(new RebalanceRequest { Model = SiloCluster.Model }, cancellationToken: cancelled)).Moves);
+    }
+
+    [Fact(Timeout = 300_000)]
     public async Task What_cannot_be_placed_says_why()
     {
         var cancelled = TestContext.Current.CancellationToken;

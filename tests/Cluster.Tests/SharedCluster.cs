@@ -91,6 +91,14 @@ public abstract class SharedCluster : IAsyncDisposable
             answers[i].MustEqual(undisturbed[i]);
     }
 
+    /// <summary>Waits until a silo that the others have given up is back, nothing is left of its absence, and it does its work.</summary>
+    internal async Task BackAsync(string silo, SiloCluster cluster, SiloProcess entry, CancellationToken cancellationToken)
+    {
+        Report(await cluster.RejoinAsync(silo, cancellationToken));
+        await SiloCluster.NothingLeftAsync(entry, cancellationToken);
+        await AnswersAsync(cluster.Silos[silo], cancellationToken);
+    }
+
     internal static Answer[] NewAnswers() => [.. Enumerable.Range(0, Count).Select(_ => new Answer())];
 
     internal static void Report(string line) => TestContext.Current.TestOutputHelper?.WriteLine(line);

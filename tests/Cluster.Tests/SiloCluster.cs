@@ -11,6 +11,9 @@ internal sealed class SiloCluster : IAsyncDisposable
     /// <summary>The story teller: a trained model, so that what it says has an end and a stop.</summary>
     public const string Model = "stories";
 
+    /// <summary>A mixture of eight experts in each of two layers, of random numbers.</summary>
+    public const string Mixture = "qwen3moe-f32";
+
     /// <summary>The database's host in a network.</summary>
     public const string DatabaseHost = "pg";
 
@@ -35,7 +38,10 @@ internal sealed class SiloCluster : IAsyncDisposable
     /// <param name="network">Gives each silo and the database a host; null: all are on this one.</param>
     /// <param name="models">Folder with models.</param>
     /// <param name="settings">More settings of a silo, by its name.</param>
-    public static async Task<SiloCluster> StartAsync(int silos, HostNetwork? network, string models, Func<string, IEnumerable<string>> settings, CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <param name="program">Folder with their program; null: that of this checkout.</param>
+    public static async Task<SiloCluster> StartAsync(
+        int silos, HostNetwork? network, string models, Func<string, IEnumerable<string>> settings, CancellationToken cancellationToken, string? program = null)
     {
         string[] names = [.. Enumerable.Range(0, silos).Select(i => ((char)('a' + i)).ToString())];
         var hosts = new Dictionary<string, NetworkHost>(StringComparer.Ordinal);
@@ -52,7 +58,7 @@ internal sealed class SiloCluster : IAsyncDisposable
             database = await PostgreSqlServer.StartAsync(host.Address, host.Command, cancellationToken);
         }
 
-        var cluster = new SiloCluster(database, hosts, models, settings);
+        var cluster = new SiloCluster(database, hosts, models, settings) { Program = program ?? AppContext.BaseDirectory };
         try
         {
             foreach (var name in names)
@@ -68,10 +74,13 @@ internal sealed class SiloCluster : IAsyncDisposable
         }
     }
 
+    /// <summary>Folder with the program of silos that are started from now on.</summary>
+    public string Program { get; set; } = AppContext.BaseDirectory;
+
     /// <summary>Starts a silo; it does not wait for it.</summary>
     public SiloProcess Add(string name) => Silos[name] = _hosts.TryGetValue(name, out var host)
-        ? SiloProcess.Start(name, Database.ConnectionString, _models, _settings(name), host.Address, host.Command)
-        : SiloProcess.Start(name, Database.ConnectionString, _models, _settings(name));
+        ? SiloProcess.Start(name, Database.ConnectionString, _models, _settings(name), host.Address, host.Command, Program)
+        : SiloProcess.Start(name, Database.ConnectionString, _models, _settings(name), program: Program);
 
     /// <summary>The host of a silo, or of the database, in a network.</summary>
     public NetworkHost Host(string name) => _hosts[name];
@@ -203,6 +212,16 @@ internal sealed class SiloCluster : IAsyncDisposable
         return new ModelParts("b", "c", entry);
     }
 
+    /// <summary>Loads the mixture on b, its experts on c and d; clients are to be connected to a.</summary>
+    public async Task<ModelParts> LoadMixtureAsync(CancellationToken cancellationToken)
+    {
+        var entry = Silos["a"];
+        await entry.Models.LoadAsync(new LoadModelRequest { Model = Mixture, Placement = new Placement { Map = "0-1@b;experts:0-3@c,4-7@d" } }, cancellationToken: cancellationToken);
+        var stage = Assert.Single((await entry.Models.DescribeAsync(new DescribeModelRequest { Model = Mixture }, cancellationToken: cancellationToken)).Stages);
+        Assert.Equal(["b", "c", "d"], [stage.SiloName, .. stage.ExpertGroups.Select(g => g.SiloName)]);
+        return new ModelParts("b", "b", entry) { Experts = "c" };
+    }
+
     /// <summary>Names of the silos of the model's stages.</summary>
     public static async Task<string[]> StagesAsync(SiloProcess asked, CancellationToken cancellationToken) =>
         [.. (await asked.Models.DescribeAsync(new DescribeModelRequest { Model = Model }, cancellationToken: cancellationToken)).Stages.Select(s => s.SiloName)];
@@ -217,22 +236,18 @@ internal sealed class SiloCluster : IAsyncDisposable
         await Database.DisposeAsync();
     }
 
-    public static string ModelFolder { get; } = Path.Combine(Root(), "infra", "models");
+    public static string ModelFolder { get; } = Path.Combine(Checkout.Root, "infra", "models");
 
-    private static string Root()
-    {
-        for (var folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
-        {
-            if (File.Exists(Path.Combine(folder, "SlmPlatform.sln")))
-                return folder;
-        }
-
-        throw new InvalidOperationException("The tests run outside a checkout.");
-    }
+    /// <summary>Where the mixture is.</summary>
+    public static string MixtureFolder { get; } = Path.Combine(Checkout.Root, "tests", "data", "gguf");
 }
 
 /// <summary>Who does what.</summary>
 /// <param name="Stage">Name of the silo with the first stage.</param>
 /// <param name="Coordinator">Name of the silo with the last stage, which coordinates.</param>
 /// <param name="Entry">The silo that clients are connected to.</param>
-internal sealed record ModelParts(string Stage, string Coordinator, SiloProcess Entry);
+internal sealed record ModelParts(string Stage, string Coordinator, SiloProcess Entry)
+{
+    /// <summary>Name of a silo that holds nothing but experts; empty if there is none.</summary>
+    public string Experts { get; init; } = "";
+}

@@ -76,13 +76,15 @@ internal sealed partial class SiloProcess : IAsyncDisposable
     /// <param name="settings">More settings, <c>Section:Name=value</c>.</param>
     /// <param name="address">Address to listen on.</param>
     /// <param name="prefix">Command that starts it, such as <c>ip netns exec x</c>.</param>
-    public static SiloProcess Start(string name, string database, string models, IEnumerable<string>? settings = null, string address = "127.0.0.1", IReadOnlyList<string>? prefix = null)
+    /// <param name="program">Folder with the program; null: that of this checkout.</param>
+    public static SiloProcess Start(
+        string name, string database, string models, IEnumerable<string>? settings = null, string address = "127.0.0.1", IReadOnlyList<string>? prefix = null, string? program = null)
     {
         var grpc = $"http://{address}:{Ports.Free()}";
         string[] command =
         [
             .. prefix ?? [],
-            Path.Combine(AppContext.BaseDirectory, "Slm.Inference"),
+            Path.Combine(program ?? AppContext.BaseDirectory, "Slm.Inference"),
             $"--Slm:Grpc={grpc}",
             $"--Slm:Http=http://{address}:{Ports.Free()}",
             $"--Slm:Models={models}",
@@ -104,7 +106,7 @@ internal sealed partial class SiloProcess : IAsyncDisposable
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         // Several silos share two processors: no garbage collector of theirs needs one to itself.
         start.Environment["DOTNET_gcConcurrent"] = "0";
-        return new SiloProcess(name, Process.Start(start)!, grpc);
+        return new SiloProcess(name, Children.Start(start), grpc);
     }
 
     /// <summary>Waits until it serves.</summary>

@@ -11,12 +11,15 @@ internal static class Streams
     public const int Some = 10;
 
     /// <summary>Requests that have little in common: greedy and sampled, with log-probabilities, penalties and stops.</summary>
-    public static GenerateRequest[] Requests(int count, int tokens) => [.. Enumerable.Range(0, count).Select(i =>
+    /// <param name="count">How many.</param>
+    /// <param name="tokens">Tokens of each answer.</param>
+    /// <param name="model">The model that is asked.</param>
+    public static GenerateRequest[] Requests(int count, int tokens, string model = SiloCluster.Model) => [.. Enumerable.Range(0, count).Select(i =>
     {
         string[] animals = ["fox", "bear", "cat", "dog", "mouse", "owl", "duck", "frog"];
         var request = new GenerateRequest
         {
-            Model = SiloCluster.Model,
+            Model = model,
             Text = $"Once upon a time there was a {animals[i % animals.Length]} who had {i} ",
             Sampling = new SamplingOptions { MaxTokens = tokens, IgnoreEos = true, Temperature = i % 4 == 0 ? 0 : 0.9f, Seed = (ulong)i },
         };

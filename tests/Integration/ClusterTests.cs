@@ -94,6 +94,27 @@ public sealed class ClusterTests
         // Each token that is computed visits three experts in each of two layers.
         Assert.Equal((3 + Answer - 1) * 3 * 2, groups.Sum(g => g.Visits.Sum()));
         Assert.Equal(groups.Sum(g => g.Visits.Sum()), measured.Sum(ClusterMetrics.ExpertVisits, (ClusterMetrics.ModelTag, Mixture)));
+        Assert.Empty(description.Stages[0].Experts);
+        var visits = groups.SelectMany(g => g.Experts.Zip(g.Visits)).OrderBy(v => v.First).Select(v => v.Second).ToArray();
+
+        // The same experts are visited as often where some, or all, of them stay with their stages.
+        foreach (var map in new[] { "0-1@a;experts:0-3@a,4-7@b", "0-0@a,1-1@b" })
+        {
+            await first.Models.LoadAsync(new LoadModelRequest { Model = Mixture, Placement = new Placement { Map = map } }, cancellationToken: Cancelled);
+            await first.Inference.GenerateOnceAsync(GenerationTests.Greedy(Mixture, [1, 2, 3], Answer), cancellationToken: Cancelled);
+            description = await second.Models.DescribeAsync(new DescribeModelRequest { Model = Mixture }, cancellationToken: Cancelled);
+            var sum = new long[8];
+            foreach (var stage in description.Stages)
+            {
+                foreach (var (expert, count) in stage.Experts.Zip(stage.ExpertVisits).Concat(stage.ExpertGroups.SelectMany(g => g.Experts.Zip(g.Visits))))
+                    sum[expert] += count;
+            }
+
+            Assert.Equal(map.Contains("experts", StringComparison.Ordinal) ? [0, 1, 2, 3] : Enumerable.Range(0, 8), description.Stages[0].Experts);
+            Assert.Equal(visits, sum);
+        }
+
+        Assert.Equal(3 * visits.Sum(), measured.Sum(ClusterMetrics.ExpertVisits, (ClusterMetrics.ModelTag, Mixture)));
     }
 
     /// <summary>What the cluster's meter has measured since.</summary>

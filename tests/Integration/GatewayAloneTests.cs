@@ -38,17 +38,69 @@ public sealed class GatewayAloneTests(Platform platform)
         Assert.Contains(models.GetProperty("models").EnumerateArray(), m => m.GetProperty("model").GetString() == "llama-untied-f32");
     }
 
-    private static async Task<WebApplication> StartAsync(string http, string grpc, string inference)
+    /// <summary>Nobody is at the first address: every kind of request is answered at the second.</summary>
+    [Fact]
+    public async Task Requests_go_on_at_the_next_address_by_gRPC_and_by_HTTP()
+    {
+        const string Model = "qwen2-f32";
+        var (http, grpc) = ($"http://127.0.0.1:{Ports.Free()}", $"http://127.0.0.1:{Ports.Free()}");
+        var request = GenerationTests.Greedy(Model, [1, 2, 3], 5);
+        var expected = await platform.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled);
+        for (var way = 0; way < 6; way++)
+        {
+            // A gateway of its own each time: it stays with the address that it has found.
+            await using var gateway = await StartAsync(http, grpc, $"http://127.0.0.1:{Ports.Free()}", platform.Grpc);
+            using var channel = GrpcChannel.ForAddress(grpc);
+            using var web = new HttpClient { BaseAddress = new Uri(http) };
+            var inference = new InferenceService.InferenceServiceClient(channel);
+            switch (way)
+            {
+                case 0:
+                    Assert.Equal(expected.TokenIds, (await inference.GenerateOnceAsync(request, cancellationToken: Cancelled)).TokenIds);
+                    break;
+                case 1:
+                    using (var call = inference.Generate(request, cancellationToken: Cancelled))
+                        Assert.Equal(expected.TokenIds, await call.ResponseStream.ReadAllAsync(Cancelled).SelectMany(p => p.TokenIds).ToListAsync(Cancelled));
+                    break;
+                case 2:
+                    Assert.Equal(expected.Text, (await PostAsync(web, $"/v1/inference/{Model}:generate", new { tokenIds = new { ids = new[] { 1, 2, 3 } }, sampling = new { maxTokens = 5, temperature = 0, ignoreEos = true } })).GetProperty("text").GetString());
+                    break;
+                case 3:
+                    Assert.Equal(expected.Text, (await PostAsync(web, "/v1/completions", new { model = Model, prompt = new[] { 1, 2, 3 }, max_tokens = 5, temperature = 0, ignore_eos = true })).GetProperty("choices")[0].GetProperty("text").GetString());
+                    break;
+                case 4:
+                    Assert.NotEmpty((await inference.EmbedAsync(new EmbedRequest { Model = Model, Inputs = { new EmbedInput { Text = "a" } } }, cancellationToken: Cancelled)).Embeddings);
+                    break;
+                default:
+                    var score = new ScoreRequest { Model = Model, TokenIds = new TokenIds { Ids = { 1, 2, 3 } }, ContinuationIds = new TokenIds { Ids = { 4 } } };
+                    Assert.Single((await inference.ScoreAsync(score, cancellationToken: Cancelled)).Tokens);
+                    score.Model = "nonesuch";
+                    var unknown = await Assert.ThrowsAsync<RpcException>(() => inference.ScoreAsync(score, cancellationToken: Cancelled).ResponseAsync);
+                    Assert.Equal((StatusCode.NotFound, "nonesuch"), (unknown.StatusCode, unknown.GetRpcStatus()?.GetDetail<Google.Rpc.ResourceInfo>()?.ResourceName));
+                    break;
+            }
+        }
+    }
+
+    private static async Task<JsonElement> PostAsync(HttpClient web, string path, object body)
+    {
+        using var response = await web.PostAsJsonAsync(path, body, Cancelled);
+        var answer = await response.Content.ReadFromJsonAsync<JsonElement>(Cancelled);
+        Assert.True(response.IsSuccessStatusCode, answer.GetRawText());
+        return answer;
+    }
+
+    private static async Task<WebApplication> StartAsync(string http, string grpc, params string[] inference)
     {
         var builder = WebApplication.CreateBuilder();
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["Slm:Http"] = http,
             ["Slm:Grpc"] = grpc,
-            ["services:inference:grpc:0"] = inference,
-            ["services:tokenizer:grpc:0"] = inference,
+            ["services:tokenizer:grpc:0"] = inference[0],
             ["Logging:LogLevel:Default"] = "Error",
         });
+        builder.Configuration.AddInMemoryCollection(inference.Select((address, i) => KeyValuePair.Create<string, string?>($"services:inference:grpc:{i}", address)));
         builder.AddServiceDefaults();
         builder.AddGatewayService();
         var app = builder.Build();

@@ -27,6 +27,8 @@ internal static class PlacementReport
             var parts = (s.HasEmbedding ? "embedding, " : "") + $"layers {s.FirstLayer} to {s.EndLayer - 1}" + (s.HasHead ? ", head" : "");
             var name = replicas > 1 ? $"replica {s.Replica}, stage {s.Stage}" : $"stage {s.Stage}";
             row(name, $"{parts}: {Quantity.Bytes(s.WeightBytes)} on {NameOf(s.SiloName, s.Silo)}");
+            if (s.Experts.Count > 0)
+                row("  experts", $"{Ranges(s.Experts)} with the stage, {Quantity.Count(s.ExpertVisits.Sum())} visits");
             foreach (var g in s.ExpertGroups)
                 row($"  experts, group {g.Group}", $"{Ranges(g.Experts)}: {Quantity.Bytes(g.WeightBytes)} on {NameOf(g.SiloName, g.Silo)}{(g.Visits.Count == 0 ? "" : $", {Quantity.Count(g.Visits.Sum())} visits")}");
         }

@@ -1,4 +1,5 @@
 using Slm.Engine.Blocks;
+using Slm.Engine.Experts;
 using Slm.Engine.Formats;
 using Slm.Engine.Kernels;
 
@@ -104,6 +105,7 @@ internal static class LayerParts
             Router = router,
             Experts = RoutedExperts(weights, layer, function),
             Rounded = weights.RoundedExperts,
+            Visits = new VisitCounts(layer, e.Count, weights.HeldExperts),
             Shared = e.SharedFeedForwardSize == 0 ? null : new SharedExpert
             {
                 Products = new GatedProducts(

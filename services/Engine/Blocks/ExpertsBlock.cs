@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Slm.Engine.Execution;
+using Slm.Engine.Experts;
 using Slm.Engine.Quantization;
 using Slm.Engine.Threading;
 using Slm.Engine.Wire;
@@ -23,6 +24,9 @@ internal sealed unsafe class ExpertsBlock : IBlock
     /// <summary>Rows to and from experts are rounded to what <see cref="WireFormat.F16"/> says exactly: then it does not matter which of them travel.</summary>
     public bool Rounded { get; init; }
 
+    /// <summary>Counts the visits to the experts that are held here.</summary>
+    public required VisitCounts Visits { get; init; }
+
     /// <summary>The expert that every token visits.</summary>
     public SharedExpert? Shared { get; init; }
 
@@ -35,6 +39,7 @@ internal sealed unsafe class ExpertsBlock : IBlock
         var gather = new GatherWork(context, batch, InputNorm.Size, Rounded, Experts.WantInt8);
         context.ForEachToken(context.Tokens, ref gather);
         Experts.Forward(context, batch);
+        Visits.Add(batch);
         var combine = new CombineWork(context, batch, InputNorm.Size, Rounded);
         context.ForEachToken(context.Tokens, ref combine);
         Shared?.Forward(context);

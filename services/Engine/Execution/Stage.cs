@@ -20,6 +20,7 @@ public sealed class Stage : IDisposable
     private readonly Embedding? _embedding;
     private readonly RotaryPositions _positions;
     private readonly IBlock[] _blocks;
+    private readonly VisitCounts[] _visits;
     private readonly OutputHead? _head;
     private readonly KvCache _cache;
     private readonly RecurrentCache _states;
@@ -57,6 +58,8 @@ public sealed class Stage : IDisposable
         }
 
         _blocks = [.. blocks];
+        _visits = [.. blocks.OfType<ExpertsBlock>().Select(block => block.Visits)];
+        HeldExperts = _visits.Length == 0 ? ExpertSlice.None : weights.HeldExperts;
         _positions = architecture.Positions(weights);
         if (range.End == _config.LayerCount)
             _head = architecture.Head(weights);
@@ -96,6 +99,15 @@ public sealed class Stage : IDisposable
 
     /// <summary>What has become of experts that are read when tokens visit them; null if all stay in memory or there are none.</summary>
     public ExpertCacheStats? Experts => _experts?.Stats;
+
+    /// <summary>Experts of its layers that the stage holds itself; none if the layers have no experts, or others hold all of them.</summary>
+    public ExpertSlice HeldExperts { get; }
+
+    /// <summary>How often each of them has been visited, of every layer that has experts.</summary>
+    public IReadOnlyList<ExpertLayerVisits> Visits => [.. _visits.Select(layer => layer.Visits)];
+
+    /// <summary>Visits of all of them in all layers.</summary>
+    public long VisitCount => _visits.Sum(layer => layer.Total);
 
     /// <summary>
     /// Done when every matrix lies as products read it best, which goes on between the steps after loading; or when the stage is

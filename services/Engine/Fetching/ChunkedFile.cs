@@ -41,6 +41,9 @@ internal sealed class ChunkedFile : IDisposable
     /// <summary>Bytes that are there.</summary>
     public long PresentBytes => Enumerable.Range(0, Count).Where(_map.Has).Sum(BytesOf);
 
+    /// <summary>Bytes of these chunks that are not there.</summary>
+    public long MissingBytes(IEnumerable<int> chunks) => chunks.Where(chunk => !_map.Has(chunk)).Sum(BytesOf);
+
     /// <summary>Opens a file that is of this content, or begins it.</summary>
     public static ChunkedFile Open(string path, FileManifest manifest) =>
         Open(path, manifest.Name, manifest.Root, manifest.Sha256, manifest.Length, manifest.ChunkBytes, manifest);

@@ -5,26 +5,29 @@ namespace Slm.Engine.Fetching;
 
 /// <summary>
 /// Sparse copies of models that lie elsewhere, in a folder: each holds what has been asked for so far, and is opened like any model
-/// file. What it does not have is refused when it is read. The copies stay until somebody deletes them.
+/// file. What it does not have is refused when it is read. Where there is a limit, the copies that were used least recently make room
+/// for others; those in use, by whatever process, stay.
 /// </summary>
 /// <param name="folder">Where they are; made when the first one comes.</param>
-public sealed class ModelFetcher(string folder) : IDisposable
+/// <param name="limitBytes">Most bytes of all copies; null: none.</param>
+public sealed class ModelFetcher(string folder, long? limitBytes = null) : IDisposable
 {
     private const string ManifestName = "manifest.json";
 
-    private readonly Lock _gate = new();
-    private readonly Dictionary<string, ChunkedFile> _files = new(StringComparer.Ordinal);
+    private readonly WeightCache _cache = new(folder, limitBytes);
 
     /// <summary>Where the copies are.</summary>
     public string Folder { get; } = folder;
 
+    /// <summary>Keeps a copy from being deleted until the result is disposed, from before it is fetched until nobody reads it any more.</summary>
+    /// <param name="root">Root hash of its manifest.</param>
+    /// <param name="cancellationToken">Ends the waiting for another process that deletes it.</param>
+    public async Task<IDisposable> HoldAsync(string root, CancellationToken cancellationToken) => await _cache.HoldAsync(RequireRoot(root), cancellationToken).ConfigureAwait(false);
+
     /// <summary>The manifest with this root, if something of the model has been fetched before; null if not.</summary>
     public ModelManifest? ManifestOf(string root)
     {
-        ArgumentException.ThrowIfNullOrEmpty(root);
-        if (root.Length != 2 * FileManifest.HashBytes || !root.All(char.IsAsciiHexDigitLower))
-            throw new ArgumentException($"'{root}' is no root hash; it has {2 * FileManifest.HashBytes} lower-case hexadecimal digits.", nameof(root));
-        var path = Path.Combine(FolderOf(root), ManifestName);
+        var path = Path.Combine(_cache.FolderOf(RequireRoot(root)), ManifestName);
         if (!File.Exists(path))
             return null;
         try
@@ -49,7 +52,7 @@ public sealed class ModelFetcher(string folder) : IDisposable
             throw new ArgumentException($"The model's name '{model}' cannot be the name of a file.", nameof(model));
         if (manifest.IsFolder)
             throw new NotSupportedException($"The model '{model}' is a folder of {manifest.Files.Count} files, and only GGUF files can be fetched in parts. Write one with 'slm quantize', or copy the folder to every machine.");
-        return Path.Combine(FolderOf(manifest.Root), model + SparseFile.Extension);
+        return Path.Combine(_cache.FolderOf(manifest.Root), model + SparseFile.Extension);
     }
 
     /// <summary>Fetches what is missing of a selection, each chunk checked against the manifest, and returns the path of the copy.</summary>
@@ -62,58 +65,59 @@ public sealed class ModelFetcher(string folder) : IDisposable
     /// <exception cref="FetchException">The sources do not give what the manifest says.</exception>
     /// <exception cref="ModelFormatException">The file is no GGUF file that can be used.</exception>
     /// <exception cref="NotSupportedException">The model is a folder.</exception>
+    /// <exception cref="WeightCacheFullException">There is no room, and what is in use cannot be deleted.</exception>
     public async Task<string> FetchAsync(
         string model, ModelManifest manifest, WeightSelection selection, IReadOnlyList<IChunkSource> sources, IProgress<FetchProgress>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(selection);
         ArgumentNullException.ThrowIfNull(sources);
         var path = PathOf(model, manifest);
-        var copy = Open(path, manifest);
-        await FetchHeadAsync(path, copy, manifest.Files[0].Length, sources, cancellationToken).ConfigureAwait(false);
+        using var hold = await _cache.HoldAsync(manifest.Root, cancellationToken).ConfigureAwait(false);
+        var copy = hold.Open(path, manifest.Files[0], () => Keep(manifest));
+        await FetchHeadAsync(model, path, copy, manifest.Files[0].Length, sources, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<int> chunks;
         using (var head = ModelFile.Open(path))
             chunks = ByteRange.Chunks(selection.RangesIn(head), copy.ChunkBytes);
-        await copy.EnsureAsync(chunks, sources, progress, cancellationToken).ConfigureAwait(false);
+        await EnsureAsync(model, copy, chunks, sources, progress, cancellationToken).ConfigureAwait(false);
         return path;
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => _cache.Dispose();
+
+    private static string RequireRoot(string root)
     {
-        foreach (var file in _files.Values)
-            file.Dispose();
-        _files.Clear();
+        ArgumentException.ThrowIfNullOrEmpty(root);
+        return root.Length == 2 * FileManifest.HashBytes && root.All(char.IsAsciiHexDigitLower)
+            ? root
+            : throw new ArgumentException($"'{root}' is no root hash; it has {2 * FileManifest.HashBytes} lower-case hexadecimal digits.", nameof(root));
     }
 
-    private string FolderOf(string root) => Path.Combine(Folder, root[..32]);
-
-    private ChunkedFile Open(string path, ModelManifest manifest)
+    private void Keep(ModelManifest manifest)
     {
-        lock (_gate)
-        {
-            if (_files.TryGetValue(path, out var file))
-                return file;
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            var kept = Path.Combine(FolderOf(manifest.Root), ManifestName);
-            if (!File.Exists(kept))
-            {
-                var temporary = $"{kept}.{Guid.NewGuid():N}.tmp";
-                File.WriteAllBytes(temporary, manifest.ToJson());
-                File.Move(temporary, kept, overwrite: true);
-            }
+        var kept = Path.Combine(_cache.FolderOf(manifest.Root), ManifestName);
+        if (File.Exists(kept))
+            return;
+        var temporary = $"{kept}.{Guid.NewGuid():N}.tmp";
+        File.WriteAllBytes(temporary, manifest.ToJson());
+        File.Move(temporary, kept, overwrite: true);
+    }
 
-            _files.Add(path, file = ChunkedFile.Open(path, manifest.Files[0]));
-            return file;
-        }
+    /// <summary>Fetches what is missing of some chunks, once there is room for it.</summary>
+    private async Task EnsureAsync(
+        string model, ChunkedFile copy, IReadOnlyList<int> chunks, IReadOnlyList<IChunkSource> sources, IProgress<FetchProgress>? progress, CancellationToken cancellationToken)
+    {
+        using var room = _cache.MakeRoom(copy.MissingBytes(chunks), model);
+        await copy.EnsureAsync(chunks, sources, progress, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Fetches from the start, a chunk more each time, until metadata and tensor descriptions can be read.</summary>
-    private static async Task FetchHeadAsync(string path, ChunkedFile copy, long length, IReadOnlyList<IChunkSource> sources, CancellationToken cancellationToken)
+    private async Task FetchHeadAsync(string model, string path, ChunkedFile copy, long length, IReadOnlyList<IChunkSource> sources, CancellationToken cancellationToken)
     {
         var most = Math.Min(length, GgufCursor.MaxHeadBytes);
         for (long wanted = copy.ChunkBytes; ; wanted += copy.ChunkBytes)
         {
-            await copy.EnsureAsync(ByteRange.Chunks([new ByteRange(0, Math.Min(wanted, most))], copy.ChunkBytes), sources, progress: null, cancellationToken).ConfigureAwait(false);
+            await EnsureAsync(model, copy, ByteRange.Chunks([new ByteRange(0, Math.Min(wanted, most))], copy.ChunkBytes), sources, progress: null, cancellationToken).ConfigureAwait(false);
             try
             {
                 using var head = GgufFile.Open(path);

@@ -12,7 +12,7 @@ internal static class Answers
     public static async Task<GenerateOnceResponse[]> CollectAsync(PlatformClients clients, IReadOnlyList<GenerateRequest> requests, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var calls = requests.Select(request => clients.Inference.GenerateOnceAsync(request, cancellationToken: stop.Token).ResponseAsync).ToArray();
+        var calls = requests.Select(request => clients.Answers.GenerateOnceAsync(request, stop.Token)).ToArray();
         try
         {
             return await WhenAllOrFirstFailure(calls);

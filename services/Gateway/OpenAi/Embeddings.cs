@@ -22,7 +22,7 @@ internal static class Embeddings
         request.Scheduling = SchedulingFields.Read(fields);
         fields.RefuseUnknown();
         SchedulingFields.Complete(request.Scheduling, context);
-        var response = await clients.Inference.EmbedAsync(request, cancellationToken: context.RequestAborted);
+        var response = await clients.Answers.EmbedAsync(request, context.RequestAborted);
         var items = response.Embeddings.Select((embedding, i) => new EmbeddingItem("embedding", i, Encode([.. embedding.Values], format))).ToList();
         await context.Response.WriteAsJsonAsync(
             new EmbeddingList("list", items, request.Model, new EmbeddingUsage(response.PromptTokens, response.PromptTokens)),

@@ -1,9 +1,7 @@
-using Slm.Contracts.Grains;
-
 namespace Slm.Inference.Cluster;
 
 /// <summary>When a silo has started, models that were loaded before are loaded again, unless they still are.</summary>
-internal sealed partial class DeploymentRestore(IGrainFactory grains, IDeploymentStore store, ILogger<DeploymentRestore> logger) : BackgroundService
+internal sealed partial class DeploymentRestore(ModelGrains models, IDeploymentStore store, ILogger<DeploymentRestore> logger) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -24,7 +22,7 @@ internal sealed partial class DeploymentRestore(IGrainFactory grains, IDeploymen
     {
         try
         {
-            await grains.GetGrain<IModelGrain>(record.Model).LoadAsync(new(record.Settings)).WaitAsync(cancellationToken);
+            await models.CallAsync(record.Model, grain => grain.LoadAsync(new(record.Settings)), cancellationToken);
         }
 #pragma warning disable CA1031 // The others are restored all the same.
         catch (Exception error) when (!cancellationToken.IsCancellationRequested)

@@ -15,14 +15,19 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
     /// <param name="settings">What was asked for.</param>
     /// <param name="replica">Null: all as asked for; else one to take that one's place, as near to what was asked for as the silos allow.</param>
     /// <param name="avoid">A silo that gets nothing.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="freed">A model whose memory counts as free; null: none.</param>
     /// <exception cref="PlacementException">There is no such placement.</exception>
-    public async Task<Placed> PlanAsync(ModelLease lease, DeploymentSettings settings, int? replica, string? avoid, CancellationToken cancellationToken)
+    /// <exception cref="ServiceDefaults.Errors.FieldException">A setting does not fit the model, or a map cannot be carried out.</exception>
+    public async Task<Placed> PlanAsync(ModelLease lease, DeploymentSettings settings, int? replica, string? avoid, CancellationToken cancellationToken, string? freed = null)
     {
         var shape = settings.Shape(lease.Entry, lease.File, options);
         var wish = PlacementMapping.ToWish(settings.Placement);
-        var all = await silos.ListAsync(cancellationToken);
+        var all = await silos.ListAsync(cancellationToken, urgent: replica is not null);
         var numerics = Numerics.Arithmetic;
         var usable = all.Where(s => !s.Draining && s.Silo != avoid && s.Numerics == numerics).ToArray();
+        if (freed is not null)
+            usable = Without(freed, usable);
         if (usable.Length == 0)
             throw new PlacementException(PlacementFault.UnknownMachine, $"placement: none of the {all.Count} silos takes work that computes as '{numerics}'. Start one, or resume one that is drained.");
         var links = usable.Length > 1 ? await silos.LinksAsync(usable, cancellationToken) : [];
@@ -47,7 +52,17 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
         };
         var addresses = usable.ToDictionary(s => s.Name, s => s.Silo, StringComparer.Ordinal);
         if (replica is null)
-            return new Placed(Planner.Plan(model, fleet, wish, terms), addresses, usable);
+        {
+            var placed = new Placed(Planner.Plan(model, fleet, wish, terms), addresses, usable);
+            for (var r = 0; r < placed.Plan.Replicas.Count; r++)
+            {
+                foreach (var (place, stage) in placed.Stages(r).Select((place, stage) => (place, stage)))
+                    StageOrders.Of(shape, place, stage, lease.File.Config, (int)terms.WireFormat);
+            }
+
+            return placed;
+        }
+
         var one = wish with { Replicas = null, Map = null, Stages = wish.Stages ?? (wish.Map is { } map ? map.Replicas[Math.Min(replica.Value, map.Replicas.Count - 1)].Stages.Count : null) };
         try
         {
@@ -61,6 +76,14 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
     }
 
     private const int StreamsPlannedFor = 8;
+
+    /// <summary>The silos as if they did not hold a model.</summary>
+    internal static SiloInfo[] Without(string model, SiloInfo[] silos)
+    {
+        var held = silos.ToDictionary(s => s.Silo, s => s.Parts.Where(p => p.Model == model).Sum(p => p.WeightBytes + p.StateBytes), StringComparer.Ordinal);
+        var byHost = silos.GroupBy(s => s.Host, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Sum(s => held[s.Silo]), StringComparer.Ordinal);
+        return [.. silos.Select(s => s with { FreeMemoryBytes = s.FreeMemoryBytes + held[s.Silo], HostFreeMemoryBytes = s.HostFreeMemoryBytes + byHost[s.Host] })];
+    }
 
     private static MachineSpec ToMachine(SiloInfo silo) => new()
     {

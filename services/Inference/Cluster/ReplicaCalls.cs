@@ -11,7 +11,7 @@ namespace Slm.Inference.Cluster;
 /// Requests on their way to a replica of their model. Where the replica is lost or moved under a request, another one goes on with
 /// it: a stream continues behind the tokens that have come, with no token lost, repeated or changed.
 /// </summary>
-internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory silos, InferenceOptions options, TimeProvider time, ILogger<ReplicaCalls> logger)
+internal sealed partial class ReplicaCalls(IGrainFactory grains, ModelGrains models, SiloDirectory silos, InferenceOptions options, TimeProvider time, ILogger<ReplicaCalls> logger)
 {
     /// <summary>Losses that one request is taken through.</summary>
     private const int MostLosses = 8;
@@ -79,8 +79,8 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory s
         }
     }
 
-    private async Task<string> RouteAsync(string model, ulong[] prefixes, CancellationToken cancellationToken) =>
-        await grains.GetGrain<IModelGrain>(model).RouteAsync(prefixes).WaitAsync(cancellationToken);
+    private Task<string> RouteAsync(string model, ulong[] prefixes, CancellationToken cancellationToken) =>
+        models.CallAsync(model, grain => grain.RouteAsync(prefixes), cancellationToken);
 
     /// <summary>Waits for an answer, and asks a replica that is silent whether it lives.</summary>
     private async Task<T> WhileAliveAsync<T>(Task<T> answer, string replica, CancellationToken cancellationToken)
@@ -112,7 +112,11 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, SiloDirectory s
             return;
         try
         {
-            await grains.GetGrain<IModelGrain>(model).LostAsync(replica).WaitAsync(cancellationToken);
+            await models.CallAsync(model, async grain =>
+            {
+                await grain.LostAsync(replica);
+                return true;
+            }, cancellationToken);
         }
         catch (Exception failed) when (failed is not StatusException && !cancellationToken.IsCancellationRequested)
         {

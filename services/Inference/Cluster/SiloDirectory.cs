@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Slm.Contracts.Grains;
 
@@ -9,7 +10,10 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
     /// <summary>A new silo measures itself first.</summary>
     private static readonly TimeSpan FirstPatience = TimeSpan.FromSeconds(15);
 
-    private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _known = new(StringComparer.Ordinal);
+
+    /// <summary>Silos that did not answer in time, since when, until they do.</summary>
+    private readonly ConcurrentDictionary<string, long> _silent = new(StringComparer.Ordinal);
 
     /// <summary>Parsable address of this process's silo.</summary>
     public string Local => oracle.SiloAddress.ToParsableString();
@@ -17,24 +21,37 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
     /// <summary>Addresses of all that the cluster takes to be active.</summary>
     public IReadOnlyList<string> Active => [.. oracle.GetActiveSilos().Select(s => s.ToParsableString())];
 
+    /// <summary>What placements call a silo; its address if the cluster does not know it any more.</summary>
+    public string NameOf(string silo) => oracle.TryGetSiloName(SiloAddress.FromParsableString(silo), out var name) ? name : silo;
+
     /// <summary>All active silos that answer.</summary>
-    public async Task<IReadOnlyList<SiloInfo>> ListAsync(CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="urgent">
+    /// Answers wait for it: one that was silent before is asked as well, but not waited for. It is lost, or the next one to ask learns
+    /// that it is back.
+    /// </param>
+    public async Task<IReadOnlyList<SiloInfo>> ListAsync(CancellationToken cancellationToken, bool urgent = false)
     {
-        var asked = await Task.WhenAll(Active.Select(silo => TryGetAsync(silo, cancellationToken)));
-        return [.. asked.OfType<SiloInfo>().OrderBy(s => s.Name, StringComparer.Ordinal).ThenBy(s => s.Silo, StringComparer.Ordinal)];
+        var active = Active;
+        foreach (var gone in _known.Keys.Concat(_silent.Keys).Except(active))
+        {
+            _known.TryRemove(gone, out _);
+            _silent.TryRemove(gone, out _);
+        }
+
+        var asked = active.Select(silo => (IsLeftOut: urgent && IsSilent(silo), Answer: TryGetAsync(silo, cancellationToken))).ToArray();
+        await Task.WhenAll(asked.Where(a => !a.IsLeftOut).Select(a => a.Answer));
+        return [.. asked.Where(a => a.Answer.IsCompletedSuccessfully).Select(a => a.Answer.Result).OfType<SiloInfo>()
+            .OrderBy(s => s.Name, StringComparer.Ordinal).ThenBy(s => s.Silo, StringComparer.Ordinal)];
     }
 
     /// <summary>A silo, if it answers.</summary>
-    public async Task<SiloInfo?> TryGetAsync(string silo, CancellationToken cancellationToken)
+    private async Task<SiloInfo?> TryGetAsync(string silo, CancellationToken cancellationToken)
     {
-        bool known;
-        lock (_known)
-            known = _known.Contains(silo);
         try
         {
-            var info = await AnswerAsync(Grain(silo).GetAsync(), silo, known ? options.Pipeline.LostAfter : FirstPatience, cancellationToken);
-            lock (_known)
-                _known.Add(silo);
+            var info = await AnswerAsync(Grain(silo).GetAsync(), silo, _known.ContainsKey(silo) ? options.Pipeline.LostAfter : FirstPatience, cancellationToken);
+            _known[silo] = true;
             return info;
         }
 #pragma warning disable CA1031 // Whatever went wrong, it did not answer.
@@ -69,7 +86,9 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
 
     /// <summary>Waits for the answer of a silo as long as it may be alive.</summary>
     /// <exception cref="TimeoutException">It has not answered for as long as one that lives may need, or nobody listens at its address any more.</exception>
-    public Task<T> AnswerAsync<T>(Task<T> answer, string silo, CancellationToken cancellationToken) => AnswerAsync(answer, silo, options.Pipeline.LostAfter, cancellationToken);
+    /// <remarks>Where somebody has waited in vain for the silo, and it has not answered anything since, others wait a fraction of that.</remarks>
+    public Task<T> AnswerAsync<T>(Task<T> answer, string silo, CancellationToken cancellationToken) =>
+        AnswerAsync(answer, silo, IsSilent(silo) ? options.Pipeline.LostAfter / 4 : options.Pipeline.LostAfter, cancellationToken);
 
     private async Task<T> AnswerAsync<T>(Task<T> answer, string silo, TimeSpan patience, CancellationToken cancellationToken)
     {
@@ -80,8 +99,28 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
         var first = await Task.WhenAny(answer, RefusedAsync(silo, ends.Token), Task.Delay(patience, time, ends.Token));
         await ends.CancelAsync();
         cancellationToken.ThrowIfCancellationRequested();
-        return first == answer || answer.IsCompleted ? await answer : throw new TimeoutException($"Silo {silo} does not answer.");
+        if (first == answer || answer.IsCompleted)
+        {
+            var said = await answer;
+            _silent.TryRemove(silo, out _);
+            return said;
+        }
+
+        _silent[silo] = time.GetTimestamp();
+        _ = HearAsync(answer, silo);
+        throw new TimeoutException($"Silo {silo} does not answer.");
     }
+
+    /// <summary>A silo that has been silent is heard again when what it was asked is answered after all.</summary>
+    private async Task HearAsync(Task answer, string silo)
+    {
+        await answer.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (answer.IsCompletedSuccessfully)
+            _silent.TryRemove(silo, out _);
+    }
+
+    /// <summary>It did not answer in time lately, and has not answered anything since.</summary>
+    private bool IsSilent(string silo) => _silent.TryGetValue(silo, out var since) && time.GetElapsedTime(since) < options.Pipeline.Avoid;
 
     /// <summary>Ends when the machine of a silo says that nobody listens there: its process has ended. Else it ends with the token.</summary>
     private static async Task RefusedAsync(string silo, CancellationToken cancellationToken)

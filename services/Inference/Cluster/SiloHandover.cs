@@ -1,12 +1,10 @@
-using Slm.Contracts.Grains;
-
 namespace Slm.Inference.Cluster;
 
 /// <summary>
 /// Before a silo stops, what it holds of models goes to others, so that running answers go on there. Where there is no other, or
 /// none has room, answers end first, as far as time allows.
 /// </summary>
-internal sealed partial class SiloHandover(IGrainFactory grains, SiloDirectory silos, SiloParts parts, InferenceOptions options, TimeProvider time, ILogger<SiloHandover> logger)
+internal sealed partial class SiloHandover(ModelGrains models, SiloDirectory silos, SiloParts parts, InferenceOptions options, TimeProvider time, ILogger<SiloHandover> logger)
     : IHostedLifecycleService
 {
     public async Task StoppingAsync(CancellationToken cancellationToken)
@@ -26,7 +24,7 @@ internal sealed partial class SiloHandover(IGrainFactory grains, SiloDirectory s
     {
         try
         {
-            await grains.GetGrain<IModelGrain>(model).VacateAsync(silos.Local).WaitAsync(cancellationToken);
+            await models.CallAsync(model, grain => grain.VacateAsync(silos.Local), cancellationToken);
         }
 #pragma warning disable CA1031 // It stops in any case; what is lost with it is replaced.
         catch (Exception error)

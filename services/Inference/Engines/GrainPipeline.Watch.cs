@@ -44,4 +44,22 @@ internal sealed partial class GrainPipeline
             Fail(step, stage, new TimeoutException($"{part.Key} does not answer."));
         }
     }
+
+    private Task<bool> AliveAsync(StageSlot slot) => AliveAsync(slot.Info.Silo, slot.Grain.PingAsync);
+
+    private async Task<bool> AliveAsync(string silo, Func<Task<bool>> ping)
+    {
+        if (Avoided().Contains(silo))
+            return false;
+        try
+        {
+            return await _loader.Silos.AnswerAsync(ping(), silo, CancellationToken.None);
+        }
+#pragma warning disable CA1031 // Whatever went wrong, it did not answer.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return false;
+        }
+    }
 }

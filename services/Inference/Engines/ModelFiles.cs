@@ -22,12 +22,16 @@ internal sealed class ModelFiles(ModelCatalog catalog, ManifestStore manifests, 
     /// <exception cref="ModelNotFoundException">There is no such model here.</exception>
     public Task<ModelManifest> ManifestAsync(string model, CancellationToken cancellationToken) => manifests.GetAsync(catalog.Find(model).Path, progress: null, cancellationToken);
 
+    /// <summary>Keeps what is fetched of a model until the result is disposed.</summary>
+    public Task<IDisposable> HoldAsync(string root, CancellationToken cancellationToken) => fetcher.HoldAsync(root, cancellationToken);
+
     /// <summary>The path of a file that has what is needed, and has been checked against the root hash.</summary>
     /// <param name="need">What is needed.</param>
     /// <param name="progress">Told the bytes that are there of those that are needed.</param>
     /// <param name="cancellationToken">Ends a transfer; what has arrived stays.</param>
     /// <exception cref="StatusException">
-    /// FAILED_PRECONDITION: the silo has another file of that name; UNAVAILABLE: no source gives it; UNIMPLEMENTED: it cannot be fetched in parts.
+    /// FAILED_PRECONDITION: the silo has another file of that name; UNAVAILABLE: no source gives it; UNIMPLEMENTED: it cannot be fetched in parts;
+    /// RESOURCE_EXHAUSTED: the cache has no room for it.
     /// </exception>
     public async Task<string> PathAsync(ModelFileNeed need, IProgress<FetchProgress>? progress, CancellationToken cancellationToken)
     {
@@ -47,6 +51,12 @@ internal sealed class ModelFiles(ModelCatalog catalog, ManifestStore manifests, 
         catch (FetchException error)
         {
             throw new StatusException(ErrorMap.Make(Code.Unavailable, error.Message, ErrorMap.Retry(RetryDelay), ErrorMap.Info("WEIGHTS_UNAVAILABLE", ("model", need.Model), ("root", need.Root))));
+        }
+        catch (WeightCacheFullException error)
+        {
+            throw new StatusException(ErrorMap.Make(
+                Code.ResourceExhausted, $"{error.Message} The limit is Slm:Inference:WeightCacheBytes of silo {silo.Name}.",
+                ErrorMap.Info("WEIGHT_CACHE_FULL", ("model", need.Model), ("silo", silo.Name), ("needed_bytes", $"{error.NeededBytes}"), ("limit_bytes", $"{error.LimitBytes}"))));
         }
         catch (NotSupportedException error)
         {

@@ -10,6 +10,12 @@ internal sealed record ModelFilesOptions
     /// <summary><c>WeightCache</c>: folder for the parts of models that were fetched; default <c>weights</c> in the platform's data folder (<c>~/.slm</c>).</summary>
     public required string WeightCache { get; init; }
 
+    /// <summary>
+    /// <c>WeightCacheBytes</c>: most bytes of that folder, such as 200GiB; models that were used least recently are deleted from it. Null
+    /// (default): no limit.
+    /// </summary>
+    public long? WeightCacheBytes { get; init; }
+
     /// <summary><c>WeightUrl</c>: where web servers have models, such as <c>https://models.example.org/{model}.gguf</c>; null (default): nowhere.</summary>
     public string? WeightUrl { get; init; }
 
@@ -32,9 +38,17 @@ internal sealed record ModelFilesOptions
         return new ModelFilesOptions
         {
             WeightCache = section["WeightCache"] is { Length: > 0 } folder ? Path.GetFullPath(folder) : Path.Combine(data, "weights"),
+            WeightCacheBytes = ReadBytes(section["WeightCacheBytes"]),
             WeightUrl = url,
             Manifests = Path.Combine(data, "manifests"),
         };
+    }
+
+    private static long? ReadBytes(string? text)
+    {
+        if (string.IsNullOrWhiteSpace(text))
+            return null;
+        return Engine.Execution.ByteSize.TryParse(text, out var bytes) ? bytes : throw new OptionException("Slm:Inference:WeightCacheBytes", text, $"be {Engine.Execution.ByteSize.Rule}");
     }
 
     /// <summary>Where a web server has a model; null if none is configured.</summary>

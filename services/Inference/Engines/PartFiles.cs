@@ -15,15 +15,32 @@ internal sealed class PartFiles(SiloEngine engine, ModelFiles files, ModelCatalo
     {
         if (source.Root.Length == 0)
             return await Task.Run(() => engine.Open(model));
-        var path = await files.PathAsync(new ModelFileNeed(model, source.Root, selection, source.Silos), progress: null, CancellationToken.None);
-        if (catalog.List().Any(e => e.Name == model && e.Path == path))
-            return await Task.Run(() => engine.Open(model));
-        // A copy grows with every part that is fetched, and is opened with what it has now: it is not shared.
-        return await Task.Run(() =>
+        var hold = await files.HoldAsync(source.Root, CancellationToken.None);
+        try
         {
-            var info = new FileInfo(path);
-            var file = ModelFile.Open(path);
-            return new ModelLease(new CatalogEntry(model, path, info.Length, info.LastWriteTimeUtc), file, file.Dispose);
-        });
+            var path = await files.PathAsync(new ModelFileNeed(model, source.Root, selection, source.Silos), progress: null, CancellationToken.None);
+            if (catalog.List().Any(e => e.Name == model && e.Path == path))
+            {
+                hold.Dispose();
+                return await Task.Run(() => engine.Open(model));
+            }
+
+            // A copy grows with every part that is fetched, and is opened with what it has now: it is not shared.
+            return await Task.Run(() =>
+            {
+                var info = new FileInfo(path);
+                var file = ModelFile.Open(path);
+                return new ModelLease(new CatalogEntry(model, path, info.Length, info.LastWriteTimeUtc), file, () =>
+                {
+                    file.Dispose();
+                    hold.Dispose();
+                });
+            });
+        }
+        catch
+        {
+            hold.Dispose();
+            throw;
+        }
     }
 }

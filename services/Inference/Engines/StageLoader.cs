@@ -53,7 +53,7 @@ internal sealed partial class StageLoader(string name, IGrainFactory grains, Sil
     private async Task<T> ReplaceAsync<T>(
         string key, long bytes, int attempt, string? never, IReadOnlySet<string> avoid, Func<int, string, Task<T>> load, Func<T, string> keyOf, CancellationToken cancellationToken)
     {
-        var candidates = (await silos.ListAsync(cancellationToken))
+        var candidates = (await silos.ListAsync(cancellationToken, urgent: true))
             .Where(s => !s.Draining && s.Silo != never && labels.All(l => s.Labels.GetValueOrDefault(l.Key) == l.Value))
             .OrderBy(s => avoid.Contains(s.Silo))
             .ThenByDescending(s => s.FreeMemoryBytes >= bytes)

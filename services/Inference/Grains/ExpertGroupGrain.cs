@@ -38,7 +38,7 @@ internal sealed partial class ExpertGroupGrain(
             // Reading and repacking weights takes long for a large file: not on this thread, and not between other models' steps.
             _group = await Task.Run(() => Load(file, spec));
             _spec = spec;
-            parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"experts {_group.Slice}, layers {spec.FirstLayer}-{spec.EndLayer - 1}", _group.WeightBytes));
+            parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"experts {_group.Slice}, layers {spec.FirstLayer}-{spec.EndLayer - 1}", _group.WeightBytes, 0));
             _lease.Begin(this, TimeSpan.FromSeconds(spec.LeaseSeconds), LeaveAsync);
             return Info(_group);
         }

@@ -12,9 +12,10 @@ using Slm.V1;
 namespace Slm.Inference.Grains;
 
 /// <summary>
-/// A deployment: where its replicas are, and which of them a request goes to. Calls interleave at awaits, on one thread at a time.
+/// A deployment: where its replicas are, and which of them a request goes to. Calls interleave at awaits, on one thread at a time. Callers say
+/// where it becomes active (<see cref="ModelGrains"/>).
 /// </summary>
-[KeepAlive, Reentrant, PreferLocalPlacement]
+[KeepAlive, Reentrant, RandomPlacement]
 internal sealed partial class ModelGrain(
     SiloEngine engine, SiloDirectory silos, ModelPlanner planner, IDeploymentStore store, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
     ILogger<ModelGrain> logger) : Grain, IModelGrain
@@ -136,9 +137,8 @@ internal sealed partial class ModelGrain(
         {
             if (member.Silo == silo)
             {
-                var before = member.Info.Key;
                 await ReplaceAsync(loaded, member, handOver: true, silo);
-                moves.Add($"Replica {member.Index} moved from {before} to {member.Info.Key}.");
+                moves.Add($"Replica {member.Index} moved from {silos.NameOf(silo)} to {silos.NameOf(member.Silo)}.");
             }
             else
             {
@@ -168,103 +168,6 @@ internal sealed partial class ModelGrain(
         loaded.Prediction = PlacementMapping.ToMessage(placed);
         return [.. moves];
     });
-
-    /// <summary>The model, loaded as wanted; whoever asks while it is being loaded waits for the same load.</summary>
-    private async Task<ReplicaSet> EnsureAsync(LoadModelRequest settings)
-    {
-        var wanted = DeploymentSettings.From(settings);
-        while (true)
-        {
-            await _unloading;
-            if (_loaded is not { } loading)
-            {
-                loading = _loaded = StartAsync(settings, wanted);
-                return await loading;
-            }
-
-            // It may have failed, or been unloaded, by the time it is there.
-            var loaded = await loading;
-            if (_loaded != loading)
-                continue;
-            if (wanted.IsMetBy(loaded.Asked))
-                return loaded;
-            await FreeAsync();
-        }
-    }
-
-    /// <summary>What is loaded; null if nothing is.</summary>
-    private async Task<ReplicaSet?> LoadedAsync() => _loaded is { IsCompletedSuccessfully: true } loaded ? await loaded : null;
-
-    private async Task<ReplicaSet> StartAsync(LoadModelRequest settings, DeploymentSettings wanted)
-    {
-        _state = ModelState.Loading;
-        _error = null;
-        var started = time.GetTimestamp();
-        try
-        {
-            using var lease = await Task.Run(() => engine.Open(Name));
-            SetFacts(lease);
-            var loaded = await RecallAsync() is { } record && wanted.IsMetBy(DeploymentSettings.From(record.Settings))
-                ? await TakeOverAsync(lease, record)
-                : await LoadAsync(lease, settings, wanted);
-            await RememberAsync(loaded);
-            _state = ModelState.Loaded;
-            var (stages, milliseconds) = (loaded.Members.Sum(m => m.Info.Spec.Stages.Length), (long)time.GetElapsedTime(started).TotalMilliseconds);
-            LogLoaded(logger, Name, loaded.Members.Count, stages, milliseconds);
-            return loaded;
-        }
-        catch (Exception error)
-        {
-            // A request that asked for the impossible says nothing about the model.
-            _state = error is FieldException or Engine.Planning.PlacementException ? ModelState.Available : ModelState.Failed;
-            _error = errors.Value.ToStatus(error).Message;
-            _loaded = null;
-            throw;
-        }
-    }
-
-    private async Task<ReplicaSet> LoadAsync(ModelLease lease, LoadModelRequest settings, DeploymentSettings wanted)
-    {
-        var placed = await planner.PlanAsync(lease, wanted, null, avoid: null, CancellationToken.None);
-        var loaded = new ReplicaSet(settings) { Prediction = PlacementMapping.ToMessage(placed) };
-        var starting = Enumerable.Range(0, placed.Plan.Replicas.Count).Select(r => StartAsync(loaded, placed, r, r)).ToArray();
-        try
-        {
-            loaded.Members.AddRange(await Task.WhenAll(starting));
-            return loaded;
-        }
-        catch
-        {
-            foreach (var replica in starting.Where(s => s.IsCompletedSuccessfully))
-                await (await replica).Grain.StopAsync(handOver: false);
-            throw;
-        }
-    }
-
-    /// <summary>Goes on with replicas that another activation has started, and replaces those that are gone.</summary>
-    private async Task<ReplicaSet> TakeOverAsync(ModelLease lease, DeploymentRecord record)
-    {
-        var loaded = new ReplicaSet(record.Settings);
-        foreach (var adapter in record.Adapters)
-            loaded.Adapters[adapter.Adapter] = adapter;
-        var infos = await Task.WhenAll(record.Replicas.Select(async key => await AnswerOf(GrainFactory.GetGrain<IReplicaGrain>(key), grain => grain.GetAsync())));
-        for (var r = 0; r < infos.Length; r++)
-        {
-            if (infos[r] is { } info)
-            {
-                loaded.Members.Add(new ReplicaSet.Member(r, GrainFactory.GetGrain<IReplicaGrain>(info.Key), info, time.GetTimestamp()));
-                continue;
-            }
-
-            var placed = await planner.PlanAsync(lease, loaded.Asked, r, avoid: null, CancellationToken.None);
-            loaded.Prediction ??= PlacementMapping.ToMessage(placed);
-            loaded.Members.Add(await StartAsync(loaded, placed, r, 0));
-        }
-
-        var alive = infos.Count(i => i is not null);
-        LogTakenOver(logger, Name, alive, infos.Length);
-        return loaded;
-    }
 
     /// <summary>Starts a replica.</summary>
     /// <param name="loaded">Whose.</param>
@@ -371,67 +274,6 @@ internal sealed partial class ModelGrain(
         }
     }
 
-    private async Task FreeAsync()
-    {
-        if (_loaded is not { } loaded)
-        {
-            await _unloading;
-            return;
-        }
-
-        _loaded = null;
-        _unloading = FreeAsync(loaded);
-        await _unloading;
-    }
-
-    private async Task FreeAsync(Task<ReplicaSet> loading)
-    {
-        try
-        {
-            var loaded = await loading;
-            _state = ModelState.Unloading;
-            // Replicas end as well where it cannot be written that they have.
-            await Task.WhenAll([store.RemoveAsync(Name, CancellationToken.None), .. loaded.Members.Select(m => m.Grain.StopAsync(handOver: false))]);
-            _state = ModelState.Available;
-            LogUnloaded(logger, Name);
-        }
-#pragma warning disable CA1031 // A load that failed was reported to those who asked for it; a replica that is gone holds nothing.
-        catch (Exception error)
-#pragma warning restore CA1031
-        {
-            _state = _state == ModelState.Unloading ? ModelState.Available : _state;
-            LogFreeFailed(logger, error, Name);
-        }
-    }
-
-    /// <summary>What an earlier activation has kept; asked for once, because from then on this one knows.</summary>
-    private async Task<DeploymentRecord?> RecallAsync()
-    {
-        if (_remembered)
-            return null;
-        var record = await store.ReadAsync(Name, CancellationToken.None);
-        if (record is null)
-            _remembered = true;
-        return record;
-    }
-
-    private async Task RememberAsync(ReplicaSet loaded)
-    {
-        _remembered = true;
-        try
-        {
-            await store.WriteAsync(loaded.ToRecord(Name), CancellationToken.None);
-            _unsaved = false;
-        }
-#pragma warning disable CA1031 // The model works; it is written down as soon as that is possible.
-        catch (Exception error)
-#pragma warning restore CA1031
-        {
-            _unsaved = true;
-            LogUnsaved(logger, error, Name);
-        }
-    }
-
     private async Task<Model> ModelAsync()
     {
         try
@@ -483,30 +325,27 @@ internal sealed partial class ModelGrain(
     private static bool IsSame(StagePlace[] a, StagePlace[] b) =>
         a.Length == b.Length && a.Zip(b).All(pair => pair.First.Silo == pair.Second.Silo && pair.First.FirstLayer == pair.Second.FirstLayer && pair.First.EndLayer == pair.Second.EndLayer);
 
-    private static string Format(StagePlace[] stages) => string.Join(", ", stages.Select(s => $"{s.FirstLayer}-{s.EndLayer - 1}@{s.Silo}"));
+    private string Format(StagePlace[] stages) => string.Join(", ", stages.Select(s => $"{s.FirstLayer}-{s.EndLayer - 1}@{silos.NameOf(s.Silo)}"));
 
-    private Task<T> GuardAsync<T>(Func<Task<T>> work) => errors.Value.GuardAsync(work, error => LogFailed(logger, error, Name), passCancellation: true);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Loaded {Model}: {Replicas} replicas, {Stages} stages, {Milliseconds} ms")]
-    private static partial void LogLoaded(ILogger logger, string model, int replicas, int stages, long milliseconds);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Took {Model} over: {Alive} of {Replicas} replicas live")]
-    private static partial void LogTakenOver(ILogger logger, string model, int alive, int replicas);
+    private Task<T> GuardAsync<T>(Func<Task<T>> work) => errors.Value.GuardAsync(async () =>
+    {
+        try
+        {
+            return await work();
+        }
+        catch (ModelNotFoundException) when (_loaded is null)
+        {
+            // Another silo may have the file, where the next call makes the grain active.
+            DeactivateOnIdle();
+            throw;
+        }
+    }, error => LogFailed(logger, error, Name), passCancellation: true);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {Before} is replaced by {After}")]
     private static partial void LogReplaced(ILogger logger, string before, string after);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {Replica} does not answer and could not be replaced")]
     private static partial void LogNotReplaced(ILogger logger, Exception error, string replica);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Where {Model} is could not be written down")]
-    private static partial void LogUnsaved(ILogger logger, Exception error, string model);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Unloaded {Model}")]
-    private static partial void LogUnloaded(ILogger logger, string model);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Unloading {Model} failed")]
-    private static partial void LogFreeFailed(ILogger logger, Exception error, string model);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A call to the deployment of {Model} failed")]
     private static partial void LogFailed(ILogger logger, Exception error, string model);

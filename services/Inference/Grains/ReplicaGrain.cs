@@ -15,7 +15,7 @@ namespace Slm.Inference.Grains;
 /// <summary>A copy of a model at work. Calls interleave at awaits, on one thread at a time.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class ReplicaGrain(
-    SiloEngine engine, ModelFiles files, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
+    SiloEngine engine, ModelFiles files, ModelGrains models, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
     ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain, IDisposable
 {
     private readonly Handover _handover = new();
@@ -44,7 +44,9 @@ internal sealed partial class ReplicaGrain(
         var deployment = await RequireAsync();
         var fingerprint = await Task.Run(() => deployment.Model.SystemFingerprint);
         var (description, stages) = (DescriptionMapping.Of(deployment, _spec!, fingerprint), deployment.Stages);
-        await Task.WhenAll(description.Stages.Zip(stages).SelectMany(stage => stage.First.ExpertGroups.Zip(stage.Second.Experts)).Select(group => AddVisitsAsync(group.First, group.Second)));
+        await Task.WhenAll(
+            description.Stages.Zip(stages).SelectMany(stage => stage.First.ExpertGroups.Zip(stage.Second.Experts)).Select(group => AddVisitsAsync(group.First, group.Second))
+                .Concat(description.Stages.Zip(stages).Select(stage => AddVisitsAsync(stage.First, stage.Second))));
         return new Payload<ModelDescription>(description);
     });
 
@@ -140,7 +142,7 @@ internal sealed partial class ReplicaGrain(
             var loader = new StageLoader(SiloKey.NameOf(Key), GrainFactory, silos, labels, logger);
             var deployment = await Deployment.LoadAsync(lease, spec, loader, files, engine, options, time);
             deployment.Changed = () => LogChanged(logger, Key);
-            parts.Add(Key, new SiloPart(spec.Model, spec.Replica, "coordinator", 0));
+            parts.Add(Key, new SiloPart(spec.Model, spec.Replica, "coordinator", 0, 0));
             _heartbeat = this.RegisterGrainTimer(KeepAsync, options.Pipeline.Lease / 12, options.Pipeline.Lease / 12);
             return deployment;
         }
@@ -159,7 +161,8 @@ internal sealed partial class ReplicaGrain(
             return;
         try
         {
-            if (await GrainFactory.GetGrain<IModelGrain>(_spec!.Model).KeepAsync(Info(await loaded)).WaitAsync(cancellationToken))
+            var info = Info(await loaded);
+            if (await models.CallAsync(_spec!.Model, grain => grain.KeepAsync(info), cancellationToken))
                 return;
         }
 #pragma warning disable CA1031 // Nobody there to answer: the next beat asks again, and answers go on meanwhile.
@@ -207,6 +210,22 @@ internal sealed partial class ReplicaGrain(
                 placement.Visits.AddRange(state.Info.Experts.Select((_, expert) => state.Visits.Sum(layer => layer[expert])));
         }
 #pragma warning disable CA1031 // A group that does not answer is described without its visits.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
+    }
+
+    private async Task AddVisitsAsync(StagePlacement placement, StageSlot stage)
+    {
+        try
+        {
+            if (await silos.AnswerAsync(stage.Grain.VisitsAsync(), stage.Info.Silo, CancellationToken.None) is not { } state)
+                return;
+            placement.Experts.AddRange(state.Experts);
+            placement.ExpertVisits.AddRange(state.Experts.Select((_, expert) => state.Visits.Sum(layer => layer[expert])));
+        }
+#pragma warning disable CA1031 // A stage that does not answer is described without its visits.
         catch (Exception)
 #pragma warning restore CA1031
         {

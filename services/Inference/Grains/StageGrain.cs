@@ -26,6 +26,7 @@ internal sealed partial class StageGrain(
     private IStageGrain? _next;
     private bool _nextIsHere;
     private StageSpec? _spec;
+    private string _experts = "";
     private readonly GrainLease _lease = new(time);
     private float[] _input = [];
     private GrainExpertChannel? _channel;
@@ -50,9 +51,11 @@ internal sealed partial class StageGrain(
             var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = kvType, ExpertMemory = spec.ExpertMemory, RoundedResidual = spec.RoundedResidual, RemoteExperts = experts };
             // Reading weights takes long for a large file: not on this thread, and not between other models' steps.
             var stage = _stage = await Task.Run(() => Stage.Load(_file.File, range, options, engine.Workers));
+            _experts = stage.HeldExperts.ToString();
             if (stage.Experts is { } cached && logger.IsEnabled(LogLevel.Information))
                 LogExperts(logger, Key, cached.Slots, cached.Experts, cached.MemoryBytes, cached.Reading);
-            parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"stage {spec.Stage}, layers {range.First}-{range.End - 1}", stage.WeightBytes));
+            parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"stage {spec.Stage}, layers {range.First}-{range.End - 1}", stage.WeightBytes,
+                ((long)spec.BlockCount * spec.BlockSize * stage.KvBytesPerToken) + (spec.StateSlots * stage.StateBytes)));
             _lease.Begin(this, TimeSpan.FromSeconds(spec.LeaseSeconds), LeaveAsync);
             return new StageInfo(silo.SiloAddress.ToParsableString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes, silo.Name);
         }
@@ -150,6 +153,14 @@ internal sealed partial class StageGrain(
         return Task.FromResult(_stage is not null);
     }
 
+    public Task<StageVisits?> VisitsAsync()
+    {
+        if (_stage is not { HeldExperts: { Count: > 0 } experts } stage)
+            return Task.FromResult<StageVisits?>(null);
+        var layers = stage.Visits;
+        return Task.FromResult<StageVisits?>(new StageVisits([.. experts.Experts], [.. layers.Select(layer => layer.Layer)], [.. layers.Select(layer => layer.Visits.ToArray())]));
+    }
+
     public Task<string[]> LoadAdapterAsync(StageAdapterSpec spec) => GuardAsync(() =>
     {
         ArgumentNullException.ThrowIfNull(spec);
@@ -199,8 +210,11 @@ internal sealed partial class StageGrain(
             values = _input.AsMemory(0, count);
         }
 
+        var visits = stage.VisitCount;
         var output = stage.Run(_batch, values, request.Hidden ? StepOutput.Hidden : StepOutput.Logits, cancellationToken);
         ClusterMetrics.Computed(_spec!.Model, _spec.Stage, time.GetElapsedTime(started));
+        if (stage.HeldExperts.Count > 0)
+            ClusterMetrics.Visited(_spec.Model, _experts, stage.VisitCount - visits);
         return output;
     }
 

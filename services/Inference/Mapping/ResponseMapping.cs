@@ -36,28 +36,6 @@ internal static class ResponseMapping
         return response;
     }
 
-    /// <summary>Adds a piece to a whole answer.</summary>
-    public static void Append(this GenerateOnceResponse whole, GenerateResponse piece, System.Text.StringBuilder text)
-    {
-        if (piece.IsPrompt)
-        {
-            whole.PromptText += piece.Text;
-            whole.PromptTokenIds.AddRange(piece.TokenIds);
-            whole.PromptLogprobs.AddRange(piece.Logprobs);
-        }
-        else
-        {
-            text.Append(piece.Text);
-            whole.TokenIds.AddRange(piece.TokenIds);
-            whole.Logprobs.AddRange(piece.Logprobs);
-        }
-        if (piece.FinishReason != FinishReason.Unspecified)
-            whole.FinishReason = piece.FinishReason;
-        if (piece.HasStopMatch)
-            whole.StopMatch = piece.StopMatch;
-        whole.Usage = piece.Usage ?? whole.Usage;
-    }
-
     /// <summary>An adapter that is loaded.</summary>
     public static Adapter ToMessage(string model, AdapterInfo adapter, string fingerprint) => new()
     {

@@ -53,11 +53,6 @@ public sealed class PartitionTests(NetworkCluster shared) : IClassFixture<Networ
                 await HostNetwork.HealAsync(host, CancellationToken.None);
             }
         },
-        async (cluster, parts) =>
-        {
-            SharedCluster.Report(await cluster.RejoinAsync(who(parts), cancelled));
-            await SiloCluster.NothingLeftAsync(parts.Entry, cancelled);
-            await shared.AnswersAsync(cluster.Silos[who(parts)], cancelled);
-        },
+        (cluster, parts) => shared.BackAsync(who(parts), cluster, parts.Entry, cancelled),
         cancelled);
 }

@@ -37,8 +37,9 @@ function pictured() {
   });
   const part = (model, replica, text, mib) => ({ model, replica, part: text, weightBytes: String(mib * 2 ** 20) });
   const group = (number, siloName, first, visits) => ({ group: number, silo: '', siloName, weightBytes: String(612 * 2 ** 20), experts: visits.map((_, i) => first + i), visits: visits.map(String) });
-  const stage = (replica, number, firstLayer, endLayer, siloName, mib, expertGroups = []) => ({
+  const stage = (replica, number, firstLayer, endLayer, siloName, mib, expertGroups = [], visits = []) => ({
     replica, stage: number, firstLayer, endLayer, silo: '', siloName, weightBytes: String(mib * 2 ** 20), hasEmbedding: firstLayer === 0, hasHead: endLayer === 24, expertGroups,
+    experts: visits.map((_, i) => i), expertVisits: visits.map(String),
   });
   return {
     silos: [
@@ -54,7 +55,7 @@ function pictured() {
       stages: [
         stage(0, 0, 0, 16, 'a', 1210, [group(0, 'b', 0, [120, 310, 44, 900, 12, 405, 77, 266]), group(1, 'c', 8, [512, 98, 3, 640, 231, 180, 55, 310])]),
         stage(0, 1, 16, 24, 'b', 640, [group(0, 'b', 0, [80, 22, 310, 12, 505, 90, 7, 166]), group(1, 'c', 8, [61, 480, 33, 140, 93, 18, 555, 40])]),
-        stage(1, 0, 0, 24, 'c', 3074),
+        stage(1, 0, 0, 24, 'c', 3074, [], [61, 480, 33, 140, 93, 18, 555, 40, 120, 310, 44, 900, 12, 405, 77, 266]),
       ],
       prediction: {
         decodeTokensPerSecond: 41.3, prefillTokensPerSecond: 610, wireBytesPerToken: '12288', memory: [], bottleneck: 'reading weights on a',
@@ -182,6 +183,11 @@ run({
       assert.match(cells[3][0], /^Expert 3 on b: 900 visits/);
       assert.deepEqual(cells.map(cell => cell[1]).indexOf(1), 3);
       assert.deepEqual([cells[0][2], cells[15][2]], ['s2', 's3']);
+      const own = await card.locator('.heat').last().locator('span').evaluateAll(nodes => nodes.map(node => [node.title, node.className]));
+      assert.equal(own.length, 16);
+      assert.match(own[11][0], /^Expert 11 on c: 900 visits/);
+      assert.ok(own.every(cell => cell[1] === 's3'));
+      assert.match(await card.locator('.experts').last().innerText(), /16 experts with the stage on c · 3,554 visits/);
 
       // From the keyboard: the focus stays where it was while the view is drawn anew.
       await page.getByRole('button', { name: 'Drain b' }).focus();

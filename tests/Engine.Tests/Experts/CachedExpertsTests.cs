@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Experts;
 using Slm.Engine.Models;
@@ -10,35 +9,17 @@ namespace Slm.Engine.Tests.Experts;
 public sealed class CachedExpertsTests
 {
     private const int Length = 60;
-    private static readonly int[] Blocks = [5, 0, 9];
-    private static readonly string[] Models = ["llama-moe-f16", "qwen3moe-f32", "qwen3moe-q8_0", "smallthinker-f32", "smallthinker-softmax-f16"];
-
-    public static TheoryData<string, string> Cases
-    {
-        get
-        {
-            var cases = new TheoryData<string, string>();
-            foreach (var model in Models)
-            {
-                foreach (var kernels in StepRunner.KernelSets)
-                    cases.Add(model, kernels);
-            }
-
-            return cases;
-        }
-    }
-
     [Theory]
-    [MemberData(nameof(Cases))]
+    [MemberData(nameof(ExpertModels.Cases), MemberType = typeof(ExpertModels))]
     public async Task The_least_memory_gives_the_logits_of_resident_experts_in_waves_of_any_chunk(string model, string kernels)
     {
         using var file = ReferenceModel.Open(model);
-        var (tokens, expected) = await Resident(file, kernels);
+        var (tokens, expected) = await ExpertModels.ResidentAsync(file, kernels, Length);
         foreach (var threads in new[] { 1, 3 })
         {
             await using var pipeline = Cached(file, kernels, LeastMemory(file, kernels), threads);
             foreach (var chunk in new[] { 1, 7, Length })
-                Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, chunk));
+                ExpertModels.Same(expected, StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, chunk));
             var stats = pipeline.Stages[0].Experts!;
             Assert.Equal(file.Config.Experts!.UsedCount, stats.Slots);
             Assert.True(stats.Misses > 0 && stats.BytesRead > 0);
@@ -46,11 +27,11 @@ public sealed class CachedExpertsTests
     }
 
     [Theory]
-    [MemberData(nameof(Cases))]
+    [MemberData(nameof(ExpertModels.Cases), MemberType = typeof(ExpertModels))]
     public async Task Company_prefetch_and_reading_mode_do_not_change_the_logits(string model, string kernels)
     {
         using var file = ReferenceModel.Open(model);
-        var (tokens, expected) = await Resident(file, kernels);
+        var (tokens, expected) = await ExpertModels.ResidentAsync(file, kernels, Length);
         var vocab = file.Config.VocabSize;
         foreach (var (prefetch, direct) in new[] { (true, true), (false, true), (true, false) })
         {
@@ -64,8 +45,8 @@ public sealed class CachedExpertsTests
             {
                 batch.Clear();
                 batch.Add(tokens.AsSpan(Length - 1 - start, 1), 0, [11], 1);
-                batch.Add(tokens.AsSpan(start, 2), start, Blocks, 2);
-                Same(expected.AsSpan(start * vocab, 2 * vocab), StepRunner.Forward(pipeline, batch).Span[vocab..]);
+                batch.Add(tokens.AsSpan(start, 2), start, ExpertModels.Blocks, 2);
+                ExpertModels.Same(expected.AsSpan(start * vocab, 2 * vocab), StepRunner.Forward(pipeline, batch).Span[vocab..]);
             }
         }
     }
@@ -76,21 +57,21 @@ public sealed class CachedExpertsTests
     public async Task Stages_share_the_memory_and_give_the_same_logits(string model)
     {
         using var file = ReferenceModel.Open(model);
-        var (tokens, expected) = await Resident(file, null);
+        var (tokens, expected) = await ExpertModels.ResidentAsync(file, null, Length);
         var stages = file.Config.LayerCount;
         await using var pipeline = LocalPipeline.Load(file, Options(null, LeastMemory(file, null) * stages) with { Stages = stages });
         Assert.All(pipeline.Stages, stage => Assert.InRange(stage.Experts!.MemoryBytes, 1, LeastMemory(file, null)));
-        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 9));
+        ExpertModels.Same(expected, StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, 9));
     }
 
     [Fact]
     public async Task With_memory_for_all_every_expert_is_read_once()
     {
         using var file = ReferenceModel.Open("qwen3moe-q8_0");
-        var (tokens, expected) = await Resident(file, null);
+        var (tokens, expected) = await ExpertModels.ResidentAsync(file, null, Length);
         await using var pipeline = Cached(file, null, 1L << 30, threads: 2);
-        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 1));
-        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 1));
+        ExpertModels.Same(expected, StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, 1));
+        ExpertModels.Same(expected, StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, 1));
         var stats = pipeline.Stages[0].Experts!;
         Assert.Equal(stats.Experts, stats.Slots);
         var each = Stored(file) / stats.Experts;
@@ -114,7 +95,7 @@ public sealed class CachedExpertsTests
     [Fact]
     public async Task The_sizes_said_beforehand_are_those_of_the_cache()
     {
-        foreach (var model in Models)
+        foreach (var model in ExpertModels.Names)
         {
             using var file = ReferenceModel.Open(model);
             var sizes = ExpertSizes.Of(file)!;
@@ -143,7 +124,7 @@ public sealed class CachedExpertsTests
     public async Task A_failed_read_fails_the_step_and_the_next_tries_again(int failing)
     {
         using var file = ReferenceModel.Open("smallthinker-f32");
-        var (tokens, expected) = await Resident(file, null);
+        var (tokens, expected) = await ExpertModels.ResidentAsync(file, null, Length);
         var reads = 0;
         var fails = true;
         await using var pipeline = LocalPipeline.Load(file, Options(null, LeastMemory(file, null)) with
@@ -159,13 +140,13 @@ public sealed class CachedExpertsTests
         });
         for (var i = 0; i < 3; i++)
         {
-            var error = Assert.Throws<ExpertReadException>(() => StepRunner.Logits(pipeline, tokens, Blocks, 20));
+            var error = Assert.Throws<ExpertReadException>(() => StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, 20));
             Assert.Contains("the disk is gone", error.Message, StringComparison.Ordinal);
             Assert.Contains("smallthinker-f32.gguf", error.Message, StringComparison.Ordinal);
         }
 
         Volatile.Write(ref fails, false);
-        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 20));
+        ExpertModels.Same(expected, StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, 20));
     }
 
     [Fact]
@@ -187,7 +168,7 @@ public sealed class CachedExpertsTests
             },
         });
         var batch = new StepBatch();
-        batch.Add([1], 0, Blocks, 1);
+        batch.Add([1], 0, ExpertModels.Blocks, 1);
         var step = Task.Run(() => pipeline.Stages[0].Run(batch, default, StepOutput.Logits, cancelled.Token), TestContext.Current.CancellationToken);
         await begun.WaitAsync(TestContext.Current.CancellationToken);
         await cancelled.CancelAsync();
@@ -220,14 +201,14 @@ public sealed class CachedExpertsTests
     public async Task A_cancelled_token_ends_a_step_that_would_wait()
     {
         using var file = ReferenceModel.Open("qwen3moe-f32");
-        var (tokens, expected) = await Resident(file, null);
+        var (tokens, expected) = await ExpertModels.ResidentAsync(file, null, Length);
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
         await using var pipeline = Cached(file, null, LeastMemory(file, null), threads: 2);
         var batch = new StepBatch();
-        batch.Add(tokens, 0, Blocks, 1);
+        batch.Add(tokens, 0, ExpertModels.Blocks, 1);
         Assert.ThrowsAny<OperationCanceledException>(() => pipeline.Stages[0].Run(batch, default, StepOutput.Logits, cancelled.Token));
-        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 13));
+        ExpertModels.Same(expected, StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, 13));
     }
 
     [Fact]
@@ -240,7 +221,7 @@ public sealed class CachedExpertsTests
         long Step(int position)
         {
             batch.Clear();
-            batch.Add([position * 7 % file.Config.VocabSize], position, Blocks, 1);
+            batch.Add([position * 7 % file.Config.VocabSize], position, ExpertModels.Blocks, 1);
             var before = GC.GetAllocatedBytesForCurrentThread();
             stage.Forward(batch, default, StepOutput.Logits);
             return GC.GetAllocatedBytesForCurrentThread() - before;
@@ -249,14 +230,6 @@ public sealed class CachedExpertsTests
         var allocated = Enumerable.Range(0, 40).Select(Step).ToArray();
         Assert.True(stage.Experts!.Misses > 40);
         Assert.Equal(0, allocated[20..].Sum());
-    }
-
-    private static async Task<(int[] Tokens, float[] Logits)> Resident(ModelFile file, string? kernels)
-    {
-        var random = new Random(7);
-        int[] tokens = [.. Enumerable.Range(0, Length).Select(_ => random.Next(file.Config.VocabSize))];
-        await using var pipeline = StepRunner.Load(file, kernels, threads: 1);
-        return (tokens, StepRunner.Logits(pipeline, tokens, [1, 2, 3], 1));
     }
 
     private static LocalPipeline Cached(ModelFile file, string? kernels, long memory, int threads) =>
@@ -274,11 +247,4 @@ public sealed class CachedExpertsTests
         Assert.Throws<ExpertMemoryException>(() => LocalPipeline.Load(file, Options(kernels, 1))).LeastBytes;
 
     private static long Stored(ModelFile file) => file.Source.Tensors.Where(t => t.Name.Contains("_exps", StringComparison.Ordinal)).Sum(t => t.ByteLength);
-
-    private static void Same(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
-    {
-        Assert.Equal(expected.Length, actual.Length);
-        Assert.True(MemoryMarshal.AsBytes(expected).SequenceEqual(MemoryMarshal.AsBytes(actual)));
-        Assert.True(float.IsFinite(actual[^1]));
-    }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Slm.Engine.Execution;
 using Slm.Engine.Experts;
 using Slm.Engine.Models;
@@ -13,28 +12,10 @@ namespace Slm.Engine.Tests.Experts;
 public sealed class SplitExpertsTests
 {
     private const int Length = 45;
-    private static readonly int[] Blocks = [5, 0, 9];
-    private static readonly string[] Models = ["llama-moe-f16", "qwen3moe-f32", "qwen3moe-q8_0", "smallthinker-f32", "smallthinker-softmax-f16"];
-
-    public static TheoryData<string, string> Cases
-    {
-        get
-        {
-            var cases = new TheoryData<string, string>();
-            foreach (var model in Models)
-            {
-                foreach (var kernels in StepRunner.KernelSets)
-                    cases.Add(model, kernels);
-            }
-
-            return cases;
-        }
-    }
-
-    public static TheoryData<string> AllModels => [.. Models];
+    public static TheoryData<string> AllModels => [.. ExpertModels.Names];
 
     [Theory]
-    [MemberData(nameof(Cases))]
+    [MemberData(nameof(ExpertModels.Cases), MemberType = typeof(ExpertModels))]
     public async Task Who_holds_an_expert_does_not_change_the_logits(string model, string kernels)
     {
         using var file = ReferenceModel.Open(model);
@@ -74,7 +55,7 @@ public sealed class SplitExpertsTests
     public async Task Stages_share_groups_and_company_does_not_change_the_logits(string model)
     {
         using var file = ReferenceModel.Open(model);
-        var (tokens, expected) = await Resident(file, null);
+        var (tokens, expected) = await ExpertModels.ResidentAsync(file, null, Length);
         var (vocab, experts) = (file.Config.VocabSize, file.Config.Experts!.Count);
         var slices = ExpertSlice.Split(experts, 3);
         using var channel = new ByteChannel(file, Whole(file), slices[1..], new ExpertGroupOptions { MaxVisits = 3 });
@@ -90,10 +71,10 @@ public sealed class SplitExpertsTests
                 batch.Clear();
                 if (before > 0)
                     batch.Add(tokens.AsSpan(random.Next(Length - before), before), 0, [11], 1);
-                batch.Add(tokens.AsSpan(start, count), start, Blocks, count);
+                batch.Add(tokens.AsSpan(start, count), start, ExpertModels.Blocks, count);
                 if (random.Next(2) == 0)
                     batch.Add(tokens.AsSpan(random.Next(Length - 5), 5), 3, [12], 1);
-                Same(expected.AsSpan(start * vocab, count * vocab), StepRunner.Forward(pipeline, batch).Span.Slice(before > 0 ? vocab : 0, count * vocab));
+                ExpertModels.Same(expected.AsSpan(start * vocab, count * vocab), StepRunner.Forward(pipeline, batch).Span.Slice(before > 0 ? vocab : 0, count * vocab));
                 start += count;
             }
         }
@@ -104,15 +85,42 @@ public sealed class SplitExpertsTests
     public async Task A_group_gets_one_call_per_layer_and_step_and_a_row_once(string model)
     {
         using var file = ReferenceModel.Open(model);
-        var (tokens, _) = await Resident(file, null);
+        var (tokens, _) = await ExpertModels.ResidentAsync(file, null, Length);
         var experts = file.Config.Experts!;
         using var channel = new ByteChannel(file, Whole(file), ExpertSlice.Split(experts.Count, 2));
         await using var pipeline = LocalPipeline.Load(file, Options(null, channel, ExpertSlice.None));
-        StepRunner.Logits(pipeline, tokens, Blocks, Length);
+        StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, Length);
         Assert.InRange(channel.Calls, file.Config.LayerCount, 2 * file.Config.LayerCount);
         Assert.InRange(channel.RowsSent, Length * file.Config.LayerCount, 2 * Length * file.Config.LayerCount);
         Assert.Equal((long)Length * file.Config.LayerCount * experts.UsedCount, channel.VisitsSent);
         Assert.Equal((channel.RowsSent + channel.VisitsSent) * file.Config.HiddenSize * sizeof(float), channel.Bytes);
+    }
+
+    [Theory]
+    [MemberData(nameof(AllModels))]
+    public async Task Visits_are_counted_wherever_the_expert_is(string model)
+    {
+        using var file = ReferenceModel.Open(model);
+        var (tokens, _) = await ExpertModels.ResidentAsync(file, null, Length);
+        var experts = file.Config.Experts!;
+        await using var resident = StepRunner.Load(file, null, threads: 1);
+        StepRunner.Logits(resident, tokens, ExpertModels.Blocks, 7);
+        var all = resident.Stages[0];
+        Assert.Equal(Enumerable.Range(0, experts.Count), all.HeldExperts.Experts);
+        Assert.Equal(Enumerable.Range(0, file.Config.LayerCount), all.Visits.Select(layer => layer.Layer));
+        Assert.All(all.Visits, layer => Assert.Equal((long)Length * experts.UsedCount, layer.Visits.Sum()));
+        Assert.Equal((long)Length * file.Config.LayerCount * experts.UsedCount, all.VisitCount);
+
+        // Where some are elsewhere, the stage counts its own, and as often.
+        var slices = ExpertSlice.Split(experts.Count, 2);
+        using var channel = new ByteChannel(file, Whole(file), slices[1..]);
+        await using var split = LocalPipeline.Load(file, Options(null, channel, slices[0]));
+        StepRunner.Logits(split, tokens, ExpertModels.Blocks, Length);
+        var own = split.Stages[0];
+        Assert.Equal(slices[0].Experts, own.HeldExperts.Experts);
+        foreach (var (layer, whole) in own.Visits.Zip(all.Visits))
+            Assert.Equal(slices[0].Experts.Select(expert => whole.Visits[expert]), layer.Visits);
+        Assert.Equal(all.VisitCount, own.VisitCount + channel.VisitsSent);
     }
 
     [Theory]
@@ -121,27 +129,27 @@ public sealed class SplitExpertsTests
     public async Task A_group_that_fails_ends_the_step_and_the_next_one_works(int failing)
     {
         using var file = ReferenceModel.Open("smallthinker-f32");
-        var (tokens, expected) = await Resident(file, null);
+        var (tokens, expected) = await ExpertModels.ResidentAsync(file, null, Length);
         using var channel = new ByteChannel(file, Whole(file), ExpertSlice.Split(file.Config.Experts!.Count, 2));
         await using var pipeline = LocalPipeline.Load(file, Options(null, channel, ExpertSlice.None));
         channel.Reached = (group, _) => group == failing ? throw new IOException("the cable is gone") : Task.CompletedTask;
         for (var i = 0; i < 3; i++)
         {
-            var error = Assert.Throws<PipelineLostException>(() => StepRunner.Logits(pipeline, tokens, Blocks, 20));
+            var error = Assert.Throws<PipelineLostException>(() => StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, 20));
             Assert.Contains("the cable is gone", error.Message, StringComparison.Ordinal);
             Assert.Contains($"experts {channel.Groups[failing]} did not compute layer 0", error.Message, StringComparison.Ordinal);
             Assert.IsType<IOException>(error.InnerException);
         }
 
         channel.Reached = null;
-        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 20));
+        ExpertModels.Same(expected, StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, 20));
     }
 
     [Fact]
     public async Task A_cancelled_token_ends_a_step_that_waits_and_late_answers_write_nothing()
     {
         using var file = ReferenceModel.Open("qwen3moe-f32");
-        var (tokens, expected) = await Resident(file, null);
+        var (tokens, expected) = await ExpertModels.ResidentAsync(file, null, Length);
         var slices = ExpertSlice.Split(file.Config.Experts!.Count, 3);
         using var channel = new ByteChannel(file, Whole(file), slices[1..]);
         await using var pipeline = LocalPipeline.Load(file, Options(null, channel, slices[0]));
@@ -154,14 +162,14 @@ public sealed class SplitExpertsTests
         };
         using var cancelled = new CancellationTokenSource();
         var batch = new StepBatch();
-        batch.Add(tokens, 0, Blocks, 1);
+        batch.Add(tokens, 0, ExpertModels.Blocks, 1);
         var step = Task.Run(() => pipeline.Stages[0].Run(batch, default, StepOutput.Logits, cancelled.Token), TestContext.Current.CancellationToken);
         await reached.WaitAsync(TestContext.Current.CancellationToken);
         await cancelled.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => step);
         channel.Reached = null;
         mayGoOn.SetResult();
-        Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, 13));
+        ExpertModels.Same(expected, StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, 13));
     }
 
     [Fact]
@@ -177,7 +185,7 @@ public sealed class SplitExpertsTests
         void Step(int position)
         {
             batch.Clear();
-            batch.Add(token, position, Blocks, 1);
+            batch.Add(token, position, ExpertModels.Blocks, 1);
             StepRunner.Forward(pipeline, batch);
         }
 
@@ -229,7 +237,7 @@ public sealed class SplitExpertsTests
 
     private static async Task Compare(ModelFile file, string? kernels)
     {
-        var (tokens, expected) = await Resident(file, kernels);
+        var (tokens, expected) = await ExpertModels.ResidentAsync(file, kernels, Length);
         var count = file.Config.Experts!.Count;
         var splits = Enumerable.Range(1, 4).SelectMany(groups =>
         {
@@ -245,17 +253,9 @@ public sealed class SplitExpertsTests
             using var channel = new ByteChannel(file, Whole(file), groups, new ExpertGroupOptions { MaxVisits = visits[i % 3], Kernels = StepRunner.Kernels(kernels) }, threads: 1 + (i % 2));
             await using var pipeline = LocalPipeline.Load(file, Options(kernels, channel, local));
             foreach (var chunk in new[] { 1, 7, Length })
-                Same(expected, StepRunner.Logits(pipeline, tokens, Blocks, chunk));
+                ExpertModels.Same(expected, StepRunner.Logits(pipeline, tokens, ExpertModels.Blocks, chunk));
             Assert.Equal(groups.Length > 0, channel.Calls > 0);
         }
-    }
-
-    private static async Task<(int[] Tokens, float[] Logits)> Resident(ModelFile file, string? kernels)
-    {
-        var random = new Random(7);
-        int[] tokens = [.. Enumerable.Range(0, Length).Select(_ => random.Next(file.Config.VocabSize))];
-        await using var pipeline = StepRunner.Load(file, kernels, threads: 1);
-        return (tokens, StepRunner.Logits(pipeline, tokens, [1, 2, 3], 1));
     }
 
     private static LocalPipelineOptions Options(string? kernels, IExpertChannel channel, ExpertSlice local) => new()
@@ -273,13 +273,6 @@ public sealed class SplitExpertsTests
     }
 
     private static LayerRange Whole(ModelFile file) => new(0, file.Config.LayerCount);
-
-    private static void Same(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
-    {
-        Assert.Equal(expected.Length, actual.Length);
-        Assert.True(MemoryMarshal.AsBytes(expected).SequenceEqual(MemoryMarshal.AsBytes(actual)));
-        Assert.True(float.IsFinite(actual[^1]));
-    }
 
     /// <summary>A group in the same thread.</summary>
     private sealed class DirectChannel(ExpertGroup group, int most) : IExpertChannel, IExpertCall

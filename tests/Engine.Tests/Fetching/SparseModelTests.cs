@@ -12,7 +12,7 @@ namespace Slm.Engine.Tests.Fetching;
 public sealed class SparseModelTests
 {
     // Small ones, so that the reference models have hundreds of them.
-    private const int Chunk = 4096;
+    internal const int Chunk = 4096;
 
     public static TheoryData<string> Models => [.. ReferenceModel.Names];
 
@@ -226,7 +226,7 @@ public sealed class SparseModelTests
         Assert.Single(source.Reads);
     }
 
-    private static (ModelManifest Manifest, MemorySource Source) Original(string model)
+    internal static (ModelManifest Manifest, MemorySource Source) Original(string model)
     {
         var path = ReferenceModels.Path(model);
         return (ManifestBuilder.Compute(path, 1, Chunk, progress: null, CancellationToken.None), new MemorySource(File.ReadAllBytes(path)));

@@ -113,7 +113,8 @@ function chips(texts, label) {
 }
 
 function heatMap(stage, colourOf) {
-  const experts = stage.expertGroups.flatMap(group => group.experts.map((expert, i) => ({ expert, visits: Number(group.visits[i] ?? 0), silo: group.siloName || group.silo })))
+  const own = { experts: stage.experts ?? [], visits: stage.expertVisits ?? [], siloName: stage.siloName, silo: stage.silo };
+  const experts = [own, ...stage.expertGroups ?? []].flatMap(group => group.experts.map((expert, i) => ({ expert, visits: Number(group.visits[i] ?? 0), silo: group.siloName || group.silo })))
     .sort((a, b) => a.expert - b.expert);
   const most = Math.max(1, ...experts.map(e => e.visits)), sum = experts.reduce((total, e) => total + e.visits, 0);
   const box = element('div', 'experts');
@@ -128,7 +129,8 @@ function heatMap(stage, colourOf) {
     cell.append(heat);
     map.append(cell);
   }
-  const groups = stage.expertGroups.map(group => `${plural(group.experts.length, 'expert')} on ${group.siloName || group.silo} (${bytes(group.weightBytes)})`);
+  const groups = (stage.expertGroups ?? []).map(group => `${plural(group.experts.length, 'expert')} on ${group.siloName || group.silo} (${bytes(group.weightBytes)})`);
+  if (own.experts.length) groups.unshift(`${plural(own.experts.length, 'expert')} with the stage on ${own.siloName || own.silo}`);
   box.append(map, element('span', 'caption', `${groups.join(', ')} · ${count(sum)} visits`));
   return box;
 }
@@ -149,7 +151,7 @@ function lanes(description, colourOf) {
       list.append(item);
     }
     lane.append(list);
-    for (const stage of stages.filter(s => s.expertGroups?.length)) lane.append(heatMap(stage, colourOf));
+    for (const stage of stages.filter(s => s.expertGroups?.length || s.experts?.length)) lane.append(heatMap(stage, colourOf));
     box.append(lane);
   }
   return box;

@@ -1,15 +1,15 @@
 using Grpc.Core;
-using Slm.ServiceDefaults;
 using Slm.V1;
 
-namespace Slm.Inference.Mapping;
+namespace Slm.ServiceDefaults;
 
 /// <summary>What a gRPC call says of how its request is to share the model.</summary>
-internal static class CallTerms
+public static class CallTerms
 {
     /// <summary>The request's own options, with the caller's identity where it names no client, and no more time than the call has.</summary>
     public static SchedulingOptions Of(SchedulingOptions? own, ServerCallContext context)
     {
+        ArgumentNullException.ThrowIfNull(context);
         var options = own?.Clone() ?? new SchedulingOptions();
         if (!options.HasClient)
             options.Client = ClientIdentity.Of(context.RequestHeaders.GetValue("authorization"), Address(context.Peer), "");

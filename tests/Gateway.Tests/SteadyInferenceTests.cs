@@ -7,7 +7,7 @@ using Status = Grpc.Core.Status;
 namespace Slm.Gateway.Tests;
 
 /// <summary>Answers of services whose streams break.</summary>
-public sealed class SteadyGenerationTests
+public sealed class SteadyInferenceTests
 {
     private static readonly string[] Words = ["", "On", "cé ", "up", "on", "", " a", " time."];
 
@@ -23,7 +23,7 @@ public sealed class SteadyGenerationTests
             var random = new Random(seed);
             FakeService[] services = [new(random, 0.15), new(random, 0.15)];
             var echo = seed % 2 == 0;
-            var pieces = await CollectAsync(new SteadyGeneration(services, time), new GenerateRequest { Text = "x", Echo = echo });
+            var pieces = await CollectAsync(new SteadyInference(services, time), new GenerateRequest { Text = "x", Echo = echo });
             Assert.Equal(echo ? 1 : 0, pieces.Count(p => p.IsPrompt));
             var answer = pieces.Where(p => !p.IsPrompt).ToList();
             Assert.Equal(string.Concat(Words), string.Concat(answer.Select(p => p.Text)));
@@ -38,11 +38,46 @@ public sealed class SteadyGenerationTests
     }
 
     [Fact]
+    public async Task A_whole_answer_is_put_together_from_what_broken_streams_brought()
+    {
+        var breaks = 0;
+        for (var seed = 0; seed < 100; seed++)
+        {
+            var service = new FakeService(new Random(seed), 0.15);
+            var whole = await new SteadyInference([service], new JumpingTime()).GenerateOnceAsync(new GenerateRequest { Text = "x", Echo = true }, Token);
+            Assert.Equal((string.Concat(Words), "x", FinishReason.Length), (whole.Text, whole.PromptText, whole.FinishReason));
+            Assert.Equal(Enumerable.Range(0, Words.Length), whole.TokenIds);
+            breaks += service.Breaks;
+        }
+
+        Assert.True(breaks > 50, $"{breaks} breaks");
+    }
+
+    [Fact]
+    public async Task Scores_and_vectors_are_asked_for_again_within_their_time()
+    {
+        var time = new JumpingTime();
+        var service = new FakeService(new Random(1), 0) { Losses = 3 };
+        Assert.Equal(-1.5, (await new SteadyInference([service], time).ScoreAsync(new ScoreRequest(), Token)).SumLogprob);
+        Assert.Equal([100, 200, 400], time.Delays.Select(d => d.TotalMilliseconds));
+        service = new FakeService(new Random(1), 0) { Losses = 2 };
+        Assert.Equal(3, (await new SteadyInference([service], time).EmbedAsync(new EmbedRequest(), Token)).PromptTokens);
+
+        service = new FakeService(new Random(1), 0) { Losses = 9 };
+        var request = new ScoreRequest { Scheduling = new SchedulingOptions { TimeoutMs = 500 } };
+        var error = await Assert.ThrowsAsync<RpcException>(() => new SteadyInference([service], time).ScoreAsync(request, Token));
+        Assert.Equal((StatusCode.Unavailable, 6), (error.StatusCode, service.Losses));
+        service = new FakeService(new Random(1), 0) { Losses = 1, Code = StatusCode.InvalidArgument };
+        await Assert.ThrowsAsync<RpcException>(() => new SteadyInference([service], time).EmbedAsync(new EmbedRequest(), Token));
+        Assert.Equal(0, service.Losses);
+    }
+
+    [Fact]
     public async Task A_given_seed_is_kept_and_the_request_unchanged()
     {
         var service = new FakeService(new Random(1), 0.3);
         var request = new GenerateRequest { Text = "x", Sampling = new SamplingOptions { Seed = ulong.MaxValue } };
-        await CollectAsync(new SteadyGeneration([service], new JumpingTime()), request);
+        await CollectAsync(new SteadyInference([service], new JumpingTime()), request);
         Assert.All(service.Seeds, seed => Assert.Equal(ulong.MaxValue, seed));
         Assert.Empty(request.ResumeTokenIds);
     }
@@ -52,7 +87,7 @@ public sealed class SteadyGenerationTests
     {
         var time = new JumpingTime();
         var service = new FakeService(new Random(1), 1);
-        var error = await Assert.ThrowsAsync<RpcException>(() => CollectAsync(new SteadyGeneration([service], time), new GenerateRequest { Text = "x" }));
+        var error = await Assert.ThrowsAsync<RpcException>(() => CollectAsync(new SteadyInference([service], time), new GenerateRequest { Text = "x" }));
         Assert.Equal(StatusCode.Unavailable, error.StatusCode);
         Assert.Equal([100, 200, 400, 800, 1600, 3200], time.Delays.Select(d => d.TotalMilliseconds));
     }
@@ -63,7 +98,7 @@ public sealed class SteadyGenerationTests
         var time = new JumpingTime();
         var service = new FakeService(new Random(1), 1) { RetryDelay = TimeSpan.FromSeconds(3) };
         var request = new GenerateRequest { Text = "x", Scheduling = new SchedulingOptions { TimeoutMs = 10_000 } };
-        await Assert.ThrowsAsync<RpcException>(() => CollectAsync(new SteadyGeneration([service], time), request));
+        await Assert.ThrowsAsync<RpcException>(() => CollectAsync(new SteadyInference([service], time), request));
         Assert.Equal([3, 3, 3], time.Delays.Select(d => d.TotalSeconds));
         Assert.Equal([10_000, 7_000, 4_000, 1_000], service.Timeouts);
     }
@@ -73,11 +108,11 @@ public sealed class SteadyGenerationTests
     {
         var time = new JumpingTime();
         var service = new FakeService(new Random(1), 1) { Code = StatusCode.InvalidArgument };
-        await Assert.ThrowsAsync<RpcException>(() => CollectAsync(new SteadyGeneration([service], time), new GenerateRequest { Text = "x" }));
+        await Assert.ThrowsAsync<RpcException>(() => CollectAsync(new SteadyInference([service], time), new GenerateRequest { Text = "x" }));
         Assert.Empty(time.Delays);
     }
 
-    private static async Task<List<GenerateResponse>> CollectAsync(SteadyGeneration generation, GenerateRequest request)
+    private static async Task<List<GenerateResponse>> CollectAsync(SteadyInference generation, GenerateRequest request)
     {
         var pieces = new List<GenerateResponse>();
         await foreach (var piece in generation.GenerateAsync(request, Token))
@@ -94,6 +129,9 @@ public sealed class SteadyGenerationTests
 
         public int Breaks { get; private set; }
 
+        /// <summary>Calls that are answered as a whole which are still to fail.</summary>
+        public int Losses { get; set; }
+
         public List<ulong> Seeds { get; } = [];
 
         public List<long> Timeouts { get; } = [];
@@ -107,6 +145,18 @@ public sealed class SteadyGenerationTests
             Assert.Equal(System.Text.Encoding.UTF8.GetByteCount(string.Concat(words)), request.ResumeTextBytes);
             return new AsyncServerStreamingCall<GenerateResponse>(
                 new Reader(Pieces(request.ResumeTokenIds.Count, request.Echo).GetEnumerator()), Task.FromResult(new Metadata()), () => Status.DefaultSuccess, () => [], () => { });
+        }
+
+        public override AsyncUnaryCall<ScoreResponse> ScoreAsync(ScoreRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+            Unary(new ScoreResponse { SumLogprob = -1.5 });
+
+        public override AsyncUnaryCall<EmbedResponse> EmbedAsync(EmbedRequest request, Metadata headers = null!, DateTime? deadline = null, CancellationToken cancellationToken = default) =>
+            Unary(new EmbedResponse { PromptTokens = 3 });
+
+        private AsyncUnaryCall<T> Unary<T>(T response)
+        {
+            var answer = Losses-- > 0 ? Task.FromException<T>(new RpcException(new Status(Code, "gone"))) : Task.FromResult(response);
+            return new AsyncUnaryCall<T>(answer, Task.FromResult(new Metadata()), () => Status.DefaultSuccess, () => [], () => { });
         }
 
         private IEnumerable<GenerateResponse> Pieces(int from, bool echo)

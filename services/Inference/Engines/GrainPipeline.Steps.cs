@@ -1,0 +1,105 @@
+using Slm.Contracts.Grains;
+using Slm.Engine.Execution;
+
+namespace Slm.Inference.Engines;
+
+/// <content>Steps on their way through the stages.</content>
+internal sealed partial class GrainPipeline
+{
+    public ValueTask<ReadOnlyMemory<float>> ForwardAsync(StepBatch batch, StepOutput output, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var request = StageMessages.ToRequest(batch, output);
+        FlyingStep step;
+        lock (_gate)
+        {
+            if (_broken)
+                throw new PipelineLostException("The pipeline is being repaired.");
+            step = new FlyingStep(_slots, _time.GetTimestamp(), _flying.Count == 0 ? Task.CompletedTask : _flying[^1].Done.Task);
+            _flying.Add(step);
+            ClusterMetrics.StepChanged(_slots[0].Spec.Model, 1);
+            for (var s = 0; s < _slots.Length; s++)
+                step.Calls[s] = _slots[s].Grain.RunAsync(request.For(s, _epoch, _number)).AsTask();
+            _number++;
+        }
+
+        return FinishAsync(step, cancellationToken);
+    }
+
+    private async ValueTask<ReadOnlyMemory<float>> FinishAsync(FlyingStep step, CancellationToken cancellationToken)
+    {
+        for (var s = 0; s < step.Calls.Length - 1; s++)
+            _ = WatchCallAsync(step, s);
+        _ = AnswerAsync(step);
+        try
+        {
+            using var registration = cancellationToken.UnsafeRegister(static (state, token) => ((TaskCompletionSource<ReadOnlyMemory<float>>)state!).TrySetCanceled(token), step.Done);
+            var rows = await step.Done.Task;
+            // Steps end in the order in which they were begun; one that failed ends those behind it itself.
+            await step.Before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return rows;
+        }
+        catch
+        {
+            // Stages behind the failed one wait for what never comes: a new run ends that. One stage alone waits for nobody.
+            lock (_gate)
+                _broken |= step.Calls.Length > 1 || StageErrors.MeansLost(step.Done.Task.Exception?.InnerException ?? new OperationCanceledException());
+            throw;
+        }
+        finally
+        {
+            lock (_gate)
+                _flying.Remove(step);
+            ClusterMetrics.StepChanged(step.Slots[0].Spec.Model, -1);
+        }
+    }
+
+    /// <summary>Passes on what the last stage answers.</summary>
+    private async Task AnswerAsync(FlyingStep step)
+    {
+        try
+        {
+            step.Done.TrySetResult((await step.Calls[^1]).Values.Values);
+        }
+#pragma warning disable CA1031 // It is the step's.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            Fail(step, step.Calls.Length - 1, error);
+        }
+    }
+
+    /// <summary>Notices where an earlier stage fails; its answer is of no interest.</summary>
+    private async Task WatchCallAsync(FlyingStep step, int stage)
+    {
+        try
+        {
+            await step.Calls[stage];
+        }
+#pragma warning disable CA1031 // It is the step's.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            Fail(step, stage, error);
+        }
+    }
+
+    /// <summary>Ends all steps: those of stages that are lost, and all in flight behind one that failed, can be repeated.</summary>
+    private void Fail(FlyingStep failed, int stage, Exception error)
+    {
+        if (failed.Done.Task.IsCompleted)
+            return;
+        var lost = StageErrors.MeansLost(error);
+        if (lost && StageErrors.Has(error, StageErrors.NextLost))
+            AvoidSilo(failed.Slots[stage + 1].Info.Silo);
+        failed.Done.TrySetException(lost ? new PipelineLostException($"Stage {failed.Slots[stage].Key} did not complete a step: {error.Message}", error) : error);
+        if (failed.Slots.Length == 1 && !lost)
+            return;
+        lock (_gate)
+        {
+            _broken = true;
+            foreach (var step in _flying)
+                step.Done.TrySetException(new PipelineLostException("A step before this one failed.", error));
+        }
+    }
+}
