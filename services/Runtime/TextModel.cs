@@ -302,7 +302,7 @@ public sealed partial class TextModel : IAsyncDisposable
     {
         if (ChatTemplate is null)
             throw new ChatTemplateMissingException(Name);
-        return ChatTemplate.Render(new ChatTemplateInput
+        return ChatTemplate.RenderConversation(new ChatTemplateInput
         {
             Messages = chat.Turns,
             AddGenerationPrompt = chat.AddGenerationPrompt,

@@ -1,0 +1,87 @@
+using System.Globalization;
+using Slm.Gateway.OpenAi.Constraints;
+using Slm.Tools.Calls;
+using Slm.V1;
+
+namespace Slm.Gateway.OpenAi.Tools;
+
+/// <summary>How the answers of a request are bounded while they are written, and read for calls.</summary>
+internal sealed class AnswerPlan
+{
+    private readonly ToolCallFormat _format;
+    private readonly IReadOnlyList<ToolTag> _tags;
+    private readonly string? _constraintField;
+
+    private AnswerPlan(ToolCallFormat format, IReadOnlyList<ToolTag> tags, string? constraintField)
+    {
+        _format = format;
+        _tags = tags;
+        _constraintField = constraintField;
+    }
+
+    /// <summary>Completes a request: its messages as the model's template takes them, and the language of its answer.</summary>
+    /// <param name="clients">To look at the model's template, if there are functions or calls.</param>
+    /// <param name="request">Its messages, constraint and special tokens are set.</param>
+    /// <param name="tools">The functions.</param>
+    /// <param name="asked">What the answer must be, if it is no call.</param>
+    /// <param name="cancellationToken">Ends the look-up.</param>
+    public static async Task<AnswerPlan> MakeAsync(PlatformClients clients, GenerateRequest request, ToolRequest tools, AskedConstraint? asked, CancellationToken cancellationToken)
+    {
+        var messages = request.Messages;
+        var functions = tools.Choice.Mode == ToolChoiceMode.None ? [] : tools.Functions;
+        if (functions.Count == 0 && !messages.Messages_.Any(m => m.ToolCalls.Count > 0 || m.Role == "tool"))
+            return Free(request, asked, ToolCallStyle.Generic.Format);
+        var info = await clients.Tokens.GetTokenizerInfoAsync(new GetTokenizerInfoRequest { Model = request.Model }, cancellationToken: cancellationToken);
+        return Make(request, functions, tools.Choice, asked, ToolCallStyle.Of(info.HasChatTemplate ? info.ChatTemplate : null));
+    }
+
+    /// <summary>As <see cref="MakeAsync"/>, for a known style.</summary>
+    public static AnswerPlan Make(GenerateRequest request, IReadOnlyList<FunctionSpec> functions, ToolChoice choice, AskedConstraint? asked, ToolCallStyle style)
+    {
+        var transcript = ToolTranscript.Of([.. request.Messages.Messages_.Select(ToolMapping.Turn)], functions, style);
+        request.Messages.Messages_.Clear();
+        request.Messages.Messages_.AddRange(transcript.Turns.Select(ToolMapping.Message));
+        request.Messages.Tools.Clear();
+        request.Messages.Tools.AddRange(transcript.Functions.Select(ToolMapping.Definition));
+        if (functions.Count == 0)
+            return Free(request, asked, style.Format);
+        var language = style.Format.Language(functions, choice);
+        request.Constraint = ToolMapping.Constraint(language, choice.Of(functions).Any(f => f.Strict));
+        if (style.Format.HasSpecialTokens)
+            request.Sampling.SkipSpecialTokens = false;
+        if (asked is not null && !language.Required)
+            AddAsked(request.Constraint, asked);
+        return new AnswerPlan(style.Format, language.Tags, asked?.Field);
+    }
+
+    /// <summary>A reader of one answer.</summary>
+    public ToolCallParser NewParser() => new(_tags, _format);
+
+    /// <summary>Text and calls of a whole answer.</summary>
+    public (string Text, IReadOnlyList<FunctionCall> Calls) Read(string answer) => ToolCallParser.Read(answer, _tags, _format);
+
+    /// <summary>The request field that a field of the constraint came from.</summary>
+    public string? FieldName(string contractField)
+    {
+        if (_tags.Count == 0 || contractField.Contains(string.Create(CultureInfo.InvariantCulture, $"tags[{_tags.Count}]"), StringComparison.Ordinal))
+            return _constraintField;
+        return "tools";
+    }
+
+    private static AnswerPlan Free(GenerateRequest request, AskedConstraint? asked, ToolCallFormat format)
+    {
+        if (asked is not null)
+            request.Constraint = asked.Constraint;
+        return new AnswerPlan(format, [], asked?.Field);
+    }
+
+    /// <summary>The answer is calls or else a document: the document is one more tag, without begin and end.</summary>
+    private static void AddAsked(Constraint constraint, AskedConstraint asked)
+    {
+        if (!asked.Constraint.HasJsonSchema)
+            throw OpenAiException.Unsupported(asked.Field, "Beside tools that may be called only a JSON schema can be asked for; set 'tool_choice' to none or leave one of them out.");
+        constraint.TaggedText.Tags.Add(new Tag { JsonSchema = asked.Constraint.JsonSchema });
+        constraint.TaggedText.Required = true;
+        constraint.Lenient = constraint.Lenient && asked.Constraint.Lenient;
+    }
+}
