@@ -14,7 +14,7 @@ internal static class ConstraintFields
     /// <summary>Reads them; null if the answer is free.</summary>
     public static AskedConstraint? Read(RequestFields fields)
     {
-        var asked = new[]
+        var asked = new AskedConstraint?[]
         {
             fields.Get("response_format") is { } format ? ResponseFormat(new RequestFields(format, fields.Path("response_format"))) : null,
             fields.String("grammar") is { Length: > 0 } grammar ? new(new Constraint { Grammar = grammar }, "grammar") : null,
@@ -108,7 +108,7 @@ internal static class ConstraintFields
 
     private static AskedConstraint? StructuredOutputs(RequestFields fields)
     {
-        var asked = new[]
+        var asked = new AskedConstraint?[]
         {
             Schema(fields, "json"),
             fields.String("regex") is { } regex ? new(new Constraint { Regex = regex }, fields.Path("regex")) : null,

@@ -109,7 +109,7 @@ internal sealed partial class ResponseEndpoints(PlatformClients clients, Respons
             }
             catch (Exception) when (cancelled.IsCancellationRequested)
             {
-                run!.Stop("cancelled", null);
+                // Said below.
             }
             catch (OpenAiException error)
             {
@@ -127,8 +127,11 @@ internal sealed partial class ResponseEndpoints(PlatformClients clients, Respons
                 LogFailure(logger, error, stored.Body.Id);
                 run!.Stop("failed", new ResponseError("server_error", "The response failed inside the server; its log has the details under this id."));
             }
-            stored.Body = run!.Body;
-            stored.Messages = run.Messages;
+            // Who cancels at the very end has cancelled.
+            if (cancelled.IsCancellationRequested)
+                run!.Stop("cancelled", null);
+            stored.Messages = run!.Messages;
+            stored.Body = run.Body;
         }
     }
 
