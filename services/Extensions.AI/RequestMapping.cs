@@ -22,21 +22,15 @@ internal static class RequestMapping
     /// <summary>What the answer must be: calls, a document, or either.</summary>
     public static void Constrain(GenerateRequest request, ToolLanguage? language, bool exact, ChatResponseFormat? format)
     {
-        var schema = format is ChatResponseFormatJson json ? json.Schema?.GetRawText() ?? """{"type":"object"}""" : null;
         if (language is null)
         {
-            if (schema is not null)
+            if (Schema(format) is { } schema)
                 request.Constraint = new Constraint { JsonSchema = schema, JsonForm = new JsonForm { SchemaOrder = true, PlainIntegers = true } };
             return;
         }
         var tagged = new TaggedText { Required = language.Required, MaxTags = language.MaxTags, Separator = language.Separator };
+        tagged.Triggers.AddRange(language.Triggers);
         tagged.Tags.AddRange(language.Tags.Select(tag => new Tag { Begin = tag.Begin, JsonSchema = tag.JsonSchema, End = tag.End }));
-        if (schema is not null && !language.Required)
-        {
-            // A document is one more tag, without begin and end.
-            tagged.Tags.Add(new Tag { JsonSchema = schema });
-            tagged.Required = true;
-        }
         request.Constraint = new Constraint
         {
             TaggedText = tagged,
@@ -44,6 +38,9 @@ internal static class RequestMapping
             JsonForm = new JsonForm { Whitespace = JsonWhitespace.Spaced, SchemaOrder = true, PlainIntegers = true },
         };
     }
+
+    /// <summary>The schema of a document that is asked for; null if it is text.</summary>
+    public static string? Schema(ChatResponseFormat? format) => format is ChatResponseFormatJson json ? json.Schema?.GetRawText() ?? """{"type":"object"}""" : null;
 
     public static UsageDetails Usage(Usage usage) => new()
     {

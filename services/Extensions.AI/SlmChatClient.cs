@@ -55,6 +55,8 @@ public sealed class SlmChatClient : IChatClient
         var offered = choice.Mode == ToolChoiceMode.None ? [] : functions;
         var request = RequestMapping.Request(model, ToolTranscript.Of(turns, offered, style), options);
         var language = offered.Count == 0 ? null : style.Format.Language(offered, choice);
+        if (language is { Required: false } && RequestMapping.Schema(options?.ResponseFormat) is { } schema)
+            language = language.Or(schema);
         RequestMapping.Constrain(request, language, choice.Of(offered).Any(f => f.Strict), options?.ResponseFormat);
         if (language is not null && style.Format.HasSpecialTokens)
             request.Sampling.SkipSpecialTokens = false;

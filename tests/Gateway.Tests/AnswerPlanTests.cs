@@ -20,6 +20,7 @@ public sealed class AnswerPlanTests
         Assert.False(request.Constraint.TaggedText.Required);
         Assert.True(request.Constraint.Lenient);
         Assert.Equal("<tool_call>\n", Assert.Single(request.Constraint.TaggedText.Tags).Begin);
+        Assert.Equal(["<tool_call>"], request.Constraint.TaggedText.Triggers);
     }
 
     [Fact]
@@ -38,9 +39,10 @@ public sealed class AnswerPlanTests
         var plan = AnswerPlan.Make(request, [Add], new ToolChoice(ToolChoiceMode.Auto), new AskedConstraint(new Constraint { JsonSchema = "{}" }, "response_format"), Native);
         var tags = request.Constraint.TaggedText.Tags;
         Assert.Equal(2, tags.Count);
-        Assert.Equal(("", "{}", ""), (tags[1].Begin, tags[1].JsonSchema, tags[1].End));
+        Assert.Equal("{}", tags[1].JsonSchema);
         Assert.True(request.Constraint.TaggedText.Required);
-        Assert.Equal(("{\"a\": 1}", 0), (plan.Read("{\"a\": 1}").Text, plan.Read("{\"a\": 1}").Calls.Count));
+        var (text, calls) = plan.Read($"{tags[1].Begin}{{\"a\": 1}}{tags[1].End}");
+        Assert.Equal(("{\"a\": 1}", 0), (text, calls.Count));
         Assert.Equal("tools", plan.FieldName("constraint.tagged_text.tags[0].json_schema"));
         Assert.Equal("response_format", plan.FieldName("constraint.tagged_text.tags[1].json_schema"));
     }

@@ -58,7 +58,7 @@ public sealed class ConstraintFieldsTests
     [InlineData("""{"structured_outputs": {"json": {}, "regex": "a"}}""", "structured_outputs")]
     [InlineData("""{"structured_outputs": {"xml": {}}}""", "structured_outputs.xml")]
     [InlineData("""{"guided_choice": []}""", "guided_choice")]
-    [InlineData("""{"structured_outputs": {"structural_tag": {"type": "structural_tag", "structures": [{"begin": "<a=b>", "schema": {}, "end": ""}], "triggers": ["<a="]}}}""", "structured_outputs.structural_tag.triggers")]
+    [InlineData("""{"structured_outputs": {"structural_tag": {"type": "structural_tag", "structures": [{"begin": "<a=b>", "schema": 1, "end": ""}], "triggers": ["<a="]}}}""", "structured_outputs.structural_tag.structures[0].schema")]
     public void What_is_wrong_is_named(string body, string param)
     {
         var error = Assert.Throws<OpenAiException>(() => ConstraintFields.Read(new RequestFields(JsonElement.Parse(body))));

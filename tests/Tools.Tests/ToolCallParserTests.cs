@@ -64,6 +64,26 @@ public sealed class ToolCallParserTests
     }
 
     [Fact]
+    public void A_document_beside_calls_is_text_however_it_is_cut()
+    {
+        var format = new HermesFormat();
+        var tags = format.Language(Functions, new ToolChoice(ToolChoiceMode.Auto)).Or("{}").Tags;
+        Gen.Int[1, 9].Array[1, 20].Sample(sizes =>
+        {
+            var (text, calls) = Collect("```json\n{\"a\": \"\\n``` \"}\n```", sizes, tags, format);
+            Assert.Equal("{\"a\": \"\\n``` \"}", text);
+            Assert.Empty(calls);
+        }, iter: 100);
+    }
+
+    [Fact]
+    public void Every_tag_begins_with_the_trigger()
+    {
+        foreach (var format in ToolCallStyle.Formats)
+            Assert.All(format.Tags(Functions, true), tag => Assert.StartsWith(format.Trigger, tag.Begin));
+    }
+
+    [Fact]
     public void Without_tags_everything_is_text_at_once()
     {
         var parser = new ToolCallParser([], new HermesFormat());

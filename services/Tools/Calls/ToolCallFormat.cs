@@ -20,6 +20,9 @@ public abstract class ToolCallFormat
     /// <summary>What stands between two tags.</summary>
     public virtual string Separator => "";
 
+    /// <summary>What every tag begins with: once it stands in free text, a call must follow.</summary>
+    public abstract string Trigger { get; }
+
     /// <summary>The family makes one call an answer: its template refuses more.</summary>
     public virtual bool SingleCall => false;
 
@@ -52,7 +55,7 @@ public abstract class ToolCallFormat
         var tags = Tags(allowed, parallel);
         // An array holds all calls of an answer.
         var max = parallel && tags[0].Body != CallBody.Calls ? 0 : 1;
-        return new ToolLanguage(tags, choice.Mode == ToolChoiceMode.Required, max, Separator);
+        return new ToolLanguage(tags, choice.Mode == ToolChoiceMode.Required, max, Separator) { Triggers = [Trigger] };
     }
 
     /// <summary>One call as an object.</summary>
@@ -77,6 +80,9 @@ public abstract class ToolCallFormat
 public abstract class ObjectFormat(string begin, string end) : ToolCallFormat
 {
     /// <inheritdoc/>
+    public override string Trigger => begin.TrimEnd();
+
+    /// <inheritdoc/>
     public override IReadOnlyList<ToolTag> Tags(IReadOnlyList<FunctionSpec> functions, bool parallel) =>
         [new(begin, CallSchema.Call(functions, NameKey, ArgumentsKey), end, CallBody.Call)];
 
@@ -87,6 +93,9 @@ public abstract class ObjectFormat(string begin, string end) : ToolCallFormat
 /// <summary>All calls of an answer are an array between a begin and an end.</summary>
 public abstract class ArrayFormat(string begin, string end) : ToolCallFormat
 {
+    /// <inheritdoc/>
+    public override string Trigger => begin.TrimEnd();
+
     /// <inheritdoc/>
     public override IReadOnlyList<ToolTag> Tags(IReadOnlyList<FunctionSpec> functions, bool parallel) =>
         [new(begin, CallSchema.Calls(functions, NameKey, ArgumentsKey, parallel), end, CallBody.Calls)];

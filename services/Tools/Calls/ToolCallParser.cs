@@ -87,6 +87,8 @@ public sealed class ToolCallParser
             return false;
         if (_reader is not null)
             return ReadBody();
+        if (_open is not null)
+            return ReadDocument(_open.End);
         return _ending is not null ? ReadEnd() : ReadText();
     }
 
@@ -104,7 +106,8 @@ public sealed class ToolCallParser
         AddText(text[..at].TrimEnd());
         _pending.Remove(0, at + tag.Begin.Length);
         _open = tag;
-        _reader = new CallReader(tag, this);
+        if (tag.Body != CallBody.Document)
+            _reader = new CallReader(tag, this);
         return true;
     }
 
@@ -120,6 +123,21 @@ public sealed class ToolCallParser
             return false;
         (_ending, _open, _reader) = (_open, null, null);
         return true;
+    }
+
+    /// <summary>A document goes until the end of its tag, which cannot stand in JSON.</summary>
+    private bool ReadDocument(string end)
+    {
+        var text = _pending.ToString();
+        var at = text.IndexOf(end, StringComparison.Ordinal);
+        var kept = at >= 0 ? 0 : Overlap(text, end);
+        var document = at >= 0 ? text[..at] : text[..^kept];
+        if (document.Length > 0)
+            _parts.Add(new AnswerPart.Text(document));
+        _pending.Remove(0, at >= 0 ? at + end.Length : document.Length);
+        if (at >= 0)
+            _open = null;
+        return at >= 0;
     }
 
     /// <summary>The end of a tag, with or without the white space before it.</summary>
@@ -155,16 +173,19 @@ public sealed class ToolCallParser
             return 0;
         var kept = 0;
         foreach (var tag in _tags)
-        {
-            for (var length = Math.Min(tag.Begin.Length - 1, text.Length); length > kept; length--)
-            {
-                if (text.AsSpan(text.Length - length).SequenceEqual(tag.Begin.AsSpan(0, length)))
-                    kept = length;
-            }
-        }
+            kept = Math.Max(kept, Overlap(text, tag.Begin));
         while (kept < text.Length && char.IsWhiteSpace(text[text.Length - 1 - kept]))
             kept++;
         return kept;
+    }
+
+    /// <summary>Length of the longest end of a text that is a proper start of a mark.</summary>
+    private static int Overlap(string text, string mark)
+    {
+        for (var length = Math.Min(mark.Length - 1, text.Length); length > 0; length--)
+            if (text.AsSpan(text.Length - length).SequenceEqual(mark.AsSpan(0, length)))
+                return length;
+        return 0;
     }
 
     private void AddText(string text)

@@ -11,6 +11,9 @@ public enum CallBody
 
     /// <summary>An array of such objects.</summary>
     Calls,
+
+    /// <summary>No call, but a document that is the answer's text.</summary>
+    Document,
 }
 
 /// <summary>One way a call can stand in the model's text: a begin, a JSON value, an end.</summary>
@@ -26,4 +29,12 @@ public sealed record ToolTag(string Begin, string JsonSchema, string End, CallBo
 /// <param name="Required">The text begins with a call, and there is nothing but calls in it.</param>
 /// <param name="MaxTags">Most tags in the text; 0: any number.</param>
 /// <param name="Separator">What stands between two tags of a text of calls only.</param>
-public sealed record ToolLanguage(IReadOnlyList<ToolTag> Tags, bool Required, int MaxTags, string Separator);
+public sealed record ToolLanguage(IReadOnlyList<ToolTag> Tags, bool Required, int MaxTags, string Separator)
+{
+    /// <summary>Once one of these stands in free text, a tag that begins with it must follow.</summary>
+    public IReadOnlyList<string> Triggers { get; init; } = [];
+
+    /// <summary>The answer is calls, or else a document of a schema: a fenced block, as models write one.</summary>
+    /// <param name="schema">JSON Schema of the document.</param>
+    public ToolLanguage Or(string schema) => this with { Tags = [.. Tags, new ToolTag("```json\n", schema, "\n```", CallBody.Document)], Required = true, Triggers = [] };
+}

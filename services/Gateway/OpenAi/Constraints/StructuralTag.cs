@@ -26,7 +26,7 @@ internal static class StructuralTag
                 tagged.Tags.Add(new Tag { Begin = tag.RequiredString("begin"), JsonSchema = Schema(tag, "schema"), End = tag.RequiredString("end") });
                 tag.RefuseUnknown();
             }
-            RequireTriggers(fields, tagged);
+            tagged.Triggers.AddRange(fields.Strings("triggers", 1000));
             constraint = new Constraint { TaggedText = tagged };
         }
         fields.RefuseUnknown();
@@ -49,7 +49,7 @@ internal static class StructuralTag
                 break;
             case "triggered_tags":
                 constraint.TaggedText = Tags(format);
-                RequireTriggers(format, constraint.TaggedText);
+                constraint.TaggedText.Triggers.AddRange(format.Strings("triggers", 1000));
                 if (format.Bool("at_least_one") is true)
                     format.Refuse("at_least_one", "Use tags_with_separator.");
                 break;
@@ -83,17 +83,6 @@ internal static class StructuralTag
         if (format.Bool("stop_after_first") is true)
             tagged.MaxTags = 1;
         return tagged;
-    }
-
-    /// <summary>A trigger that is only the start of a begin would forbid all other text that starts so, which the contract cannot say.</summary>
-    private static void RequireTriggers(RequestFields fields, TaggedText tagged)
-    {
-        var triggers = fields.Strings("triggers", 1000);
-        foreach (var tag in tagged.Tags)
-        {
-            if (!triggers.Contains(tag.Begin))
-                throw OpenAiException.Unsupported(fields.Path("triggers"), $"Each begin must be a trigger as a whole; \"{tag.Begin}\" is none.");
-        }
     }
 
     private static string Schema(RequestFields fields, string name) => fields.Get(name) switch

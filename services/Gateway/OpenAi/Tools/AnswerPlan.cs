@@ -46,11 +46,17 @@ internal sealed class AnswerPlan
         if (functions.Count == 0)
             return Free(request, asked, style.Format);
         var language = style.Format.Language(functions, choice);
-        request.Constraint = ToolMapping.Constraint(language, choice.Of(functions).Any(f => f.Strict));
+        var exact = choice.Of(functions).Any(f => f.Strict);
+        if (asked is not null && !language.Required)
+        {
+            if (!asked.Constraint.HasJsonSchema)
+                throw OpenAiException.Unsupported(asked.Field, "Beside tools that may be called only a JSON schema can be asked for; set 'tool_choice' to none or leave one of them out.");
+            language = language.Or(asked.Constraint.JsonSchema);
+            exact |= !asked.Constraint.Lenient;
+        }
+        request.Constraint = ToolMapping.Constraint(language, exact);
         if (style.Format.HasSpecialTokens)
             request.Sampling.SkipSpecialTokens = false;
-        if (asked is not null && !language.Required)
-            AddAsked(request.Constraint, asked);
         return new AnswerPlan(style.Format, language.Tags, asked?.Field);
     }
 
@@ -63,9 +69,8 @@ internal sealed class AnswerPlan
     /// <summary>The request field that a field of the constraint came from.</summary>
     public string? FieldName(string contractField)
     {
-        if (_tags.Count == 0 || contractField.Contains(string.Create(CultureInfo.InvariantCulture, $"tags[{_tags.Count}]"), StringComparison.Ordinal))
-            return _constraintField;
-        return "tools";
+        return _tags.Count == 0 || contractField.Contains(string.Create(CultureInfo.InvariantCulture, $"tags[{_tags.ToList().FindIndex(t => t.Body == CallBody.Document)}]"), StringComparison.Ordinal)
+            ? _constraintField : "tools";
     }
 
     private static AnswerPlan Free(GenerateRequest request, AskedConstraint? asked, ToolCallFormat format)
@@ -73,15 +78,5 @@ internal sealed class AnswerPlan
         if (asked is not null)
             request.Constraint = asked.Constraint;
         return new AnswerPlan(format, [], asked?.Field);
-    }
-
-    /// <summary>The answer is calls or else a document: the document is one more tag, without begin and end.</summary>
-    private static void AddAsked(Constraint constraint, AskedConstraint asked)
-    {
-        if (!asked.Constraint.HasJsonSchema)
-            throw OpenAiException.Unsupported(asked.Field, "Beside tools that may be called only a JSON schema can be asked for; set 'tool_choice' to none or leave one of them out.");
-        constraint.TaggedText.Tags.Add(new Tag { JsonSchema = asked.Constraint.JsonSchema });
-        constraint.TaggedText.Required = true;
-        constraint.Lenient = constraint.Lenient && asked.Constraint.Lenient;
     }
 }

@@ -32,6 +32,7 @@ internal static class ToolMapping
     public static Constraint Constraint(ToolLanguage language, bool exact)
     {
         var tagged = new TaggedText { Required = language.Required, MaxTags = language.MaxTags, Separator = language.Separator };
+        tagged.Triggers.AddRange(language.Triggers);
         tagged.Tags.AddRange(language.Tags.Select(tag => new Tag { Begin = tag.Begin, JsonSchema = tag.JsonSchema, End = tag.End }));
         return new Constraint
         {

@@ -4,6 +4,9 @@ namespace Slm.Tools.Calls.Formats;
 public sealed class DeepSeekFormat : ArgumentsFormat
 {
     /// <inheritdoc/>
+    public override string Trigger => "<｜tool▁calls▁begin｜>";
+
+    /// <inheritdoc/>
     public override string Name => "deepseek";
 
     /// <inheritdoc/>
@@ -29,6 +32,9 @@ public sealed class DeepSeekFormat : ArgumentsFormat
 /// <summary>DeepSeek V3.1: the arguments follow the function's name at once. Each call is a block of its own.</summary>
 public sealed class DeepSeek31Format : ArgumentsFormat
 {
+    /// <inheritdoc/>
+    public override string Trigger => "<｜tool▁calls▁begin｜>";
+
     /// <inheritdoc/>
     public override string Name => "deepseek-3.1";
 

@@ -4,6 +4,9 @@ namespace Slm.Tools.Calls.Formats;
 public sealed class FunctionaryFormat : ArgumentsFormat
 {
     /// <inheritdoc/>
+    public override string Trigger => "<function=";
+
+    /// <inheritdoc/>
     public override string Name => "functionary-3.1";
 
     /// <inheritdoc/>

@@ -4,6 +4,9 @@ namespace Slm.Tools.Calls.Formats;
 public sealed class LlamaJsonFormat : ArgumentsFormat
 {
     /// <inheritdoc/>
+    public override string Trigger => "{\"name\": \"";
+
+    /// <inheritdoc/>
     public override string Name => "llama3-json";
 
     /// <inheritdoc/>

@@ -24,6 +24,9 @@ public sealed class MistralFormat() : ArrayFormat("[TOOL_CALLS] ", "")
 public sealed class MistralArgumentsFormat : ArgumentsFormat
 {
     /// <inheritdoc/>
+    public override string Trigger => "[TOOL_CALLS]";
+
+    /// <inheritdoc/>
     public override string Name => "mistral-args";
 
     /// <inheritdoc/>
