@@ -115,6 +115,17 @@ public sealed class ToolCallStyleTests
     }
 
     [Theory]
+    [InlineData("""{"properties":{"a":{}}}""", true)]
+    [InlineData("""{"properties":{"a":{}},"additionalProperties":{"type":"string"}}""", false)]
+    [InlineData("""{"properties":{"a":{}},"allOf":[{"properties":{"b":{}}}]}""", false)]
+    [InlineData("{}", false)]
+    public void Properties_that_are_listed_are_all_there_are(string parameters, bool closed)
+    {
+        var schema = JsonElement.Parse(ToolCallStyle.Formats.Single(f => f.Name == "functionary-3.1").Tags([new FunctionSpec("f", "", parameters)], true)[0].JsonSchema);
+        Assert.Equal(closed, schema.TryGetProperty("additionalProperties", out var rest) && rest.ValueKind == JsonValueKind.False);
+    }
+
+    [Theory]
     [InlineData("hermes", ToolChoiceMode.Auto, true, false, 0)]
     [InlineData("hermes", ToolChoiceMode.Required, false, true, 1)]
     [InlineData("llama3-json", ToolChoiceMode.Required, true, true, 1)]

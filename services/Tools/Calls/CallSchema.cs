@@ -7,6 +7,9 @@ namespace Slm.Tools.Calls;
 internal static class CallSchema
 {
     private static readonly HashSet<string> Literals = ["const", "enum", "default", "examples"];
+    /// <summary>Keywords that say something of other properties, or may.</summary>
+    private static readonly string[] Open = ["additionalProperties", "unevaluatedProperties", "patternProperties", "$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"];
+
     private static readonly HashSet<string> SchemaMaps = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 
     /// <summary>The arguments of one function.</summary>
@@ -44,13 +47,18 @@ internal static class CallSchema
         };
     }
 
-    /// <summary>The parameters, always an object, with references that count from where they stand in the whole.</summary>
+    /// <summary>
+    /// The parameters, always an object, with references that count from where they stand in the whole. Where a schema only lists
+    /// properties, there are no others: a function knows nothing of them, and small models lose themselves in inventing more.
+    /// </summary>
     private static JsonObject Parameters(FunctionSpec function, string pointer)
     {
         var schema = string.IsNullOrWhiteSpace(function.ParametersJson) ? [] : JsonNode.Parse(function.ParametersJson) as JsonObject
             ?? throw new JsonException($"The parameters of the function '{function.Name}' are no JSON object.");
         if (!schema.ContainsKey("type"))
             schema["type"] = "object";
+        if (schema.ContainsKey("properties") && !Open.Any(schema.ContainsKey))
+            schema["additionalProperties"] = false;
         // A schema with a name of its own is its own root.
         if (pointer != "#" && !schema.ContainsKey("$id"))
             Rebase(schema, pointer);
