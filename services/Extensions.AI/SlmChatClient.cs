@@ -98,8 +98,16 @@ public sealed class SlmChatClient : IChatClient
 
     private async Task<ToolCallStyle> StyleAsync(string model, CancellationToken cancellationToken)
     {
-        var info = await _tokens.GetTokenizerInfoAsync(new GetTokenizerInfoRequest { Model = model }, cancellationToken: cancellationToken);
-        return ToolCallStyle.Of(info.HasChatTemplate ? info.ChatTemplate : null);
+        try
+        {
+            var info = await _tokens.GetTokenizerInfoAsync(new GetTokenizerInfoRequest { Model = model }, cancellationToken: cancellationToken);
+            return ToolCallStyle.Of(info.HasChatTemplate ? info.ChatTemplate : null);
+        }
+        catch (RpcException error) when (error.StatusCode == StatusCode.NotFound)
+        {
+            // A name of the router, whose models differ, or of nobody, which generation will say.
+            return ToolCallStyle.Generic;
+        }
     }
 
     /// <summary>Puts calls together: a call is given on once its arguments are whole.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Grpc.Core;
 using Slm.Gateway.OpenAi.Constraints;
 using Slm.Tools.Calls;
 using Slm.V1;
@@ -31,8 +32,7 @@ internal sealed class AnswerPlan
         var functions = tools.Choice.Mode == ToolChoiceMode.None ? [] : tools.Functions;
         if (functions.Count == 0 && !messages.Messages_.Any(m => m.ToolCalls.Count > 0 || m.Role == "tool"))
             return Free(request, asked, ToolCallStyle.Generic.Format);
-        var info = await clients.Tokens.GetTokenizerInfoAsync(new GetTokenizerInfoRequest { Model = request.Model }, cancellationToken: cancellationToken);
-        return Make(request, functions, tools.Choice, asked, ToolCallStyle.Of(info.HasChatTemplate ? info.ChatTemplate : null));
+        return Make(request, functions, tools.Choice, asked, await StyleAsync(clients, request.Model, cancellationToken));
     }
 
     /// <summary>As <see cref="MakeAsync"/>, for a known style.</summary>
@@ -71,6 +71,20 @@ internal sealed class AnswerPlan
     {
         return _tags.Count == 0 || contractField.Contains(string.Create(CultureInfo.InvariantCulture, $"tags[{_tags.ToList().FindIndex(t => t.Body == CallBody.Document)}]"), StringComparison.Ordinal)
             ? _constraintField : "tools";
+    }
+
+    private static async Task<ToolCallStyle> StyleAsync(PlatformClients clients, string model, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var info = await clients.Tokens.GetTokenizerInfoAsync(new GetTokenizerInfoRequest { Model = model }, cancellationToken: cancellationToken);
+            return ToolCallStyle.Of(info.HasChatTemplate ? info.ChatTemplate : null);
+        }
+        catch (RpcException error) when (error.StatusCode == StatusCode.NotFound)
+        {
+            // A name of the router, whose models differ, or of nobody, which generation will say.
+            return ToolCallStyle.Generic;
+        }
     }
 
     private static AnswerPlan Free(GenerateRequest request, AskedConstraint? asked, ToolCallFormat format)
