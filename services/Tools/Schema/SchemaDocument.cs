@@ -104,25 +104,24 @@ internal sealed class SchemaDocument
 
     private void Refer(JsonElement schema, Uri here)
     {
-        foreach (var keyword in (ReadOnlySpan<string>)["$ref", "$dynamicRef"])
+        if (schema.TryGetProperty("$dynamicRef", out _))
+            throw new SchemaException("\"$dynamicRef\" is not supported: use \"$ref\".");
+        if (!schema.TryGetProperty("$ref", out var text) || text.ValueKind != JsonValueKind.String)
+            return;
+        var target = Target(here, text.GetString()!);
+        var key = target.AbsoluteUri;
+        if (_references.ContainsKey(key))
+            return;
+        if (_named.TryGetValue(key, out var named))
         {
-            if (!schema.TryGetProperty(keyword, out var text) || text.ValueKind != JsonValueKind.String)
-                continue;
-            var target = Target(here, text.GetString()!);
-            var key = target.AbsoluteUri;
-            if (_references.ContainsKey(key))
-                continue;
-            if (_named.TryGetValue(key, out var named))
-            {
-                _references[key] = (named, WithoutFragment(target));
-                continue;
-            }
-            var pointer = Uri.UnescapeDataString(target.Fragment.TrimStart('#'));
-            if (!_named.TryGetValue(WithoutFragment(target).AbsoluteUri, out var root) || Find(root, pointer, WithoutFragment(target)) is not { } found)
-                throw new SchemaException($"The reference \"{text.GetString()}\" leads nowhere: only what is in the schema itself can be referred to.");
-            _references[key] = found;
-            Visit(found.Schema, found.Base, name: false);
+            _references[key] = (named, WithoutFragment(target));
+            return;
         }
+        var pointer = Uri.UnescapeDataString(target.Fragment.TrimStart('#'));
+        if (!_named.TryGetValue(WithoutFragment(target).AbsoluteUri, out var root) || Find(root, pointer, WithoutFragment(target)) is not { } found)
+            throw new SchemaException($"The reference \"{text.GetString()}\" leads nowhere: only what is in the schema itself can be referred to.");
+        _references[key] = found;
+        Visit(found.Schema, found.Base, name: false);
     }
 
     private static (JsonElement Schema, Uri Base)? Find(JsonElement root, string pointer, Uri from)

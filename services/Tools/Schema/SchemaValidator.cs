@@ -111,10 +111,8 @@ public sealed class SchemaValidator
         /// <summary>References and the keywords that combine schemas.</summary>
         public void Combined(JsonElement value, Evaluated evaluated)
         {
-            foreach (var keyword in (ReadOnlySpan<string>)["$ref", "$dynamicRef"])
+            if (Has("$ref", out var reference) && reference.ValueKind == JsonValueKind.String)
             {
-                if (!Has(keyword, out var reference) || reference.ValueKind != JsonValueKind.String)
-                    continue;
                 var (target, from) = Validator._document.Resolve(reference.GetString()!, Base);
                 evaluated.Add(Validator.Check(target, from, value, Path, Violations, Depth + 1));
             }
