@@ -1,5 +1,7 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Slm.Gateway.Mcp;
 using Slm.Gateway.OpenAi;
+using Slm.Gateway.OpenAi.Responses;
 using Slm.Gateway.Web;
 
 namespace Slm.Gateway;
@@ -12,6 +14,9 @@ public static class GatewayExtensions
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<PlatformClients>();
+        builder.Services.AddSingleton(_ => new ResponseStore());
+        builder.Services.AddSingleton<ResponseEndpoints>();
+        builder.AddMcp();
         builder.AddGrpcForwarding();
         return builder;
     }
@@ -20,6 +25,7 @@ public static class GatewayExtensions
     public static WebApplication MapGatewayService(this WebApplication app)
     {
         app.MapOpenAi();
+        McpEndpoint.MapMcp(app);
         app.MapWebPage();
         app.MapGrpcForwarding();
         return app;

@@ -18,16 +18,16 @@ internal sealed class ConstraintCache(ITokenizer tokenizer, int vocabSize)
     private readonly LinkedList<(string Key, Lazy<TokenConstraint> Constraint)> _newest = [];
 
     // The first constrained request prepares the vocabulary: about a microsecond a token.
-    private readonly Lazy<TokenVocabulary> _vocabulary = new(() => new TokenVocabulary(
-        vocabSize,
-        id => id < tokenizer.VocabSize && !tokenizer.IsSpecial(id) ? tokenizer.TokenBytes(id) : default,
-        tokenizer.Special.EndTokens));
+    private readonly Lazy<TokenVocabulary> _vocabulary = new(() => Vocabulary(tokenizer, vocabSize, withSpecial: false));
+    private readonly Lazy<TokenVocabulary> _withSpecial = new(() => Vocabulary(tokenizer, vocabSize, withSpecial: true));
 
     /// <summary>The compiled constraint.</summary>
+    /// <param name="source">What the text must be.</param>
+    /// <param name="withSpecial">Special tokens are part of the text, as they print: some models mark calls of functions with them.</param>
     /// <exception cref="ConstraintException">It is malformed, or cannot be enforced.</exception>
-    public TokenConstraint Get(ConstraintSource source)
+    public TokenConstraint Get(ConstraintSource source, bool withSpecial)
     {
-        var key = KeyOf(source);
+        var key = (withSpecial ? "s" : "") + KeyOf(source);
         Lazy<TokenConstraint> constraint;
         lock (_gate)
         {
@@ -37,7 +37,7 @@ internal sealed class ConstraintCache(ITokenizer tokenizer, int vocabSize)
             }
             else
             {
-                node = new((key, new Lazy<TokenConstraint>(() => new TokenConstraint(CompiledConstraint.Compile(source), _vocabulary.Value))));
+                node = new((key, new Lazy<TokenConstraint>(() => new TokenConstraint(CompiledConstraint.Compile(source), (withSpecial ? _withSpecial : _vocabulary).Value))));
                 _byKey[key] = node;
             }
 
@@ -53,6 +53,13 @@ internal sealed class ConstraintCache(ITokenizer tokenizer, int vocabSize)
 
         return constraint.Value;
     }
+
+    private static TokenVocabulary Vocabulary(ITokenizer tokenizer, int vocabSize, bool withSpecial) => new(
+        vocabSize,
+        id => id >= tokenizer.VocabSize ? default
+            : !tokenizer.IsSpecial(id) ? tokenizer.TokenBytes(id)
+            : withSpecial ? Encoding.UTF8.GetBytes(tokenizer.Piece(id)) : default(ReadOnlyMemory<byte>),
+        tokenizer.Special.EndTokens);
 
     private static string KeyOf(ConstraintSource source)
     {

@@ -147,7 +147,7 @@ public sealed partial class TextModel : IAsyncDisposable
             Adapter = request.Adapter,
             Speculation = request.Speculation,
             Resume = [.. request.ResumeTokens],
-            Constraint = request.Constraint is { } constraint ? _constraints.Get(constraint) : null,
+            Constraint = request.Constraint is { } constraint ? _constraints.Get(constraint, !request.SkipSpecialTokens) : null,
         };
         var answer = new AnswerText(Tokenizer, request.Stop, request.SkipSpecialTokens, request.IncludeStopInOutput);
         if (generation.Resume.Length == 0)
@@ -302,7 +302,7 @@ public sealed partial class TextModel : IAsyncDisposable
     {
         if (ChatTemplate is null)
             throw new ChatTemplateMissingException(Name);
-        return ChatTemplate.Render(new ChatTemplateInput
+        return ChatTemplate.RenderConversation(new ChatTemplateInput
         {
             Messages = chat.Turns,
             AddGenerationPrompt = chat.AddGenerationPrompt,

@@ -110,7 +110,7 @@ internal sealed class TokenizerEndpoint(Vocabularies vocabularies) : TokenizerSe
         string? variables, bool addGenerationPrompt, string path)
     {
         var tokenizer = vocabulary.Tokenizer;
-        var text = template.Render(new ChatTemplateInput
+        var text = template.RenderConversation(new ChatTemplateInput
         {
             Messages = ChatMapping.Turns(messages, $"{path}messages"),
             Tools = ChatMapping.Tools(tools, $"{path}tools"),

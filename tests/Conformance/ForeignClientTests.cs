@@ -10,6 +10,36 @@ public sealed class OpenAiNpmTests(Platform platform)
     public Task The_npm_client_finds_that(string check) => NodeClients.RunAsync(platform, "openai.mjs", check, TestContext.Current.CancellationToken);
 }
 
+/// <summary>The npm <c>openai</c> client calls functions.</summary>
+public sealed class OpenAiNpmToolTests(Platform platform)
+{
+    public static IEnumerable<TheoryDataRow<string>> Checks => NodeClients.Checks("tools.mjs");
+
+    [Theory(Timeout = 120_000)]
+    [MemberData(nameof(Checks))]
+    public Task The_npm_client_finds_that(string check) => NodeClients.RunAsync(platform, "tools.mjs", check, TestContext.Current.CancellationToken);
+}
+
+/// <summary>The npm <c>openai</c> client asks for answers of a form.</summary>
+public sealed class OpenAiNpmStructuredTests(Platform platform)
+{
+    public static IEnumerable<TheoryDataRow<string>> Checks => NodeClients.Checks("structured.mjs");
+
+    [Theory(Timeout = 120_000)]
+    [MemberData(nameof(Checks))]
+    public Task The_npm_client_finds_that(string check) => NodeClients.RunAsync(platform, "structured.mjs", check, TestContext.Current.CancellationToken);
+}
+
+/// <summary>The npm <c>openai</c> client against <c>/v1/responses</c>.</summary>
+public sealed class OpenAiNpmResponsesTests(Platform platform)
+{
+    public static IEnumerable<TheoryDataRow<string>> Checks => NodeClients.Checks("responses.mjs");
+
+    [Theory(Timeout = 120_000)]
+    [MemberData(nameof(Checks))]
+    public Task The_npm_client_finds_that(string check) => NodeClients.RunAsync(platform, "responses.mjs", check, TestContext.Current.CancellationToken);
+}
+
 /// <summary><c>@grpc/grpc-js</c> as a foreign gRPC client that compiles the contracts itself.</summary>
 public sealed class GrpcJsTests(Platform platform)
 {

@@ -37,7 +37,8 @@ public sealed class Platform : IAsyncLifetime
             WorkingDirectory = Root,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            Environment = { ["Slm__Http"] = Http, ["Slm__Grpc"] = Grpc },
+            // Its own MCP server is also one whose tools its responses can use.
+            Environment = { ["Slm__Http"] = Http, ["Slm__Grpc"] = Grpc, ["Slm__Gateway__Mcp__self__Url"] = $"{Http}/mcp" },
         };
         _process = Process.Start(start)!;
         _process.OutputDataReceived += Append;

@@ -76,8 +76,8 @@ public sealed class ChatRequestTests
     [InlineData("\"logit_bias\": {\"x\": 1}", "logit_bias")]
     [InlineData("\"stop\": [1]", "stop[0]")]
     [InlineData("\"stream_options\": {\"include_usage\": true}", "stream_options")]
-    [InlineData("\"tools\": [{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]", "tools")]
-    [InlineData("\"response_format\": {\"type\":\"json_object\"}", "response_format")]
+    [InlineData("\"functions\": [{\"name\":\"f\"}]", "functions")]
+    [InlineData("\"reasoning_effort\": \"high\"", "reasoning_effort")]
     [InlineData("\"temprature\": 1", "temprature")]
     [InlineData("\"max_tokens\": 0", "max_tokens")]
     public void A_field_that_is_wrong_or_not_honoured_is_refused_by_name(string field, string param) => Refused($$"""{ {{Messages}}, {{field}} }""", param);

@@ -1,5 +1,7 @@
 using System.Text;
 using System.Text.Json;
+using Slm.Gateway.OpenAi.Constraints;
+using Slm.Gateway.OpenAi.Tools;
 using Slm.V1;
 
 namespace Slm.Gateway.OpenAi;
@@ -7,6 +9,12 @@ namespace Slm.Gateway.OpenAi;
 /// <summary>A parsed <c>POST /v1/chat/completions</c>.</summary>
 internal sealed record ChatRequest(string Model, GenerateRequest Prototype, int Choices, bool Stream, bool IncludeUsage)
 {
+    /// <summary>The functions the model may call.</summary>
+    public ToolRequest Tools { get; init; } = ToolRequest.None;
+
+    /// <summary>What the answer must be; null: any text.</summary>
+    public AskedConstraint? Constraint { get; init; }
+
     private static readonly string[] Roles = ["developer", "system", "user", "assistant", "tool"];
 
     /// <summary>Reads and checks the request.</summary>
@@ -36,20 +44,19 @@ internal sealed record ChatRequest(string Model, GenerateRequest Prototype, int 
             messages.TemplateVariablesJson = variables.ValueKind == JsonValueKind.Object ? variables.GetRawText()
                 : throw fields.Wrong("chat_template_kwargs", variables, "an object");
         var scheduling = SchedulingFields.Read(fields);
+        var tools = ToolFields.Read(fields);
+        var constraint = ConstraintFields.Read(fields);
         RefuseUnsupported(fields);
         fields.RefuseUnknown();
-        return new ChatRequest(model, new GenerateRequest { Model = model, Messages = messages, Sampling = sampling, Scheduling = scheduling }, choices, stream, includeUsage);
+        return new ChatRequest(model, new GenerateRequest { Model = model, Messages = messages, Sampling = sampling, Scheduling = scheduling }, choices, stream, includeUsage)
+        {
+            Tools = tools,
+            Constraint = constraint,
+        };
     }
 
     private static void RefuseUnsupported(RequestFields fields)
     {
-        static bool EmptyArray(JsonElement v) => v.ValueKind == JsonValueKind.Array && v.GetArrayLength() == 0;
-        fields.Refuse("tools", "Tool calls are not available; describe the task in the messages.", EmptyArray);
-        fields.Refuse("functions", "Tool calls are not available; describe the task in the messages.", EmptyArray);
-        fields.Refuse("tool_choice", "Tool calls are not available.", v => v.ValueKind == JsonValueKind.String && v.GetString() is "none" or "auto");
-        fields.Refuse("function_call", "Tool calls are not available.", v => v.ValueKind == JsonValueKind.String && v.GetString() is "none" or "auto");
-        fields.Refuse("response_format", "Only {\"type\":\"text\"} is available.",
-            v => v.ValueKind == JsonValueKind.Object && v.TryGetProperty("type", out var t) && t.ValueKind == JsonValueKind.String && t.GetString() == "text");
         fields.Refuse("modalities", "Only [\"text\"] is available.",
             v => v.ValueKind == JsonValueKind.Array && v.EnumerateArray().All(m => m.ValueKind == JsonValueKind.String && m.GetString() == "text"));
         fields.Refuse("audio", "Only text is available.");
@@ -60,7 +67,6 @@ internal sealed record ChatRequest(string Model, GenerateRequest Prototype, int 
         fields.Refuse("chat_template", "The model's own template is used.");
         fields.Refuse("continue_final_message", "Use /v1/completions with the text so far.", v => v.ValueKind == JsonValueKind.False);
         fields.Refuse("add_generation_prompt", "An answer always needs the generation prompt.", v => v.ValueKind == JsonValueKind.True);
-        fields.Harmless("parallel_tool_calls");
     }
 
     private static Messages ReadMessages(RequestFields fields)
@@ -106,6 +112,9 @@ internal sealed record ChatRequest(string Model, GenerateRequest Prototype, int 
             var call = new RequestFields(element, fields.Path($"tool_calls[{index++}]"));
             var function = new RequestFields(call.Get("function") ?? throw OpenAiException.Invalid(call.Path("function"), $"'{call.Path("function")}' is required."), call.Path("function"));
             message.ToolCalls.Add(new ToolCall { Id = call.RequiredString("id"), Name = function.RequiredString("name"), ArgumentsJson = function.RequiredString("arguments") });
+            call.Harmless("type", "index");
+            call.RefuseUnknown();
+            function.RefuseUnknown();
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Slm.Gateway.OpenAi.Constraints;
 using Slm.V1;
 
 namespace Slm.Gateway.OpenAi;
@@ -6,6 +7,9 @@ namespace Slm.Gateway.OpenAi;
 /// <summary>A parsed <c>POST /v1/completions</c>: one prototype per prompt.</summary>
 internal sealed record CompletionRequest(string Model, IReadOnlyList<GenerateRequest> Prompts, int ChoicesPerPrompt, bool Stream, bool IncludeUsage)
 {
+    /// <summary>The field that says what the answers must be, for errors.</summary>
+    public string? ConstraintField { get; init; }
+
     /// <summary>What OpenAI generates when no limit is given.</summary>
     private const int DefaultMaxTokens = 16;
 
@@ -31,8 +35,7 @@ internal sealed record CompletionRequest(string Model, IReadOnlyList<GenerateReq
         var choices = fields.Int("n", 1, SamplingFields.MaxChoices) ?? 1;
         fields.Refuse("best_of", "Use 'n'; 'best_of' must equal it.", v => v.ValueKind == JsonValueKind.Number && v.TryGetInt32(out var b) && b == choices);
         fields.Refuse("suffix", "Infilling is not available.", v => v.ValueKind == JsonValueKind.String && v.GetString()!.Length == 0);
-        fields.Refuse("response_format", "Only {\"type\":\"text\"} is available.",
-            v => v.ValueKind == JsonValueKind.Object && v.TryGetProperty("type", out var t) && t.ValueKind == JsonValueKind.String && t.GetString() == "text");
+        var constraint = ConstraintFields.Read(fields);
         var addSpecial = fields.Bool("add_special_tokens") ?? true;
         var scheduling = SchedulingFields.Read(fields);
         var prompts = ReadPrompts(fields).Select(prompt =>
@@ -42,12 +45,13 @@ internal sealed record CompletionRequest(string Model, IReadOnlyList<GenerateReq
             prompt.Scheduling = scheduling;
             prompt.Echo = echo;
             prompt.AddSpecialTokens = addSpecial;
+            prompt.Constraint = constraint?.Constraint;
             return prompt;
         }).ToList();
         fields.RefuseUnknown();
         if ((long)prompts.Count * choices > SamplingFields.MaxChoices)
             throw OpenAiException.Invalid("prompt", $"{prompts.Count} prompts times n = {choices} are {(long)prompts.Count * choices} answers; at most {SamplingFields.MaxChoices} are allowed.");
-        return new CompletionRequest(model, prompts, choices, stream, includeUsage);
+        return new CompletionRequest(model, prompts, choices, stream, includeUsage) { ConstraintField = constraint?.Field };
     }
 
     private static List<GenerateRequest> ReadPrompts(RequestFields fields)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Slm.Gateway.OpenAi.Responses;
 
 namespace Slm.Gateway.OpenAi;
 
@@ -20,6 +21,11 @@ internal static class OpenAiEndpoints
             await TextCompletions.HandleAsync(context, await BodyAsync(context), clients, time));
         app.MapPost("/v1/embeddings", async (HttpContext context, PlatformClients clients) =>
             await Embeddings.HandleAsync(context, await BodyAsync(context), clients));
+        app.MapPost("/v1/responses", async (HttpContext context, ResponseEndpoints responses) => await responses.CreateAsync(context, await BodyAsync(context)));
+        app.MapGet("/v1/responses/{id}", (HttpContext context, ResponseEndpoints responses, string id) => responses.GetAsync(context, id));
+        app.MapDelete("/v1/responses/{id}", (HttpContext context, ResponseEndpoints responses, string id) => responses.DeleteAsync(context, id));
+        app.MapPost("/v1/responses/{id}/cancel", (HttpContext context, ResponseEndpoints responses, string id) => responses.CancelAsync(context, id));
+        app.MapGet("/v1/responses/{id}/input_items", (HttpContext context, ResponseEndpoints responses, string id) => responses.InputItemsAsync(context, id));
         app.MapGet("/v1/models", (HttpContext context, PlatformClients clients) => ModelsAndTokens.ListAsync(context, clients));
         app.MapGet("/v1/models/{model}", (HttpContext context, PlatformClients clients, string model) => ModelsAndTokens.GetAsync(context, clients, model));
         app.MapPost("/tokenize", async (HttpContext context, PlatformClients clients) =>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Grpc.Core;
+using Slm.Gateway.OpenAi.Constraints;
 
 namespace Slm.Gateway.OpenAi;
 
@@ -21,11 +22,11 @@ internal sealed partial class OpenAiErrors(RequestDelegate next, ILogger<OpenAiE
         }
         catch (Exception error) when (error is not OperationCanceledException || !context.RequestAborted.IsCancellationRequested)
         {
-            await WriteAsync(context, Translate(error));
+            await WriteAsync(context, Translate(context, error));
         }
     }
 
-    private OpenAiException Translate(Exception error)
+    private OpenAiException Translate(HttpContext context, Exception error)
     {
         switch (error)
         {
@@ -34,7 +35,7 @@ internal sealed partial class OpenAiErrors(RequestDelegate next, ILogger<OpenAiE
             case RpcException rpc:
                 if (rpc.StatusCode is StatusCode.Internal or StatusCode.Unknown or StatusCode.DataLoss)
                     LogFailure(logger, rpc);
-                return OpenAiException.From(rpc, SamplingFields.HttpName);
+                return OpenAiException.From(rpc, field => ConstraintFields.HttpName(context, field));
             case JsonException json:
                 return OpenAiException.Invalid("body", $"The request body is not valid JSON (line {json.LineNumber + 1}, byte {json.BytePositionInLine + 1}).", "invalid_json");
             case BadHttpRequestException bad:

@@ -48,6 +48,8 @@ internal sealed class OpenAiException(int status, string type, string message, s
             StatusCode.NotFound => new(404, "invalid_request_error", message, "model", "model_not_found"),
             StatusCode.Unauthenticated => new(401, "invalid_request_error", message, null, "invalid_api_key"),
             StatusCode.PermissionDenied => new(403, "invalid_request_error", message, null, "permission_denied"),
+            // Not a matter of load: it would be too large again.
+            StatusCode.ResourceExhausted when info?.Reason == "CONSTRAINT_TOO_LARGE" => new(400, "invalid_request_error", message, param, ReasonOf(info)),
             StatusCode.ResourceExhausted => new(429, "rate_limit_error", message, null, "rate_limit_exceeded", retry ?? TimeSpan.FromSeconds(1)),
             StatusCode.Unimplemented => new(501, "invalid_request_error", message, param, "unsupported"),
             StatusCode.Unavailable => new(503, "server_error", message, null, "unavailable", retry ?? TimeSpan.FromSeconds(1)),

@@ -29,7 +29,7 @@ internal sealed class RequestFields
     }
 
     public string RequiredString(string name) =>
-        String(name) ?? throw OpenAiException.Invalid(Path(name), $"'{Path(name)}' is required.", "missing_required_parameter");
+        String(name) ?? throw Missing(name);
 
     public string? String(string name) => Get(name) is not { } value ? null
         : value.ValueKind == JsonValueKind.String ? value.GetString()
@@ -116,6 +116,9 @@ internal sealed class RequestFields
 
     /// <summary>Full path of a field, for messages.</summary>
     public string Path(string name) => _path.Length == 0 ? name : $"{_path}.{name}";
+
+    /// <summary>A field that must be there is not.</summary>
+    public OpenAiException Missing(string name) => OpenAiException.Invalid(Path(name), $"'{Path(name)}' is required.", "missing_required_parameter");
 
     public OpenAiException Wrong(string name, JsonElement value, string expected) =>
         OpenAiException.Invalid(Path(name), $"'{Path(name)}' must be {expected} but is {Name(value)}.", "invalid_type");

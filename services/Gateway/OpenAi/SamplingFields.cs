@@ -41,8 +41,6 @@ internal static class SamplingFields
         ReadBias(fields, options);
         fields.Refuse("min_tokens", "Remove it, or use 'ignore_eos' with a token limit.", v => v.ValueKind == JsonValueKind.Number && v.GetDouble() == 0);
         fields.Refuse("prompt_logprobs", "Use /v1/completions with 'echo' and 'logprobs'.", v => v.ValueKind is JsonValueKind.False);
-        foreach (var constraint in (ReadOnlySpan<string>)["grammar", "json_schema", "structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar"])
-            fields.Refuse(constraint, "Constrained decoding is not available.");
         fields.Harmless("metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention",
             "prediction", "cache_prompt", "id_slot", "timings_per_token", "return_token_ids");
         return options;

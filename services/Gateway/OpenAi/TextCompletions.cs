@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Slm.Gateway.OpenAi.Constraints;
 using Slm.V1;
 
 namespace Slm.Gateway.OpenAi;
@@ -11,6 +12,7 @@ internal static class TextCompletions
         var request = CompletionRequest.Parse(body);
         // All prompts have the same object.
         SchedulingFields.Complete(request.Prompts[0].Scheduling, context);
+        ConstraintFields.NameErrors(context, _ => request.ConstraintField);
         var requests = request.Prompts.SelectMany(prompt => Enumerable.Range(0, request.ChoicesPerPrompt).Select(i =>
         {
             var copy = prompt.Clone();

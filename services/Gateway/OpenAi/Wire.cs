@@ -19,7 +19,13 @@ internal sealed record ChatCompletion(string Id, string Object, long Created, st
 
 internal sealed record ChatChoice(int Index, ChatAnswer Message, ChatLogProbs? Logprobs, string FinishReason);
 
-internal sealed record ChatAnswer(string Role, string Content, string? Refusal);
+internal sealed record ChatAnswer(
+    string Role, string? Content, string? Refusal,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<ToolCallBody>? ToolCalls);
+
+internal sealed record ToolCallBody(string Id, string Type, FunctionBody Function);
+
+internal sealed record FunctionBody(string Name, string Arguments);
 
 internal sealed record ChatLogProbs(IReadOnlyList<ChatTokenLogProb> Content, IReadOnlyList<ChatTokenLogProb>? Refusal);
 
@@ -37,7 +43,16 @@ internal sealed record ChatChunkChoice(int Index, ChatDelta Delta, ChatLogProbs?
 
 internal sealed record ChatDelta(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Role,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Content);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Content,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<ToolCallDelta>? ToolCalls = null);
+
+internal sealed record ToolCallDelta(
+    int Index,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Id,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Type,
+    FunctionDelta Function);
+
+internal sealed record FunctionDelta([property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Name, string Arguments);
 
 internal sealed record TextCompletion(
     string Id, string Object, long Created, string Model,

@@ -9,6 +9,11 @@ internal static class WireMapping
     /// <summary>What JSON can carry of a token that has no probability at all.</summary>
     private const float LowestLogProb = -9999f;
 
+    /// <summary>Why a chat answer ended.</summary>
+    /// <param name="reason">Why the text did.</param>
+    /// <param name="calls">Calls in it.</param>
+    public static string Finish(FinishReason reason, int calls) => calls > 0 && reason == FinishReason.Stop ? "tool_calls" : Finish(reason);
+
     public static string Finish(FinishReason reason) => reason switch
     {
         FinishReason.Stop => "stop",

@@ -46,6 +46,24 @@ public sealed class ChatTemplate
         return Run(globals => TemplateVariables.Scope(globals, input), time);
     }
 
+    /// <summary>
+    /// As <see cref="Render"/>, but messages without content get an empty one where the template takes only strings. Some templates tell an
+    /// assistant that only calls functions by its missing content, others fail at it.
+    /// </summary>
+    /// <exception cref="TemplateException">The template refused the input, failed, or reached a limit.</exception>
+    public string RenderConversation(ChatTemplateInput input, TimeProvider? time = null)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        try
+        {
+            return Render(input, time);
+        }
+        catch (TemplateException error) when (error.Kind == TemplateErrorKind.Evaluation && input.Messages.Any(m => m.Content is null))
+        {
+            return Render(input with { Messages = [.. input.Messages.Select(m => m with { Content = m.Content ?? "" })] }, time);
+        }
+    }
+
     /// <summary>Renders with nothing but these variables set.</summary>
     internal string RenderVariables(IReadOnlyDictionary<string, object?> variables, TimeProvider? time = null) =>
         Run(globals => TemplateVariables.Extend(new TemplateScope(globals), variables), time);

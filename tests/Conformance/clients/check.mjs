@@ -1,5 +1,6 @@
 // Runs one named check: node openai.mjs <check>. Without a name it prints the names, one a line.
 // SLM_HTTP, SLM_GRPC and SLM_MODEL say where the platform is and which model to use.
+import assert from 'node:assert/strict';
 import process from 'node:process';
 
 export const http = process.env.SLM_HTTP;
@@ -19,6 +20,15 @@ export async function run(checks) {
     console.error(error?.stack ?? error);
     process.exit(1);
   }
+}
+
+// A promise that must be rejected with an error of a kind.
+export async function refused(promise, type, check) {
+  await assert.rejects(promise, error => {
+    assert.ok(error instanceof type, `${error.constructor.name}: ${error.message}`);
+    check(error);
+    return true;
+  });
 }
 
 // Waits until a condition holds; the test's own deadline ends a wait that never comes true.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import OpenAI from 'openai';
-import { http, model, run, runningSequences, until } from './check.mjs';
+import { http, model, refused, run, runningSequences, until } from './check.mjs';
 
 const client = new OpenAI({ baseURL: `${http}/v1`, apiKey: 'none', maxRetries: 0 });
 const messages = [{ role: 'user', content: 'A girl finds a red ball in the park.' }];
@@ -11,14 +11,6 @@ async function collect(stream) {
   const chunks = [];
   for await (const chunk of stream) chunks.push(chunk);
   return chunks;
-}
-
-async function refused(promise, type, check) {
-  await assert.rejects(promise, error => {
-    assert.ok(error instanceof type, `${error.constructor.name}: ${error.message}`);
-    check(error);
-    return true;
-  });
 }
 
 run({
@@ -168,7 +160,7 @@ run({
     await refused(chat({ temperature: -1 }), OpenAI.BadRequestError, e => assert.equal(e.param, 'temperature'));
     await refused(chat({ top_p: 0 }), OpenAI.BadRequestError, e => assert.equal(e.param, 'top_p'));
     await refused(chat({ messages: [] }), OpenAI.BadRequestError, e => assert.equal(e.param, 'messages'));
-    await refused(chat({ tools: [{ type: 'function', function: { name: 'f', parameters: {} } }] }), OpenAI.BadRequestError, e => assert.equal(e.param, 'tools'));
+    await refused(chat({ functions: [{ name: 'f' }] }), OpenAI.BadRequestError, e => assert.equal(e.param, 'functions'));
     await refused(chat({ logit_bias: { 99999999: 1 } }), OpenAI.BadRequestError, e => assert.match(e.param, /^logit_bias/));
   },
 
