@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Slm.Gateway.Access;
 using Slm.Gateway.OpenAi;
 using Slm.Gateway.Web;
 
@@ -11,6 +12,7 @@ public static class GatewayExtensions
     public static IHostApplicationBuilder AddGatewayService(this IHostApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.AddAccess();
         builder.Services.AddSingleton<PlatformClients>();
         builder.AddGrpcForwarding();
         return builder;
@@ -20,6 +22,8 @@ public static class GatewayExtensions
     public static WebApplication MapGatewayService(this WebApplication app)
     {
         app.MapOpenAi();
+        // Behind the shape of errors, before everything that can be called.
+        app.UseAccess();
         app.MapWebPage();
         app.MapGrpcForwarding();
         return app;

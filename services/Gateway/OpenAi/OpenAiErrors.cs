@@ -37,6 +37,8 @@ internal sealed partial class OpenAiErrors(RequestDelegate next, ILogger<OpenAiE
                 return OpenAiException.From(rpc, SamplingFields.HttpName);
             case JsonException json:
                 return OpenAiException.Invalid("body", $"The request body is not valid JSON (line {json.LineNumber + 1}, byte {json.BytePositionInLine + 1}).", "invalid_json");
+            case Access.ResponseTooLargeException large:
+                return new OpenAiException(500, "server_error", large.Message, null, "response_too_large");
             case BadHttpRequestException bad:
                 return new OpenAiException(bad.StatusCode, "invalid_request_error", bad.Message, null, null);
             default:
