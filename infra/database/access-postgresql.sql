@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS slm_api_key
 
 CREATE TABLE IF NOT EXISTS slm_audit
 (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     time bigint NOT NULL,
     request_id text NOT NULL,
     key_id text NOT NULL,

@@ -18,6 +18,7 @@ public class Platform : IAsyncLifetime
     private readonly string _folder = Directory.CreateTempSubdirectory("slm-platform-").FullName;
     private WebApplication? _app;
     private GrpcChannel? _channel;
+    private Task? _stopped;
 
     /// <summary>With the default settings.</summary>
     public Platform()
@@ -76,14 +77,14 @@ public class Platform : IAsyncLifetime
         _channel?.Dispose();
         if (_app is not null)
         {
-            await _app.StopAsync();
+            await StopAsync(CancellationToken.None);
             await _app.DisposeAsync();
         }
         Directory.Delete(_folder, recursive: true);
     }
 
     /// <summary>Stops it as a signal does.</summary>
-    public Task StopAsync(CancellationToken cancellationToken) => _app!.StopAsync(cancellationToken);
+    public Task StopAsync(CancellationToken cancellationToken) => _stopped ??= _app!.StopAsync(cancellationToken);
 
     /// <summary>Asks for a model's description until it is as wanted.</summary>
     public async Task<ModelDescription> DescribeUntilAsync(string model, Func<ModelDescription, bool> wanted, CancellationToken cancellationToken)

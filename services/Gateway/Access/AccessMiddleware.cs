@@ -26,12 +26,14 @@ internal sealed class AccessMiddleware(
         context.Features.Set(meter);
         Caller? caller = null;
         OpenAiException? refusal = null;
-        var failed = true;
+        var (asksForKeys, failed) = (false, true);
         try
         {
+            asksForKeys = await doorkeeper.AsksForKeysAsync(context.RequestAborted);
             using var running = stop.Enter(context);
             LimitBody(context);
-            caller = await doorkeeper.AdmitAsync(context);
+            caller = asksForKeys ? await doorkeeper.IdentifyAsync(context) : doorkeeper.AdmitWithoutKey(context);
+            Doorkeeper.CheckScope(caller);
             context.Features.Set(caller);
             if (caller.Key is { } key)
                 context.Request.Headers[CallerHeader.Name] = CallerHeader.Of(caller.Name, key.Allows(Scope.Priority));
@@ -47,7 +49,7 @@ internal sealed class AccessMiddleware(
         }
         finally
         {
-            if (options.Audit ?? (caller is null || caller.Key is not null))
+            if (options.Audit ?? asksForKeys)
             {
                 await audit.AddAsync(new AuditEntry(
                     came, context.TraceIdentifier, caller?.Key?.Id ?? "", Address(context), Action(context.Request), Outcome(context, refusal, failed),

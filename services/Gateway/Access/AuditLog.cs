@@ -39,7 +39,7 @@ internal sealed partial class AuditLog(AccessDatabase database, AccessOptions op
         await using var command = connection.CreateCommand();
         command.CommandText = """
             SELECT time, request_id, key_id, address, action, outcome, prompt_tokens, completion_tokens, duration_ms FROM slm_audit
-            WHERE (@all = 1 OR key_id = @key) ORDER BY time DESC LIMIT @limit
+            WHERE (@all = 1 OR key_id = @key) ORDER BY time DESC, id DESC LIMIT @limit
             """;
         command.Add("@all", keyId is null ? 1L : 0L);
         command.Add("@key", keyId ?? "");

@@ -8,35 +8,40 @@ internal sealed class Doorkeeper(KeyRing keys, AccessOptions options)
 {
     private const string Scheme = "Bearer ";
 
-    /// <summary>Who calls.</summary>
-    /// <exception cref="OpenAiException">The call is refused: 401, 403, or 503 where that cannot be known.</exception>
-    public async ValueTask<Caller> AdmitAsync(HttpContext context)
+    /// <summary>True if calls need a key.</summary>
+    /// <exception cref="OpenAiException">503: that cannot be known now.</exception>
+    public ValueTask<bool> AsksForKeysAsync(CancellationToken cancellationToken) => KnownAsync(keys.IsRequiredAsync(cancellationToken));
+
+    /// <summary>Who calls, by the key that was sent.</summary>
+    /// <exception cref="OpenAiException">401, or 503 where the key cannot be known now.</exception>
+    public async ValueTask<Caller> IdentifyAsync(HttpContext context)
     {
         var rule = Scope.Of(context.Request);
-        try
+        var sent = context.Request.Headers.Authorization.ToString();
+        if (!sent.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) || sent.Length == Scheme.Length)
+            throw Unknown(context, "This server asks for an API key: send the header 'Authorization: Bearer KEY', over gRPC as metadata. 'slm keys create' makes one.");
+        var key = await KnownAsync(keys.FindAsync(sent[Scheme.Length..].Trim(), context.RequestAborted))
+            ?? throw Unknown(context, "The API key is not known here, has expired, or was revoked.");
+        return new Caller($"key:{key.Id}", key, rule);
+    }
+
+    /// <summary>Refuses what the caller's key is not for.</summary>
+    /// <exception cref="OpenAiException">403.</exception>
+    public static void CheckScope(Caller caller)
+    {
+        if (caller.Key is { } key && !key.Allows(caller.Rule.Scope))
         {
-            if (!await keys.IsRequiredAsync(context.RequestAborted))
-                return Open(context, rule);
-            var sent = context.Request.Headers.Authorization.ToString();
-            if (!sent.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) || sent.Length == Scheme.Length)
-                throw Unknown(context, "This server asks for an API key: send the header 'Authorization: Bearer KEY', over gRPC as metadata. 'slm keys create' makes one.");
-            var key = await keys.FindAsync(sent[Scheme.Length..].Trim(), context.RequestAborted)
-                ?? throw Unknown(context, "The API key is not known here, has expired, or was revoked.");
-            return key.Allows(rule.Scope)
-                ? new Caller($"key:{key.Id}", key, rule)
-                : throw new OpenAiException(
-                    StatusCodes.Status403Forbidden, "invalid_request_error",
-                    $"The API key '{key.Name}' is for {string.Join(", ", key.Scopes)}; this call needs the scope '{rule.Scope}'.", null, "insufficient_permissions");
-        }
-        catch (AccessUnavailableException error)
-        {
-            throw new OpenAiException(StatusCodes.Status503ServiceUnavailable, "server_error", error.Message, null, "unavailable", TimeSpan.FromSeconds(2));
+            throw new OpenAiException(
+                StatusCodes.Status403Forbidden, "invalid_request_error",
+                $"The API key '{key.Name}' is for {string.Join(", ", key.Scopes)}; this call needs the scope '{caller.Rule.Scope}'.", null, "insufficient_permissions");
         }
     }
 
-    /// <summary>Without keys the machine is trusted, but not every web page that its browser shows.</summary>
-    private Caller Open(HttpContext context, CallRule rule)
+    /// <summary>Who calls where no key is asked for: the machine is trusted, but not every web page that its browser shows.</summary>
+    /// <exception cref="OpenAiException">403.</exception>
+    public Caller AdmitWithoutKey(HttpContext context)
     {
+        var rule = Scope.Of(context.Request);
         var (request, connection) = (context.Request, context.Connection);
         var isLocal = connection.RemoteIpAddress is null || IPAddress.IsLoopback(connection.RemoteIpAddress);
         if (rule.IsKeys && (!isLocal || request.Headers.ContainsKey("X-Forwarded-For") || request.Headers.ContainsKey("Forwarded")))
@@ -63,6 +68,18 @@ internal sealed class Doorkeeper(KeyRing keys, AccessOptions options)
         }
 
         return new Caller(connection.RemoteIpAddress?.ToString() ?? "local", null, rule);
+    }
+
+    private static async ValueTask<T> KnownAsync<T>(ValueTask<T> answer)
+    {
+        try
+        {
+            return await answer;
+        }
+        catch (AccessUnavailableException error)
+        {
+            throw new OpenAiException(StatusCodes.Status503ServiceUnavailable, "server_error", error.Message, null, "unavailable", TimeSpan.FromSeconds(2));
+        }
     }
 
     private bool IsLocalName(string host) =>

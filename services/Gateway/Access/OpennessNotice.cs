@@ -10,8 +10,15 @@ internal sealed partial class OpennessNotice(IServer server, KeyRing keys, ILogg
     public async Task StartedAsync(CancellationToken cancellationToken)
     {
         var open = (server.Features.Get<IServerAddressesFeature>()?.Addresses ?? []).Where(a => !IsLoopback(a)).ToArray();
-        if (open.Length > 0 && !await keys.IsRequiredAsync(cancellationToken))
-            LogOpen(logger, string.Join(", ", open));
+        try
+        {
+            if (open.Length > 0 && !await keys.IsRequiredAsync(cancellationToken))
+                LogOpen(logger, string.Join(", ", open));
+        }
+        catch (AccessUnavailableException)
+        {
+            // The key ring has said so, and until it knows better calls are refused.
+        }
     }
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -29,6 +29,7 @@ internal static class Scope
         ("/v1/embeddings", new(Inference), new(Inference, IsWork: true)),
         ("/v1/inference", new(Inference), new(Inference, IsWork: true)),
         ("/v1/router", new(Inference), new(Inference, IsWork: true)),
+        ("/mcp", new(Inference), new(Inference, IsWork: true)),
         ("/v1/models", new(Inference), new(Models)),
         ("/v1/tokenizer", new(Inference), new(Inference)),
         ("/tokenize", new(Inference), new(Inference)),

@@ -69,7 +69,7 @@ internal sealed class GuardedPlatform(string[] settings, Action<WebApplicationBu
         {
             var entries = (await new AccessService.AccessServiceClient(Channel).ListAuditAsync(new ListAuditRequest { KeyId = keyId }, With(AdminKey), cancellationToken: deadline.Token)).Entries;
             if (entries.Count >= count)
-                return [.. entries.OrderBy(e => e.Time)];
+                return [.. entries.Reverse()];
         }
     }
 }

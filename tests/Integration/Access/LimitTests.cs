@@ -121,24 +121,26 @@ public sealed class LimitTests
         {
         }
 
-        // Refusals before the key is known are entries of nobody.
-        var entries = await platform.AuditAsync(id, 4, Cancelled);
+        var entries = await platform.AuditAsync(id, 5, Cancelled);
         (string, string, long, long)[] expected =
         [
             ("POST /v1/completions", "200", usage.GetProperty("prompt_tokens").GetInt64(), usage.GetProperty("completion_tokens").GetInt64()),
             ("/slm.v1.InferenceService/GenerateOnce", "OK", once.Usage.PromptTokens, once.Usage.CompletionTokens),
             ("/slm.v1.InferenceService/GenerateOnce", "NOT_FOUND", 0, 0),
+            ("/slm.v1.ModelService/Load", "PERMISSION_DENIED", 0, 0),
         ];
-        Assert.Equal(expected, entries.Take(3).Select(e => (e.Action, e.Outcome, e.PromptTokens, e.CompletionTokens)));
+        Assert.Equal(expected, entries.Take(4).Select(e => (e.Action, e.Outcome, e.PromptTokens, e.CompletionTokens)));
         Assert.Equal(10, expected[0].Item4);
-        var left = entries[3];
+        var left = entries[4];
         Assert.Equal("/slm.v1.InferenceService/Generate", left.Action);
         Assert.NotEqual("OK", left.Outcome);
         Assert.True(left.CompletionTokens > 0);
         Assert.All(entries, e => Assert.Equal("127.0.0.1", e.Address));
         Assert.Equal(chat.Headers.GetValues("x-request-id").Single(), entries[0].RequestId);
-        var anonymous = await platform.AuditAsync("", 1, Cancelled);
-        Assert.Contains(anonymous, e => (e.Action, e.Outcome) == ("/slm.v1.ModelService/Load", "PERMISSION_DENIED"));
+
+        // Whoever has no key is nobody, and noted as well.
+        await KeyTests.RefusedAsync(StatusCode.Unauthenticated, () => platform.Models.ListAsync(new ListModelsRequest(), GuardedPlatform.With(Secret), cancellationToken: Cancelled).ResponseAsync);
+        Assert.Contains(await platform.AuditAsync("", 1, Cancelled), e => (e.Action, e.Outcome) == ("/slm.v1.ModelService/List", "UNAUTHENTICATED"));
 
         var stored = string.Concat(Directory.EnumerateFiles(platform.Data, "access.db*").Select(Text));
         Assert.Contains("/v1/completions", stored, StringComparison.Ordinal);
