@@ -63,7 +63,7 @@ public sealed class GatewayAloneTests(Platform platform)
                 if (way == "stream")
                 {
                     using var call = inference.Generate(request, GuardedPlatform.With(key.Secret), cancellationToken: Cancelled);
-                    Assert.Equal(30, await call.ResponseStream.ReadAllAsync(Cancelled).SumAsync(p => p.TokenIds.Count, Cancelled));
+                    Assert.Equal(30, await call.ResponseStream.ReadAllAsync(Cancelled).Select(p => p.TokenIds.Count).SumAsync(Cancelled));
                 }
                 else if (way == "once")
                 {

@@ -38,11 +38,8 @@ internal static class AccessExtensions
         services.AddHttpContextAccessor();
         services.AddSingleton<UsageInterceptor>();
         services.PostConfigure<HostOptions>(host => host.ShutdownTimeout += TimeSpan.FromSeconds(options.DrainSeconds));
-        services.Configure<ErrorMap>(map =>
-        {
-            map.Add<DbException>(_ => ErrorMap.Make(Code.Unavailable, "The database of the API keys does not answer.", ErrorMap.Retry(TimeSpan.FromSeconds(2)), ErrorMap.Info("DATABASE_UNAVAILABLE")));
-            map.Add<ResponseTooLargeException>(error => ErrorMap.Make(Code.ResourceExhausted, error.Message, ErrorMap.Info("RESPONSE_TOO_LARGE")));
-        });
+        services.Configure<ErrorMap>(map => map.Add<DbException>(_ => ErrorMap.Make(
+            Code.Unavailable, "The database of the API keys does not answer.", ErrorMap.Retry(TimeSpan.FromSeconds(2)), ErrorMap.Info("DATABASE_UNAVAILABLE"))));
         services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
             .WithOrigins([.. options.CorsOrigins]).AllowAnyHeader().AllowAnyMethod().WithExposedHeaders(ExposedHeaders)));
     }

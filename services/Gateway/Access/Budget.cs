@@ -7,6 +7,9 @@ namespace Slm.Gateway.Access;
 /// </summary>
 internal sealed class Budget(long perMinute, TimeProvider time)
 {
+    /// <summary>Far below one, and above what refilling in small steps loses by rounding.</summary>
+    private const double Rounding = 1e-6;
+
     private readonly Lock _lock = new();
     private double _balance = perMinute;
     private long _at = time.GetTimestamp();
@@ -21,9 +24,8 @@ internal sealed class Budget(long perMinute, TimeProvider time)
         lock (_lock)
         {
             Refill();
-            var needed = Math.Max(cost, double.Epsilon);
-            if (_balance < needed)
-                return TimeSpan.FromMinutes(Math.Max(needed - _balance, 1) / perMinute);
+            if (_balance + Rounding < Math.Max(cost, 2 * Rounding))
+                return TimeSpan.FromMinutes((Math.Max(cost, 1) - _balance) / perMinute);
             _balance -= cost;
             return null;
         }

@@ -21,6 +21,7 @@ internal sealed partial class KeyRing(KeyStore store, AccessOptions options, Tim
     private readonly SemaphoreSlim _reading = new(1);
     private readonly ApiKey? _admin = options.AdminKey is { } secret ? new ApiKey("configured", "Slm:Access:AdminKey", ApiKey.HashOf(secret), [Scope.Admin], DateTimeOffset.UnixEpoch) : null;
     private Snapshot? _snapshot;
+    private int _changes;
 
     private sealed record Snapshot(IReadOnlyDictionary<string, ApiKey> Keys, long Read);
 
@@ -49,7 +50,11 @@ internal sealed partial class KeyRing(KeyStore store, AccessOptions options, Tim
     }
 
     /// <summary>Lets the next call read the keys again.</summary>
-    public void Forget() => Volatile.Write(ref _snapshot, null);
+    public void Forget()
+    {
+        Interlocked.Increment(ref _changes);
+        Volatile.Write(ref _snapshot, null);
+    }
 
     public void Dispose() => _reading.Dispose();
 
@@ -63,11 +68,13 @@ internal sealed partial class KeyRing(KeyStore store, AccessOptions options, Tim
             var before = Volatile.Read(ref _snapshot);
             if (before is not null && time.GetElapsedTime(before.Read) < age)
                 return before.Keys;
-            var started = time.GetTimestamp();
+            var (started, changes) = (time.GetTimestamp(), Volatile.Read(ref _changes));
             try
             {
                 var keys = (await store.ListAsync(cancellationToken)).ToDictionary(k => k.Id, StringComparer.Ordinal);
-                Volatile.Write(ref _snapshot, new Snapshot(keys, started));
+                // What was read before a change is of use to this call only.
+                if (changes == Volatile.Read(ref _changes))
+                    Volatile.Write(ref _snapshot, new Snapshot(keys, started));
                 return keys;
             }
             catch (DbException error)

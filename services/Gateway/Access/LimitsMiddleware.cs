@@ -15,7 +15,7 @@ internal sealed class LimitsMiddleware(RequestDelegate next, KeyLimits limits, F
 
         var meter = context.Features.GetRequiredFeature<UsageMeter>();
         using var place = Enter(caller, context.Response.Headers);
-        var taps = new List<IResponseTap> { new ResponseLimit(options.MaxResponseBytes) };
+        var taps = new List<IResponseTap> { new ResponseLimit(options.MaxResponseBytes, GrpcRefusal.IsGrpc(context.Request)) };
         if (MessageTaps.Of(context, meter) is { } tap)
         {
             // Messages are read on their way.

@@ -1,4 +1,6 @@
+using Grpc.Core;
 using Microsoft.AspNetCore.Http.Features;
+using Slm.ServiceDefaults.Errors;
 
 namespace Slm.Gateway.Access;
 
@@ -22,7 +24,7 @@ internal static class ResponseTaps
     {
         var original = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
         await using var stream = new TapStream(original.Stream, taps);
-        var body = new StreamResponseBodyFeature(stream, original);
+        var body = new Body(stream, original);
         context.Features.Set<IHttpResponseBodyFeature>(body);
         try
         {
@@ -38,8 +40,16 @@ internal static class ResponseTaps
         }
     }
 
+    /// <summary>Headers go with the first bytes: until then an answer can still become an error.</summary>
+    private sealed class Body(Stream stream, IHttpResponseBodyFeature original) : StreamResponseBodyFeature(stream, original)
+    {
+        public override Task StartAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;
+    }
+
     private sealed class TapStream(Stream inner, IReadOnlyList<IResponseTap> taps) : Stream
     {
+        private bool _refused;
+
         public override bool CanRead => false;
 
         public override bool CanSeek => false;
@@ -62,16 +72,15 @@ internal static class ResponseTaps
 
         public override void Write(ReadOnlySpan<byte> buffer)
         {
-            Show(buffer);
-            inner.Write(buffer);
+            if (Show(buffer))
+                inner.Write(buffer);
         }
 
         public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            Show(buffer.Span);
-            return inner.WriteAsync(buffer, cancellationToken);
+            return Show(buffer.Span) ? inner.WriteAsync(buffer, cancellationToken) : ValueTask.CompletedTask;
         }
 
         public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
@@ -80,24 +89,34 @@ internal static class ResponseTaps
 
         public override void SetLength(long value) => throw new NotSupportedException();
 
-        private void Show(ReadOnlySpan<byte> bytes)
+        /// <summary>False once a tap has refused: what is left in buffers goes nowhere.</summary>
+        private bool Show(ReadOnlySpan<byte> bytes)
         {
+            if (_refused)
+                return false;
+            _refused = true;
             foreach (var tap in taps)
                 tap.OnWrite(bytes);
+            _refused = false;
+            return true;
         }
     }
 }
 
 /// <summary>Ends an answer that is larger than allowed.</summary>
-internal sealed class ResponseLimit(long most) : IResponseTap
+/// <param name="most">Bytes.</param>
+/// <param name="isGrpc">gRPC writes answers behind its interceptors, and knows only its own exception there.</param>
+internal sealed class ResponseLimit(long most, bool isGrpc) : IResponseTap
 {
     private long _sent;
 
     public void OnWrite(ReadOnlySpan<byte> bytes)
     {
         _sent += bytes.Length;
-        if (_sent > most)
-            throw new ResponseTooLargeException(most);
+        if (_sent <= most)
+            return;
+        var error = new ResponseTooLargeException(most);
+        throw isGrpc ? ErrorMap.Make(Google.Rpc.Code.ResourceExhausted, error.Message, ErrorMap.Info("RESPONSE_TOO_LARGE")).ToRpcException() : error;
     }
 }
 

@@ -56,6 +56,13 @@ internal sealed partial class OpenAiErrors(RequestDelegate next, ILogger<OpenAiE
         var body = new ErrorBody(new ErrorDetail(error.Message, error.Type, error.Param, error.Code));
         if (context.Response.HasStarted)
         {
+            // Half a document must not be taken for a whole one.
+            if (context.Response.ContentType?.StartsWith("text/event-stream", StringComparison.Ordinal) != true)
+            {
+                context.Abort();
+                return;
+            }
+
             // A stream is under way: an error event, and no [DONE].
             await new EventStream(context.Response).SendAsync(body, WireContext.Shared.ErrorBody, context.RequestAborted);
             return;

@@ -42,7 +42,7 @@ public sealed class ScopeTests
     [InlineData("POST", "/v1/completionsx", Scope.Admin)]
     [InlineData("POST", "/v1/something-new", Scope.Admin)]
     [InlineData("DELETE", "/v1/models/stories", Scope.Models)]
-    public void What_is_not_known_needs_an_administrator(string method, string path, string scope) => Assert.Equal(scope, Of(method, path).Scope);
+    public void Other_calls_have_theirs_and_unknown_ones_need_an_administrator(string method, string path, string scope) => Assert.Equal(scope, Of(method, path).Scope);
 
     [Fact]
     public void A_key_is_found_by_its_id_and_known_by_its_hash()

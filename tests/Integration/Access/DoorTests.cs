@@ -77,7 +77,7 @@ public sealed class DoorTests
     [InlineData("auto", false)]
     public async Task A_server_that_anybody_can_use_says_so_when_it_starts(string rule, bool says)
     {
-        var log = new Log();
+        var log = new WarningLog();
         await using var platform = new GuardedPlatform(
             [$"--Slm:Access:Keys={rule}", $"--Slm:Http=http://*:{Ports.Free()}"], builder => builder.Services.AddSingleton<ILoggerProvider>(log));
         await platform.InitializeAsync();
@@ -138,7 +138,7 @@ public sealed class DoorTests
         await stopping;
     }
 
-    private sealed class Log : ILoggerProvider, ILogger
+    private sealed class WarningLog : ILoggerProvider, ILogger
     {
         private readonly ConcurrentQueue<string> _warnings = new();
 

@@ -47,8 +47,8 @@ public sealed class KeyTests
 
         // It is listed with its limits and without its secret, which is nowhere.
         var listed = (await access.ListKeysAsync(new ListKeysRequest(), GuardedPlatform.With(admin.Secret), cancellationToken: Cancelled)).Keys;
-        Assert.Equal([admin.Key, user.Key], listed);
-        Assert.Equal((1_000_000, false), (listed[1].TokensPerMinute, listed[1].HasRequestsPerMinute));
+        Assert.Equal(new[] { admin.Key, user.Key }, listed);
+        Assert.Equal((1_000_000L, false), (listed[1].TokensPerMinute, listed[1].HasRequestsPerMinute));
         if (server is null)
         {
             foreach (var file in Directory.EnumerateFiles(platform.Data, "access.db*"))

@@ -41,7 +41,12 @@ public sealed class LimitTests
         {
             case "grpc":
                 using (var call = platform.Inference.Generate(GenerationTests.Greedy(GuardedPlatform.Model, [1, 2, 3], 30), GuardedPlatform.With(key), cancellationToken: Cancelled))
-                    while (await call.ResponseStream.MoveNext(Cancelled)) ;
+                {
+                    while (await call.ResponseStream.MoveNext(Cancelled))
+                    {
+                    }
+                }
+
                 break;
             case "json":
                 using (var answer = await platform.PostAsync(

@@ -60,11 +60,12 @@ public sealed class RepeatTests
     [Fact]
     public async Task While_the_first_is_at_work_a_repetition_is_a_conflict()
     {
+        const string Body = $$"""{"model":"{{ReferenceModel.Tall}}","prompt":[1,2,3],"max_tokens":30000,"ignore_eos":true,"stream":true}""";
         await using var platform = await GuardedPlatform.StartAsync();
         var key = (await platform.CreateAsync(null, Cancelled)).Secret;
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions")
         {
-            Content = new StringContent($$"""{"model":"{{ReferenceModel.Tall}}","prompt":[1,2,3],"max_tokens":30000,"ignore_eos":true,"stream":true}"""),
+            Content = new StringContent(Body),
         };
         request.Headers.Add("Idempotency-Key", "a");
         request.Headers.Add("Authorization", $"Bearer {key}");
@@ -84,12 +85,10 @@ public sealed class RepeatTests
 
         async Task<HttpResponseMessage> RepeatAsync()
         {
-            using var copy = new HttpRequestMessage(HttpMethod.Post, request.RequestUri) { Content = new StringContent(await BodyAsync()) };
+            using var copy = new HttpRequestMessage(HttpMethod.Post, request.RequestUri) { Content = new StringContent(Body) };
             copy.Headers.Add("Idempotency-Key", "a");
             copy.Headers.Add("Authorization", $"Bearer {key}");
             return await platform.Web.SendAsync(copy, HttpCompletionOption.ResponseHeadersRead, Cancelled);
         }
-
-        static Task<string> BodyAsync() => Task.FromResult($$"""{"model":"{{ReferenceModel.Tall}}","prompt":[1,2,3],"max_tokens":30000,"ignore_eos":true,"stream":true}""");
     }
 }
