@@ -116,7 +116,7 @@ internal sealed class ResponseLimit(long most, bool isGrpc) : IResponseTap
         if (_sent <= most)
             return;
         var error = new ResponseTooLargeException(most);
-        throw isGrpc ? ErrorMap.Make(Google.Rpc.Code.ResourceExhausted, error.Message, ErrorMap.Info("RESPONSE_TOO_LARGE")).ToRpcException() : error;
+        throw isGrpc ? ErrorMap.Make(Google.Rpc.Code.ResourceExhausted, error.Message, ErrorMap.Info("RESPONSE_TOO_LARGE")).ToRpcException() : (Exception)error;
     }
 }
 
