@@ -42,7 +42,7 @@ foreach (var entry in Composition.Services)
         service.WithReference(orleans).WaitFor(database);
     if (entry.IsPublic)
     {
-        service.WithExternalHttpEndpoints();
+        service.WithExternalHttpEndpoints().WithEnvironment("Slm__Access__Database", database).WaitFor(database);
         kubernetes.AddIngress("public").WithPath("/", service.GetEndpoint("http"));
     }
 }

@@ -75,6 +75,7 @@ internal static class CommandLine
             ClusterCommands.Drain(),
             ClusterCommands.Resume(),
             ClusterCommands.Rebalance(),
+            KeysCommand.Create(),
             ChatCommand.Create(),
             GenerateCommand.Create(),
             CheckConstraintCommand.Create(),
@@ -90,7 +91,7 @@ internal static class CommandLine
             new Command("train", "Trains models: hands its arguments to the trainer, such as 'slm train pretrain --config FILE'."),
             new Command("serve", "Runs the whole platform in one process: hands its arguments to AppHost."),
         };
-        foreach (var command in root.Subcommands.Where(c => c.Action is null))
+        foreach (var command in root.Subcommands.Where(c => c.Action is null && c.Subcommands.Count == 0))
             command.SetAction(new Func<ParseResult, int>(_ => throw new UsageException($"{command.Name}: name what to do, such as 'slm train pretrain --config FILE'.")));
         return root;
     }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Slm.Gateway.Access;
 using Slm.Gateway.Mcp;
 using Slm.Gateway.OpenAi;
 using Slm.Gateway.OpenAi.Responses;
@@ -13,6 +14,7 @@ public static class GatewayExtensions
     public static IHostApplicationBuilder AddGatewayService(this IHostApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.AddAccess();
         builder.Services.AddSingleton<PlatformClients>();
         builder.Services.AddSingleton(_ => new ResponseStore());
         builder.Services.AddSingleton<ResponseEndpoints>();
@@ -25,6 +27,8 @@ public static class GatewayExtensions
     public static WebApplication MapGatewayService(this WebApplication app)
     {
         app.MapOpenAi();
+        // Behind the shape of errors, before everything that can be called.
+        app.UseAccess();
         McpEndpoint.MapMcp(app);
         app.MapWebPage();
         app.MapGrpcForwarding();

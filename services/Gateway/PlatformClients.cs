@@ -1,4 +1,8 @@
+using Grpc.Core;
+using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
+using Slm.Gateway.Access;
+using Slm.ServiceDefaults;
 using Slm.V1;
 
 namespace Slm.Gateway;
@@ -15,14 +19,18 @@ internal sealed class PlatformClients : IDisposable
 
     private readonly Dictionary<string, GrpcChannel> _channels = new(StringComparer.Ordinal);
 
-    public PlatformClients(IConfiguration configuration, TimeProvider time)
+    private readonly InternalCalls _own;
+    private readonly UsageInterceptor _usage;
+
+    public PlatformClients(IConfiguration configuration, InternalCalls own, UsageInterceptor usage, TimeProvider time)
     {
+        (_own, _usage) = (own, usage);
         Inference = new(Channel(configuration, "inference"));
         Models = new(Channel(configuration, "inference"));
         Tokens = new(Channel(configuration, "tokenizer"));
         var all = new List<InferenceService.InferenceServiceClient> { Inference };
         while (configuration[$"services:inference:grpc:{all.Count}"] is { } address)
-            all.Add(new(Channel(address)));
+            all.Add(new(Channel(address, isOwn: false)));
         Answers = new SteadyInference(all, time);
     }
 
@@ -44,29 +52,31 @@ internal sealed class PlatformClients : IDisposable
             channel.Dispose();
     }
 
-    private GrpcChannel Channel(IConfiguration configuration, string service) =>
-        Channel(RemoteAddress(configuration, service) ?? Loopback(configuration["Slm:Grpc"] ?? "http://127.0.0.1:8081"));
+    private CallInvoker Channel(IConfiguration configuration, string service) => RemoteAddress(configuration, service) is { } remote
+        ? Channel(remote, isOwn: false)
+        : Channel(Loopback(configuration["Slm:Grpc"] ?? "http://127.0.0.1:8081"), isOwn: true);
 
-    private GrpcChannel Channel(string address)
+    private CallInvoker Channel(string address, bool isOwn)
     {
         if (!_channels.TryGetValue(address, out var channel))
         {
+            var handler = new SocketsHttpHandler
+            {
+                EnableMultipleHttp2Connections = true,
+                KeepAlivePingDelay = TimeSpan.FromSeconds(60),
+                KeepAlivePingTimeout = TimeSpan.FromSeconds(30),
+                PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
+            };
             channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
             {
                 MaxReceiveMessageSize = MaxReceiveBytes,
                 MaxSendMessageSize = MaxReceiveBytes,
-                HttpHandler = new SocketsHttpHandler
-                {
-                    EnableMultipleHttp2Connections = true,
-                    KeepAlivePingDelay = TimeSpan.FromSeconds(60),
-                    KeepAlivePingTimeout = TimeSpan.FromSeconds(30),
-                    PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
-                },
+                HttpHandler = isOwn ? _own.Attach(handler) : handler,
                 DisposeHttpClient = true,
             });
             _channels.Add(address, channel);
         }
-        return channel;
+        return channel.Intercept(_usage);
     }
 
     /// <summary>Turns an address to listen on, such as <c>http://*:8081</c>, into one to call.</summary>

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Slm.ServiceDefaults.Errors;
 using Slm.V1;
 
 namespace Slm.ServiceDefaults;
@@ -11,7 +12,13 @@ public static class CallTerms
     {
         ArgumentNullException.ThrowIfNull(context);
         var options = own?.Clone() ?? new SchedulingOptions();
-        if (!options.HasClient)
+        if (context.RequestHeaders.GetValue(CallerHeader.Name) is { } caller)
+        {
+            if (!CallerHeader.Allows(caller, options.Priority))
+                throw new FieldException("scheduling.priority", $"scheduling.priority is {options.Priority}; below 0 it needs an API key with the scope 'priority'.");
+            options.Client = CallerHeader.Client(caller, options.Client);
+        }
+        else if (!options.HasClient)
             options.Client = ClientIdentity.Of(context.RequestHeaders.GetValue("authorization"), Address(context.Peer), "");
         if (context.Deadline < DateTime.MaxValue)
         {

@@ -32,6 +32,7 @@ public static class ServiceDefaultsExtensions
         var options = PlatformOptions.From(builder.Configuration);
         builder.Services.AddSingleton(options);
         builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<InternalCalls>();
         builder.Services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, options));
         builder.AddTelemetry();
 

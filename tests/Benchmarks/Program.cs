@@ -10,7 +10,8 @@ using Slm.Engine.Threading;
 // speed THREADS                      what a silo measures of itself, and what that took
 // profile MODEL THREADS WORK SECONDS  repeats prefill, decode, after (512 tokens), long (4096) or eight
 // kernels                            products on one thread
-// speculation MODEL [DRAFT]          decoding with and without proposed tokens
+// speculation MODEL [DRAFT [TEXTS]]  decoding with and without proposed tokens
+// widen MODEL FILE                   the function of a small model in one of the size of 135M
 // adapters MODEL THREADS RANK        what LoRA adapters cost
 // quantization LIBRARY [MODEL]       errors of quantized tensors against the peer's libggml-base
 // generate-experts FOLDER EXPONENT    writes a noise mixture of experts and prints its path
@@ -48,8 +49,11 @@ switch (args)
         return 0;
     case ["speed", _]:
         return MachineSpeedMeasurement.Run(Number(1));
-    case ["speculation", var model, .. var draft]:
-        return await SpeculationMeasurement.RunAsync(model, draft.FirstOrDefault());
+    case ["speculation", var model, .. { Length: <= 2 } more]:
+        return await SpeculationMeasurement.RunAsync(model, more.ElementAtOrDefault(0), more.ElementAtOrDefault(1));
+    case ["widen", var model, var path]:
+        WidenedModel.Write(model, path);
+        return 0;
     case ["adapters", var model, _, _]:
         return await AdapterMeasurement.RunAsync(model, Number(2), Number(3));
     case ["constraints", var tokenizer, var archive]:

@@ -11,7 +11,7 @@ using Slm.Tokenization;
 namespace Slm.Benchmarks;
 
 /// <summary>
-/// Decoding speed with and without speculation, in turns, on a text that repeats itself and on one that does not. The
+/// Decoding speed with and without speculation, in turns, on texts that repeat themselves and on some that do not. The
 /// tokens must be the same in each case, which is checked. A model of noise has no texts: there the greedy answer falls
 /// into a loop, which is the repetitive task, and a sampled one is free.
 /// </summary>
@@ -19,15 +19,20 @@ internal static class SpeculationMeasurement
 {
     private const int Rounds = 5;
     private const int Tokens = 128;
+    private const int Texts = 8;
+    private const string Separator = "<|endoftext|>";
 
     private const string Story =
         "Once upon a time there was a little girl named Lily. She had a red ball and a small dog. One day the ball rolled into the pond. " +
         "The dog jumped into the water and brought the ball back to Lily. Lily was happy and gave the dog a hug. ";
 
-    private sealed record Measured(double Speed, int[] Tokens, GenerationTimings Timings);
+    private sealed record Measured(double Seconds, int[] Tokens, int Drafted, int Accepted);
 
     /// <summary>Measures a model; with <paramref name="draftPath"/> also with that as the draft model.</summary>
-    public static async Task<int> RunAsync(string path, string? draftPath)
+    /// <param name="path">The model.</param>
+    /// <param name="draftPath">The draft model, or null.</param>
+    /// <param name="textsPath">Texts separated by <c>&lt;|endoftext|&gt;</c>, of which the first eight are begun; null: one built in.</param>
+    public static async Task<int> RunAsync(string path, string? draftPath, string? textsPath)
     {
         using var file = ModelFile.Open(path);
         using var draftFile = draftPath is null ? null : ModelFile.Open(draftPath);
@@ -39,19 +44,20 @@ internal static class SpeculationMeasurement
         if (draft is not null)
             await draft.Settled;
         await using var scheduler = new Scheduler(pipeline, new SchedulerOptions(), TimeProvider.System, draft);
-        var opening = Opening(file);
-        int[] twice = [.. opening, .. opening, .. opening[..(opening.Length / 4)]];
-        var start = opening[..(opening.Length / 4)];
+        var openings = Openings(file, textsPath);
+        int[][] twice = [.. openings.Select(o => (int[])[.. o, .. o, .. o[..(o.Length / 4)]])];
+        int[][] starts = [.. openings.Select(o => o[..(o.Length / 4)])];
         SpeculationKind[] kinds = draft is null ? [SpeculationKind.None, SpeculationKind.NGram] : [SpeculationKind.None, SpeculationKind.NGram, SpeculationKind.Draft];
-        Console.WriteLine("task         temperature  speculation  tokens/s   ratio  drafted  accepted");
-        foreach (var (task, prompt, temperature) in new[] { ("repetitive", twice, 0f), ("free-form", start, 0f), ("free-form", start, 1f) })
+        Console.WriteLine($"{openings.Length} texts, {Tokens} tokens each");
+        Console.WriteLine("task         temperature  speculation  tokens/s   ratio  tokens  drafted  accepted    rate");
+        foreach (var (task, prompts, temperature) in new[] { ("repetitive", twice, 0f), ("free-form", starts, 0f), ("free-form", starts, 1f) })
         {
             var runs = kinds.ToDictionary(k => k, _ => new List<Measured>());
             for (var round = 0; round <= Rounds; round++)
             {
                 foreach (var kind in kinds)
                 {
-                    var run = await GenerateAsync(scheduler, prompt, temperature, kind);
+                    var run = await GenerateAsync(scheduler, prompts, temperature, kind);
                     if (round > 0)
                         runs[kind].Add(run);
                 }
@@ -61,42 +67,58 @@ internal static class SpeculationMeasurement
             {
                 if (runs[kind].Any(r => !r.Tokens.SequenceEqual(runs[SpeculationKind.None][0].Tokens)))
                     throw new InvalidOperationException($"{kind} changed the answer.");
-                var (speed, timings) = (Median(runs[kind]), runs[kind][0].Timings);
+                var one = runs[kind][0];
+                var (speed, plain) = (Speed(runs[kind]), Speed(runs[SpeculationKind.None]));
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{task,-12} {temperature,11:0.0}  {kind,-11} {speed,9:0.0} {speed / Median(runs[SpeculationKind.None]),7:0.00} {timings.DraftedTokens,8} {timings.AcceptedTokens,9}"));
+                    $"{task,-12} {temperature,11:0.0}  {kind,-11} {speed,9:0.0} {speed / plain,7:0.00} {one.Tokens.Length,7} {one.Drafted,8} {one.Accepted,9} {(one.Drafted == 0 ? 0 : 100.0 * one.Accepted / one.Drafted),6:0.0}%"));
             }
         }
 
         return 0;
     }
 
-    private static int[] Opening(ModelFile file)
+    private static int[][] Openings(ModelFile file, string? textsPath)
     {
         if (file.Source.Metadata.ContainsKey("tokenizer.ggml.tokens"))
-            return TokenizerLoader.FromGguf(file.Source.Metadata).Encode(Story, addSpecialTokens: true).Ids;
-        var random = new Random(1);
-        return [.. Enumerable.Range(0, 64).Select(_ => random.Next(file.Config.VocabSize))];
-    }
-
-    private static double Median(List<Measured> runs) => runs.Select(r => r.Speed).Order().ElementAt(runs.Count / 2);
-
-    private static async Task<Measured> GenerateAsync(Scheduler scheduler, int[] prompt, float temperature, SpeculationKind kind)
-    {
-        var request = new GenerationRequest
         {
-            Prompt = prompt,
-            Speculation = kind,
-            Sampling = new SamplingOptions { MaxTokens = Tokens, Temperature = temperature, Seed = 1 },
-        };
-        var ids = new List<int>();
-        GenerationTimings? timings = null;
-        await foreach (var item in scheduler.GenerateAsync(request))
-        {
-            ids.Add(item.Token!.TokenId);
-            timings = item.Timings;
+            var tokenizer = TokenizerLoader.FromGguf(file.Source.Metadata);
+            string[] texts = textsPath is null ? [Story] : [.. File.ReadAllText(textsPath).Split(Separator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Take(Texts)];
+            return [.. texts.Select(t => tokenizer.Encode(t, addSpecialTokens: true).Ids is { Length: > 80 } longer ? longer[..80] : tokenizer.Encode(t, addSpecialTokens: true).Ids)];
         }
 
-        return new Measured((ids.Count - 1) / timings!.Decode.TotalSeconds, [.. ids], timings);
+        var random = new Random(1);
+        return [[.. Enumerable.Range(0, 64).Select(_ => random.Next(file.Config.VocabSize))]];
+    }
+
+    /// <summary>Tokens per second of the median round.</summary>
+    private static double Speed(List<Measured> runs) => runs.Select(r => r.Tokens.Length / r.Seconds).Order().ElementAt(runs.Count / 2);
+
+    private static async Task<Measured> GenerateAsync(Scheduler scheduler, int[][] prompts, float temperature, SpeculationKind kind)
+    {
+        var ids = new List<int>();
+        var seconds = 0.0;
+        var (drafted, accepted) = (0, 0);
+        foreach (var prompt in prompts)
+        {
+            var request = new GenerationRequest
+            {
+                Prompt = prompt,
+                Speculation = kind,
+                Sampling = new SamplingOptions { MaxTokens = Tokens, Temperature = temperature, Seed = 1, IgnoreEos = true },
+            };
+            GenerationTimings? timings = null;
+            await foreach (var item in scheduler.GenerateAsync(request))
+            {
+                ids.Add(item.Token!.TokenId);
+                timings = item.Timings;
+            }
+
+            seconds += timings!.Decode.TotalSeconds;
+            drafted += timings.DraftedTokens;
+            accepted += timings.AcceptedTokens;
+        }
+
+        return new Measured(seconds, [.. ids], drafted, accepted);
     }
 }

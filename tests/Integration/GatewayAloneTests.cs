@@ -6,6 +6,7 @@ using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Slm.Gateway;
+using Slm.Integration.Access;
 using Slm.ServiceDefaults;
 using Slm.V1;
 
@@ -90,7 +91,68 @@ public sealed class GatewayAloneTests(Platform platform)
         return answer;
     }
 
-    private static async Task<WebApplication> StartAsync(string http, string grpc, params string[] inference)
+    [Fact]
+    public async Task Its_keys_guard_what_it_forwards_and_count_the_tokens_of_it()
+    {
+        var (http, grpc) = ($"http://127.0.0.1:{Ports.Free()}", $"http://127.0.0.1:{Ports.Free()}");
+        var data = Directory.CreateTempSubdirectory("slm-gateway-");
+        try
+        {
+            await using var gateway = await StartAsync(http, grpc, platform.Grpc, ("Slm:Data", data.FullName));
+            using var channel = GrpcChannel.ForAddress(grpc);
+            using var web = new HttpClient { BaseAddress = new Uri(http) };
+            var access = new AccessService.AccessServiceClient(channel);
+            var inference = new InferenceService.InferenceServiceClient(channel);
+            var admin = (await access.CreateKeyAsync(new CreateKeyRequest { Name = "boss", Scopes = { "admin" } }, cancellationToken: Cancelled)).Secret;
+            var request = GenerationTests.Greedy("llama-untied-f32", [1, 2, 3], 30);
+            await KeyTests.RefusedAsync(StatusCode.Unauthenticated, () => inference.GenerateOnceAsync(request, cancellationToken: Cancelled).ResponseAsync);
+            using var refused = await web.PostAsJsonAsync("/v1/inference/llama-untied-f32:generate", new { }, Cancelled);
+            Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+
+            foreach (var way in new[] { "stream", "once", "json" })
+            {
+                var key = await access.CreateKeyAsync(new CreateKeyRequest { Name = way, Scopes = { "inference" }, TokensPerMinute = 20 }, GuardedPlatform.With(admin), cancellationToken: Cancelled);
+                if (way == "stream")
+                {
+                    using var call = inference.Generate(request, GuardedPlatform.With(key.Secret), cancellationToken: Cancelled);
+                    Assert.Equal(30, await call.ResponseStream.ReadAllAsync(Cancelled).Select(p => p.TokenIds.Count).SumAsync(Cancelled));
+                }
+                else if (way == "once")
+                {
+                    await inference.GenerateOnceAsync(request, GuardedPlatform.With(key.Secret), cancellationToken: Cancelled);
+                }
+                else
+                {
+                    using var message = new HttpRequestMessage(HttpMethod.Post, "/v1/inference/llama-untied-f32:generate")
+                    {
+                        Content = JsonContent.Create(new { tokenIds = new { ids = new[] { 1, 2, 3 } }, sampling = new { maxTokens = 30, temperature = 0, ignoreEos = true } }),
+                    };
+                    message.Headers.Add("Authorization", $"Bearer {key.Secret}");
+                    using var answer = await web.SendAsync(message, Cancelled);
+                    Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+                }
+
+                await KeyTests.RefusedAsync(StatusCode.ResourceExhausted, () => inference.GenerateOnceAsync(request, GuardedPlatform.With(key.Secret), cancellationToken: Cancelled).ResponseAsync);
+                using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+                deadline.CancelAfter(TimeSpan.FromSeconds(60));
+                IReadOnlyList<AuditEntry> entries;
+                do
+                    entries = (await access.ListAuditAsync(new ListAuditRequest { KeyId = key.Key.Id }, GuardedPlatform.With(admin), cancellationToken: deadline.Token)).Entries;
+                while (entries.Count == 0);
+                Assert.Equal((3, 30), (entries[^1].PromptTokens, entries[^1].CompletionTokens));
+            }
+        }
+        finally
+        {
+            data.Delete(recursive: true);
+        }
+    }
+
+    private static Task<WebApplication> StartAsync(string http, string grpc, params string[] inference) => StartAsync(http, grpc, inference, []);
+
+    private static Task<WebApplication> StartAsync(string http, string grpc, string inference, params (string Name, string Value)[] settings) => StartAsync(http, grpc, [inference], settings);
+
+    private static async Task<WebApplication> StartAsync(string http, string grpc, string[] inference, (string Name, string Value)[] settings)
     {
         var builder = WebApplication.CreateBuilder();
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
@@ -101,6 +163,7 @@ public sealed class GatewayAloneTests(Platform platform)
             ["Logging:LogLevel:Default"] = "Error",
         });
         builder.Configuration.AddInMemoryCollection(inference.Select((address, i) => KeyValuePair.Create<string, string?>($"services:inference:grpc:{i}", address)));
+        builder.Configuration.AddInMemoryCollection(settings.ToDictionary(s => s.Name, s => (string?)s.Value));
         builder.AddServiceDefaults();
         builder.AddGatewayService();
         var app = builder.Build();

@@ -14,9 +14,11 @@ namespace Slm.Integration;
 public class Platform : IAsyncLifetime
 {
     private readonly string[] _settings;
+    private readonly Action<WebApplicationBuilder>? _configure;
     private readonly string _folder = Directory.CreateTempSubdirectory("slm-platform-").FullName;
     private WebApplication? _app;
     private GrpcChannel? _channel;
+    private Task? _stopped;
 
     /// <summary>With the default settings.</summary>
     public Platform()
@@ -25,7 +27,10 @@ public class Platform : IAsyncLifetime
     }
 
     /// <summary>With further settings, such as <c>--Slm:Inference:MaxRunning=1</c>.</summary>
-    protected Platform(string[] settings) => _settings = settings;
+    protected Platform(string[] settings, Action<WebApplicationBuilder>? configure = null) => (_settings, _configure) = (settings, configure);
+
+    /// <summary>Folder of what the platform writes.</summary>
+    public string Data => Path.Combine(_folder, "data");
 
     /// <summary>Address of HTTP.</summary>
     public string Http { get; } = $"http://127.0.0.1:{Ports.Free()}";
@@ -56,9 +61,10 @@ public class Platform : IAsyncLifetime
         RandomAdapter.Write(Path.Combine(_folder, "adapters", $"{AdapterFile.Tall}.gguf"), Path.Combine(_folder, $"{AdapterFile.Tall}.gguf"), seed: 4);
         _app = LocalPlatform.Build(
             [
-                $"--Slm:Http={Http}", $"--Slm:Grpc={Grpc}", $"--Slm:Models={ReferenceModel.Folder};{_folder}", $"--Slm:Trainer:Folder={_folder}/jobs",
+                $"--Slm:Http={Http}", $"--Slm:Grpc={Grpc}", $"--Slm:Models={ReferenceModel.Folder};{_folder}", $"--Slm:Trainer:Folder={_folder}/jobs", $"--Slm:Data={Data}",
                 "--Logging:LogLevel:Default=Warning", "--Logging:LogLevel:Microsoft.Hosting.Lifetime=Warning", .. _settings,
-            ]);
+            ],
+            _configure);
         await _app.StartAsync();
         _channel = GrpcChannel.ForAddress(Grpc, new GrpcChannelOptions { MaxReceiveMessageSize = null });
         Web = new HttpClient { BaseAddress = new Uri(Http) };
@@ -71,11 +77,14 @@ public class Platform : IAsyncLifetime
         _channel?.Dispose();
         if (_app is not null)
         {
-            await _app.StopAsync();
+            await StopAsync(CancellationToken.None);
             await _app.DisposeAsync();
         }
         Directory.Delete(_folder, recursive: true);
     }
+
+    /// <summary>Stops it as a signal does.</summary>
+    public Task StopAsync(CancellationToken cancellationToken) => _stopped ??= _app!.StopAsync(cancellationToken);
 
     /// <summary>Asks for a model's description until it is as wanted.</summary>
     public async Task<ModelDescription> DescribeUntilAsync(string model, Func<ModelDescription, bool> wanted, CancellationToken cancellationToken)

@@ -18,7 +18,7 @@ internal sealed class RemoteBackend(Uri endpoint, string model, string? adapter)
     public static GrpcChannel Connect(Uri endpoint) => GrpcChannel.ForAddress(endpoint, new GrpcChannelOptions
     {
         MaxReceiveMessageSize = 64 * 1024 * 1024,
-        HttpHandler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10), EnableMultipleHttp2Connections = true },
+        HttpHandler = new KeyHandler(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10), EnableMultipleHttp2Connections = true }),
     });
 
     /// <summary>The platform says so itself.</summary>

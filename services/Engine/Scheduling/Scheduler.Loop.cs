@@ -161,7 +161,7 @@ public sealed partial class Scheduler
             accepted++;
         }
 
-        sequence.Share.Served += ClientLedger.GeneratedWeight * accepted;
+        sequence.Share.Charge(ClientLedger.GeneratedWeight * accepted);
         state.Learn(proposed, accepted);
         Interlocked.Add(ref _drafted, proposed);
         Interlocked.Add(ref _accepted, accepted);

@@ -252,7 +252,7 @@ internal sealed partial class StepPlan
             _draft.AsSpan(0, count + 1), start, sequence.BlockSpan(_blocks.BlocksFor(sequence.Lead + start + 1 + count)), count + 1,
             adapter: sequence.Adapter?.Slot ?? 0, encoderTokens: sequence.Input?.Tokens.Length ?? 0);
         Logits.Items.Add(new PlannedItem(sequence, start, count + 1, count + 1, count));
-        sequence.Share.Served += ClientLedger.GeneratedWeight;
+        sequence.Share.Charge(ClientLedger.GeneratedWeight);
         _tokensLeft -= count + 1;
         _rowsLeft -= count + 1;
         return count;
@@ -313,7 +313,8 @@ internal sealed partial class StepPlan
     {
         if (one.Terms.Priority != other.Terms.Priority)
             return one.Terms.Priority < other.Terms.Priority;
-        return one.Share.Served != other.Share.Served ? one.Share.Served < other.Share.Served : one.Arrival < other.Arrival;
+        var order = ClientLedger.Compare(one.Share, other.Share);
+        return order != 0 ? order < 0 : one.Arrival < other.Arrival;
     }
 
     /// <summary>Adds the next chunk of a sequence, as long as the step has tokens and rows left.</summary>
@@ -324,7 +325,7 @@ internal sealed partial class StepPlan
             Encode.Batch.Add(input.Tokens, 0, sequence.BlockSpan(_blocks.BlocksFor(sequence.Lead)), 0, adapter: sequence.Adapter?.Slot ?? 0);
             Encode.Items.Add(new PlannedItem(sequence, 0, input.Tokens.Length, 0, 0));
             sequence.Started ??= _now;
-            sequence.Share.Served += input.Tokens.Length;
+            sequence.Share.Charge(input.Tokens.Length);
             _inputLeft -= input.Tokens.Length;
             return;
         }
@@ -348,7 +349,7 @@ internal sealed partial class StepPlan
         if (sequence.CopySource is { } source)
             part.Batch.AddCopy(source, sequence.Blocks[sequence.NodeBlocks]);
         sequence.Started ??= _now;
-        sequence.Share.Served += start >= sequence.PromptLength ? ClientLedger.GeneratedWeight * (end - start) : end - start;
+        sequence.Share.Charge(start >= sequence.PromptLength ? ClientLedger.GeneratedWeight * (end - start) : end - start);
         _tokensLeft -= end - start;
         if (logits)
             _rowsLeft -= rows;

@@ -38,6 +38,8 @@ internal sealed partial class OpenAiErrors(RequestDelegate next, ILogger<OpenAiE
                 return OpenAiException.From(rpc, field => ConstraintFields.HttpName(context, field));
             case JsonException json:
                 return OpenAiException.Invalid("body", $"The request body is not valid JSON (line {json.LineNumber + 1}, byte {json.BytePositionInLine + 1}).", "invalid_json");
+            case Access.ResponseTooLargeException large:
+                return new OpenAiException(500, "server_error", large.Message, null, "response_too_large");
             case BadHttpRequestException bad:
                 return new OpenAiException(bad.StatusCode, "invalid_request_error", bad.Message, null, null);
             default:
@@ -55,6 +57,13 @@ internal sealed partial class OpenAiErrors(RequestDelegate next, ILogger<OpenAiE
         var body = new ErrorBody(new ErrorDetail(error.Message, error.Type, error.Param, error.Code));
         if (context.Response.HasStarted)
         {
+            // Half a document must not be taken for a whole one.
+            if (context.Response.ContentType?.StartsWith("text/event-stream", StringComparison.Ordinal) != true)
+            {
+                context.Abort();
+                return;
+            }
+
             // A stream is under way: an error event, and no [DONE].
             await new EventStream(context.Response).SendAsync(body, WireContext.Shared.ErrorBody, context.RequestAborted);
             return;

@@ -27,7 +27,17 @@ internal static class SchedulingFields
     /// <summary>Adds the caller and its time limit.</summary>
     public static void Complete(SchedulingOptions options, HttpContext context)
     {
-        options.Client = ClientIdentity.Of(context.Request.Headers.Authorization, context.Connection.RemoteIpAddress?.ToString(), options.Client);
+        if (context.Request.Headers[CallerHeader.Name].ToString() is { Length: > 0 } caller)
+        {
+            if (!CallerHeader.Allows(caller, options.Priority))
+                throw OpenAiException.Invalid("priority", $"'priority' is {options.Priority}; below 0 it needs an API key with the scope 'priority'.", "insufficient_permissions");
+            options.Client = CallerHeader.Client(caller, options.Client);
+        }
+        else
+        {
+            options.Client = ClientIdentity.Of(context.Request.Headers.Authorization, context.Connection.RemoteIpAddress?.ToString(), options.Client);
+        }
+
         if (context.Request.Headers[TimeoutHeader].ToString() is not { Length: > 0 } text)
             return;
         options.TimeoutMs = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var timeout) && timeout > 0

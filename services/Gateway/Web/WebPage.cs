@@ -19,7 +19,7 @@ internal static class WebPage
         {
             var path = file.Name == "index.html" ? "/" : $"/{file.Name}";
             var type = types.TryGetContentType(file.Name, out var known) ? known : "application/octet-stream";
-            app.MapGet(path, (HttpContext context) => SendAsync(context, file, type));
+            app.MapGet(path, (HttpContext context) => SendAsync(context, file, type)).AllowAnonymous();
         }
         app.MapGet("/api/models", ModelsAsync);
     }

@@ -133,6 +133,41 @@ public sealed class FairnessTests
     }
 
     [Fact]
+    public async Task A_caller_gets_no_more_by_naming_many_users()
+    {
+        using var gate = new SemaphoreSlim(0);
+        var pipeline = new HashPipeline(blockCount: 400, maxStepTokens: 8, context: 100, gate: gate);
+        await using var scheduler = new Scheduler(pipeline, NoSharing with { MaxRunning = 2, GrowthReserve = 0 }, TimeProvider.System);
+        var served = new double[2];
+        var lead = 0.0;
+        var owner = new Dictionary<int, int>();
+        pipeline.OnStep = batch =>
+        {
+            foreach (var item in batch.Items)
+            {
+                var block = batch.BlocksOf(item)[0];
+                if (item.StartPosition == 0)
+                    owner[block] = batch.Tokens[item.FirstToken];
+                served[owner[block]] += item.StartPosition >= 10 ? 2 * item.Count : item.Count;
+            }
+
+            if (scheduler.Stats.Completed < 40)
+                lead = Math.Max(lead, Math.Abs(served[0] - served[1]));
+        };
+
+        var all = new List<Task>();
+        for (var i = 0; i < 40; i++)
+            all.Add(ReferenceGeneration.Collect(scheduler.GenerateAsync(Plain([0, .. new int[9]], 10, $"many/{i}"), Token)));
+        for (var i = 0; i < 40; i++)
+            all.Add(ReferenceGeneration.Collect(scheduler.GenerateAsync(Plain([1, .. new int[9]], 10, "one"), Token)));
+        gate.Release(100_000);
+        await Task.WhenAll(all);
+
+        // A request costs 10 + 2 · 9; two run at a time, and those before the second client came.
+        Assert.InRange(lead, 1, 4 * 28);
+    }
+
+    [Fact]
     public async Task An_urgent_request_takes_the_place_of_a_running_one_which_then_loses_nothing()
     {
         var pipeline = new HashPipeline();

@@ -14,8 +14,21 @@ let history = [];
 let running = null;
 let viewTimer = null;
 
-async function call(path, options) {
-  const response = await fetch(path, options);
+// The key lives as long as the tab. Who declines to give one is not asked again until the page is loaded anew.
+let declined = false;
+
+async function call(path, options = {}) {
+  const key = sessionStorage.getItem('api-key');
+  const response = await fetch(path, key ? { ...options, headers: { ...options.headers, authorization: `Bearer ${key}` } } : options);
+  if (response.status === 401 && sessionStorage.getItem('api-key') !== key) return call(path, options); // given meanwhile
+  if (response.status === 401 && !declined) {
+    const given = window.prompt('This server asks for an API key:');
+    declined = !given;
+    if (given) {
+      sessionStorage.setItem('api-key', given.trim());
+      return call(path, options);
+    }
+  }
   if (!response.ok) {
     const body = await response.json().catch(() => null);
     throw new Error(body?.error?.message ?? body?.message ?? `The server answered ${response.status}.`);
