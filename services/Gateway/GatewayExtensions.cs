@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Slm.Gateway.OpenAi;
 using Slm.Gateway.Web;
+using Slm.ServiceDefaults;
 
 namespace Slm.Gateway;
 
@@ -11,7 +12,7 @@ public static class GatewayExtensions
     public static IHostApplicationBuilder AddGatewayService(this IHostApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton<PlatformClients>();
+        builder.Services.TryAddSingleton<ServiceChannels>();        builder.Services.AddSingleton<PlatformClients>();
         builder.AddGrpcForwarding();
         return builder;
     }

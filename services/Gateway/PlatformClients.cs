@@ -1,28 +1,23 @@
-using Grpc.Net.Client;
+using Slm.ServiceDefaults;
 using Slm.V1;
 
 namespace Slm.Gateway;
 
 /// <summary>
-/// gRPC clients of the services behind the gateway. Addresses come from <c>services:{name}:grpc:0</c> where services run apart,
-/// and from the platform's own <c>Slm:Grpc</c> where all run in this process. Answers go on at <c>services:inference:grpc:1</c>
+/// gRPC clients of the services behind the gateway. Answers go on at <c>services:inference:grpc:1</c>
 /// and following, where there are such, when the one before is lost.
 /// </summary>
-internal sealed class PlatformClients : IDisposable
+internal sealed class PlatformClients
 {
-    /// <summary>Echoed prompts with log-probabilities are far above gRPC's default of 4 MB.</summary>
-    private const int MaxReceiveBytes = 256 * 1024 * 1024;
-
-    private readonly Dictionary<string, GrpcChannel> _channels = new(StringComparer.Ordinal);
-
-    public PlatformClients(IConfiguration configuration, TimeProvider time)
+    public PlatformClients(ServiceChannels channels, IConfiguration configuration, TimeProvider time)
     {
-        Inference = new(Channel(configuration, "inference"));
-        Models = new(Channel(configuration, "inference"));
-        Tokens = new(Channel(configuration, "tokenizer"));
+        Inference = new(channels.To("inference"));
+        Models = new(channels.To("inference"));
+        Tokens = new(channels.To("tokenizer"));
+        Router = new(channels.To("router"));
         var all = new List<InferenceService.InferenceServiceClient> { Inference };
         while (configuration[$"services:inference:grpc:{all.Count}"] is { } address)
-            all.Add(new(Channel(address)));
+            all.Add(new(channels.At(address)));
         Answers = new SteadyGeneration(all, time);
     }
 
@@ -35,47 +30,5 @@ internal sealed class PlatformClients : IDisposable
 
     public TokenizerService.TokenizerServiceClient Tokens { get; }
 
-    /// <summary>Address of a service that runs in another process, or null.</summary>
-    public static string? RemoteAddress(IConfiguration configuration, string service) => configuration[$"services:{service}:grpc:0"];
-
-    public void Dispose()
-    {
-        foreach (var channel in _channels.Values)
-            channel.Dispose();
-    }
-
-    private GrpcChannel Channel(IConfiguration configuration, string service) =>
-        Channel(RemoteAddress(configuration, service) ?? Loopback(configuration["Slm:Grpc"] ?? "http://127.0.0.1:8081"));
-
-    private GrpcChannel Channel(string address)
-    {
-        if (!_channels.TryGetValue(address, out var channel))
-        {
-            channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
-            {
-                MaxReceiveMessageSize = MaxReceiveBytes,
-                MaxSendMessageSize = MaxReceiveBytes,
-                HttpHandler = new SocketsHttpHandler
-                {
-                    EnableMultipleHttp2Connections = true,
-                    KeepAlivePingDelay = TimeSpan.FromSeconds(60),
-                    KeepAlivePingTimeout = TimeSpan.FromSeconds(30),
-                    PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
-                },
-                DisposeHttpClient = true,
-            });
-            _channels.Add(address, channel);
-        }
-        return channel;
-    }
-
-    /// <summary>Turns an address to listen on, such as <c>http://*:8081</c>, into one to call.</summary>
-    private static string Loopback(string listen)
-    {
-        var first = listen.Split(';')[0].Replace("://*", "://127.0.0.1", StringComparison.Ordinal)
-            .Replace("://+", "://127.0.0.1", StringComparison.Ordinal).Replace("://0.0.0.0", "://127.0.0.1", StringComparison.Ordinal)
-            .Replace("://[::]", "://127.0.0.1", StringComparison.Ordinal);
-        return Uri.TryCreate(first, UriKind.Absolute, out var uri) && uri.Port > 0 ? first
-            : throw new InvalidOperationException($"Slm:Grpc is '{listen}', which the gateway cannot call. Give a URL with a fixed port, such as http://127.0.0.1:8081, or set services:inference:grpc:0.");
-    }
+    public RouterService.RouterServiceClient Router { get; }
 }

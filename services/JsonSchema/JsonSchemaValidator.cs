@@ -77,7 +77,7 @@ public sealed class JsonSchemaValidator
             errors.Add(new(at, "false", "is not allowed."));
         if (node.Types is { } types && !types.Any(t => Is(t, value)))
             errors.Add(new(at, "type", $"is {Kind(value)} but must be {string.Join(" or ", types)}."));
-        if (node.Enum is { } values && !values.Any(v => Equal(v, value)))
+        if (node.Enum is { } values && !values.Any(v => AreEqual(v, value)))
             errors.Add(new(at, node.EnumKeyword, $"is {Short(value)} but must be {(values.Length == 1 ? "" : "one of ")}{string.Join(", ", values.Take(20).Select(Short))}."));
         switch (value.ValueKind)
         {
@@ -225,7 +225,7 @@ public sealed class JsonSchemaValidator
         {
             for (var j = 0; j < i; j++)
             {
-                if (!Equal(items[i], items[j]))
+                if (!AreEqual(items[i], items[j]))
                     continue;
                 errors.Add(new($"{at}/{i}", "uniqueItems", $"is the same as item {j}."));
                 break;
@@ -234,7 +234,7 @@ public sealed class JsonSchemaValidator
     }
 
     /// <summary>Equal as JSON values: numbers by value, members in any order.</summary>
-    internal static bool Equal(JsonElement a, JsonElement b)
+    public static bool AreEqual(JsonElement a, JsonElement b)
     {
         if (a.ValueKind != b.ValueKind)
             return false;
@@ -245,9 +245,9 @@ public sealed class JsonSchemaValidator
             case JsonValueKind.String:
                 return a.GetString() == b.GetString();
             case JsonValueKind.Array:
-                return a.GetArrayLength() == b.GetArrayLength() && a.EnumerateArray().Zip(b.EnumerateArray()).All(p => Equal(p.First, p.Second));
+                return a.GetArrayLength() == b.GetArrayLength() && a.EnumerateArray().Zip(b.EnumerateArray()).All(p => AreEqual(p.First, p.Second));
             case JsonValueKind.Object:
-                return a.EnumerateObject().Count() == b.EnumerateObject().Count() && a.EnumerateObject().All(m => b.TryGetProperty(m.Name, out var other) && Equal(m.Value, other));
+                return a.EnumerateObject().Count() == b.EnumerateObject().Count() && a.EnumerateObject().All(m => b.TryGetProperty(m.Name, out var other) && AreEqual(m.Value, other));
             default:
                 return true;
         }

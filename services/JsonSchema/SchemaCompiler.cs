@@ -181,9 +181,9 @@ internal sealed class SchemaCompiler(JsonElement root)
         value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && number >= 0 && number == Math.Floor(number) && number < 1e15
             ? (long)number : throw new SchemaException(at, "a whole number of at least 0 is needed.");
 
-    private static IEnumerable<JsonElement> Array(JsonElement value, string at) => value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : throw new SchemaException(at, "a list is needed.");
+    private static JsonElement.ArrayEnumerator Array(JsonElement value, string at) => value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : throw new SchemaException(at, "a list is needed.");
 
-    private static IEnumerable<JsonProperty> Object(JsonElement value, string at) => value.ValueKind == JsonValueKind.Object ? value.EnumerateObject() : throw new SchemaException(at, "an object is needed.");
+    private static JsonElement.ObjectEnumerator Object(JsonElement value, string at) => value.ValueKind == JsonValueKind.Object ? value.EnumerateObject() : throw new SchemaException(at, "an object is needed.");
 
     private static string[] Names(JsonElement value, string at) =>
         [.. Array(value, at).Select(v => v.ValueKind == JsonValueKind.String ? v.GetString()! : throw new SchemaException(at, "a list of names is needed."))];

@@ -19,7 +19,7 @@ public sealed class ValidatorTests
     {
         var errors = Validate(Call, """{"value": 0, "note": "long", "x": 1}""");
         Assert.Equal(["required", "minimum", "maxLength", "additionalProperties"], errors.Select(e => e.Keyword));
-        Assert.Equal("/value", errors[1].Pointer);
+        Assert.Equal("/value", errors[1].Location);
         Assert.Equal("the document lacks \"unit\".", errors[0].ToString());
         Assert.Equal("/value is 0 but must be at least 1.", errors[1].ToString());
     }
@@ -49,14 +49,14 @@ public sealed class ValidatorTests
     [InlineData("""[]""", "")]
     [InlineData("""{""", "")]
     public void A_schema_that_cannot_be_used_is_refused_by_its_pointer(string schema, string pointer) =>
-        Assert.Equal(pointer, Assert.Throws<SchemaException>(() => JsonSchemaValidator.Parse(schema)).Pointer);
+        Assert.Equal(pointer, Assert.Throws<SchemaException>(() => JsonSchemaValidator.Parse(schema)).Location);
 
     [Fact]
     public void A_recursive_schema_checks_every_level()
     {
         const string Tree = """{"type": "object", "properties": {"next": {"$ref": "#"}}, "additionalProperties": false}""";
         Assert.Empty(Validate(Tree, """{"next": {"next": {}}}"""));
-        Assert.Equal("/next/next", Assert.Single(Validate(Tree, """{"next": {"next": {"x": 1}}}""")).Pointer);
+        Assert.Equal("/next/next", Assert.Single(Validate(Tree, """{"next": {"next": {"x": 1}}}""")).Location);
     }
 
     [Fact]

@@ -26,6 +26,7 @@ internal static class ChatCompletions
     private static async Task AnswerAsync(HttpContext context, ChatRequest request, GenerateRequest[] requests, string id, long created, PlatformClients clients)
     {
         var answers = await Answers.CollectAsync(clients, requests, context.RequestAborted);
+        RoutedModel.Describe(context, answers[0].Usage);
         var choices = answers.Select((answer, i) => new ChatChoice(i, new ChatAnswer("assistant", answer.Text, null),
             requests[i].Sampling.Logprobs ? WireMapping.Chat(answer.Logprobs) : null, WireMapping.Finish(answer.FinishReason))).ToList();
         var document = new ChatCompletion(id, "chat.completion", created, request.Model, answers[0].Usage.SystemFingerprint, choices,

@@ -9,7 +9,7 @@ using Slm.V1;
 namespace Slm.Router.Cascades;
 
 /// <summary>Answers a request as a policy says: stage after stage until one's answer passes. One deadline holds for all of it.</summary>
-internal sealed class Cascade(StageRunner runner, ModelLoad load, SpendLedger ledger, TimeProvider time)
+internal sealed class Cascade(StageRunner runner, IModels models, ModelLoad load, SpendLedger ledger, TimeProvider time)
 {
     /// <summary>Features and the first stage whose conditions hold; nothing is generated.</summary>
     public RouteDecision Plan(RoutePolicy policy, RoutedRequest request)
@@ -30,7 +30,7 @@ internal sealed class Cascade(StageRunner runner, ModelLoad load, SpendLedger le
     }
 
     /// <summary>Answers it.</summary>
-    /// <exception cref="RpcException">It cannot be answered; the message names the stages and why.</exception>
+    /// <exception cref="RouteFailedException">It cannot be answered; the message names the stages and why.</exception>
     public async Task<RoutedResult> RunAsync(RoutePolicy policy, RoutedRequest request, Func<GenerateResponse, ValueTask>? live, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
@@ -40,6 +40,7 @@ internal sealed class Cascade(StageRunner runner, ModelLoad load, SpendLedger le
         using var timer = TimeLeft(policy, request) is { } left ? time.CreateTimer(_ => deadline.Cancel(), null, left, Timeout.InfiniteTimeSpan) : null;
         var chain = Chain(policy).ToArray();
         StageRun? best = null;
+        var runs = new List<StageRun>();
         Exception? failure = null;
         foreach (var stage in chain)
         {
@@ -47,11 +48,13 @@ internal sealed class Cascade(StageRunner runner, ModelLoad load, SpendLedger le
             decision.Features[SignalNames.PrefixLocality] = load.Locality(stage.Model, RequestFeatures.Text(request.Request));
             if (Unmet(stage, decision, request) is { } condition)
             {
-                decision.Stages.Add(new StageTrace { Stage = stage.Name, Model = stage.Model.ToString(), Outcome = StageOutcome.Skipped, Reason = condition });
+                decision.Stages.Add(Skipped(stage, condition));
                 continue;
             }
 
             var stageStarted = time.GetTimestamp();
+            var trace = StageRunner.Trace(stage);
+            decision.Stages.Add(trace);
             var streamed = false;
             Func<GenerateResponse, ValueTask>? through = live is not null && stage.IsUnconditional ? piece =>
             {
@@ -62,14 +65,12 @@ internal sealed class Cascade(StageRunner runner, ModelLoad load, SpendLedger le
             using var stageTimer = stage.Timeout is { } most ? time.CreateTimer(_ => stageEnd.Cancel(), null, most, Timeout.InfiniteTimeSpan) : null;
             try
             {
-                var run = await runner.RunAsync(policy, stage, request.Request, best?.Answer.TokenIds ?? [], budget, through, stageEnd.Token);
-                decision.Stages.Add(run.Trace);
-                decision.Cost += run.Trace.Cost;
-                best = run;
+                var run = await runner.RunAsync(policy, stage, request.Request, await DraftAsync(best, stage, stageEnd.Token), budget, trace, through, stageEnd.Token);
+                runs.Add(best = run);
                 if (run.Passed)
                 {
                     run.Trace.Outcome = StageOutcome.Accepted;
-                    return Finish(decision, run, chain, started, streamed);
+                    return Finish(decision, run, runs, chain, started, streamed);
                 }
 
                 run.Trace.Outcome = StageOutcome.Rejected;
@@ -78,34 +79,29 @@ internal sealed class Cascade(StageRunner runner, ModelLoad load, SpendLedger le
             {
                 failure = error;
                 decision.Degraded = true;
-                decision.Stages.Add(new StageTrace
-                {
-                    Stage = stage.Name,
-                    Model = stage.Model.ToString(),
-                    Outcome = StageOutcome.Failed,
-                    Reason = Explain(error, stage, deadline.IsCancellationRequested),
-                    LatencyMs = time.GetElapsedTime(stageStarted).TotalMilliseconds,
-                });
+                trace.Outcome = StageOutcome.Failed;
+                trace.Reason = Explain(error, stage, deadline.IsCancellationRequested);
+                trace.LatencyMs = time.GetElapsedTime(stageStarted).TotalMilliseconds;
                 if (policy.OnMissing == OnMissing.Fail && error is not SpendLimitException && !deadline.IsCancellationRequested)
-                    throw Unavailable(policy, decision, error);
+                    throw Failed(Unavailable(policy, decision, error), decision, started);
                 if (deadline.IsCancellationRequested)
                     break;
             }
         }
 
-        // Nothing passed: the last answer is given for what it is.
-        if (best is not null)
+        // Nothing passed: the last answer is given for what it is, unless the policy would rather have none that came too late.
+        if (best is not null && (policy.OnMissing == OnMissing.Degrade || !deadline.IsCancellationRequested))
         {
             best.Trace.Outcome = StageOutcome.Given;
-            return Finish(decision, best, chain, started, streamed: false);
+            return Finish(decision, best, runs, chain, started, streamed: false);
         }
 
         if (deadline.IsCancellationRequested)
-            throw ErrorMap.Make(Google.Rpc.Code.DeadlineExceeded, $"The policy '{policy.Name}' had no answer within its deadline. {Story(decision)}", ErrorMap.Info("ROUTE_DEADLINE", ("policy", policy.Name))).ToRpcException();
-        throw failure is SpendLimitException
+            throw Failed(ErrorMap.Make(Google.Rpc.Code.DeadlineExceeded, $"The policy '{policy.Name}' had no answer within its deadline. {Story(decision)}", ErrorMap.Info("ROUTE_DEADLINE", ("policy", policy.Name))).ToRpcException(), decision, started);
+        throw Failed(failure is SpendLimitException
             ? ErrorMap.Make(Google.Rpc.Code.ResourceExhausted, $"The policy '{policy.Name}' may not spend more. {Story(decision)}", ErrorMap.Info("SPEND_LIMIT", ("policy", policy.Name))).ToRpcException()
             : failure is not null ? Unavailable(policy, decision, failure)
-            : ErrorMap.Make(Google.Rpc.Code.FailedPrecondition, $"No stage of the policy '{policy.Name}' is for this request. {Story(decision)}", ErrorMap.Info("NO_STAGE", ("policy", policy.Name))).ToRpcException();
+            : ErrorMap.Make(Google.Rpc.Code.FailedPrecondition, $"No stage of the policy '{policy.Name}' is for this request. {Story(decision)}", ErrorMap.Info("NO_STAGE", ("policy", policy.Name))).ToRpcException(), decision, started);
     }
 
     private static IEnumerable<StagePolicy> Chain(RoutePolicy policy)
@@ -188,14 +184,34 @@ internal sealed class Cascade(StageRunner runner, ModelLoad load, SpendLedger le
         return null;
     }
 
-    private RoutedResult Finish(RouteDecision decision, StageRun run, StagePolicy[] chain, long started, bool streamed)
+    /// <summary>The last answer's tokens, where the stage can use them.</summary>
+    private async ValueTask<IReadOnlyList<int>> DraftAsync(StageRun? last, StagePolicy stage, CancellationToken cancellationToken) =>
+        last is { Answer.TokenIds.Count: > 0 } && stage.Draft && await models.ShareTokensAsync(last.Stage.Model, stage.Model, cancellationToken) ? last.Answer.TokenIds : [];
+
+    private static StageTrace Skipped(StagePolicy stage, string why)
+    {
+        var trace = StageRunner.Trace(stage);
+        (trace.Outcome, trace.Reason) = (StageOutcome.Skipped, why);
+        return trace;
+    }
+
+    private RouteFailedException Failed(RpcException error, RouteDecision decision, long started)
+    {
+        decision.Cost = decision.Stages.Sum(s => s.Cost);
+        decision.LatencyMs = time.GetElapsedTime(started).TotalMilliseconds;
+        decision.Reason = error.Status.Detail;
+        return new RouteFailedException(error, decision);
+    }
+
+    private RoutedResult Finish(RouteDecision decision, StageRun run, IReadOnlyList<StageRun> runs, StagePolicy[] chain, long started, bool streamed)
     {
         decision.Model = run.Stage.Model.ToString();
         decision.Accepted = run.Trace.Outcome == StageOutcome.Accepted;
         decision.Fallback = run.Stage != chain[0];
+        decision.Cost = decision.Stages.Sum(s => s.Cost);
         decision.LatencyMs = time.GetElapsedTime(started).TotalMilliseconds;
         decision.Reason = decision.Accepted ? $"Stage '{run.Stage.Name}' answered. {run.Trace.Reason}" : $"No answer passed; the one of stage '{run.Stage.Name}' is given. {run.Trace.Reason}";
         decision.Checks = new AnswerChecks { Parses = run.Reading.Parses, Valid = run.Reading.Valid, Executable = run.Reading.Executable };
-        return new RoutedResult(decision, run, streamed);
+        return new RoutedResult(decision, run, runs, streamed);
     }
 }

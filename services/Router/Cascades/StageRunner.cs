@@ -16,13 +16,14 @@ internal sealed class StageRunner(IModels models, ModelLoad load, TimeProvider t
     /// <param name="request">What was asked.</param>
     /// <param name="draft">Tokens of the answer before, which may be right; empty without.</param>
     /// <param name="spend">Called with the most that the next request to a model can cost, before it; throws where that is too much.</param>
+    /// <param name="trace">Takes what happens, also of a stage that fails.</param>
     /// <param name="live">Gets the pieces of an answer that nothing is demanded of.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public async Task<StageRun> RunAsync(
-        RoutePolicy policy, StagePolicy stage, GenerateRequest request, IReadOnlyList<int> draft, ISpending spend, Func<GenerateResponse, ValueTask>? live, CancellationToken cancellationToken)
+        RoutePolicy policy, StagePolicy stage, GenerateRequest request, IReadOnlyList<int> draft, ISpending spend, StageTrace trace, Func<GenerateResponse, ValueTask>? live,
+        CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
-        var trace = new StageTrace { Stage = stage.Name, Model = stage.Model.ToString() };
         var prompt = RequestFeatures.Text(request);
         using var running = load.Begin(stage.Model, prompt);
         var current = Prepare(policy, stage, request, draft);
@@ -52,6 +53,9 @@ internal sealed class StageRunner(IModels models, ModelLoad load, TimeProvider t
             return new StageRun(stage, answer, reading, trace, passed);
         }
     }
+
+    /// <summary>A trace of a stage to fill.</summary>
+    public static StageTrace Trace(StagePolicy stage) => new() { Stage = stage.Name, Model = stage.Model.ToString() };
 
     /// <summary>Whether the rule of acceptance holds; notes what was compared.</summary>
     public static bool Accepts(AcceptRule? rule, StageTrace trace)

@@ -14,6 +14,9 @@ internal interface IModels
     /// <exception cref="Grpc.Core.RpcException">It cannot be answered.</exception>
     Task<ModelAnswer> AskAsync(ModelReference model, GenerateRequest request, Func<GenerateResponse, ValueTask>? live, CancellationToken cancellationToken);
 
+    /// <summary>Whether the tokens of one model mean the same to the other, so that its answer can be the draft of the other's.</summary>
+    ValueTask<bool> ShareTokensAsync(ModelReference first, ModelReference second, CancellationToken cancellationToken);
+
     /// <summary>Log-probability of a continuation, and the tokens that were computed for it.</summary>
     Task<(double LogProb, int Tokens)> ScoreAsync(string model, string context, string continuation, SchedulingOptions? scheduling, CancellationToken cancellationToken);
 }

@@ -5,7 +5,7 @@ using Slm.V1;
 namespace Slm.Router.Models;
 
 /// <summary>The platform's models over gRPC, and the endpoints of the settings.</summary>
-internal sealed class PlatformModels(InferenceService.InferenceServiceClient inference, IReadOnlyDictionary<string, EndpointModel> endpoints) : IModels
+internal sealed class PlatformModels(InferenceService.InferenceServiceClient inference, VocabularyMatch vocabularies, IReadOnlyDictionary<string, EndpointModel> endpoints) : IModels
 {
     public async Task<ModelAnswer> AskAsync(ModelReference model, GenerateRequest request, Func<GenerateResponse, ValueTask>? live, CancellationToken cancellationToken)
     {
@@ -54,6 +54,8 @@ internal sealed class PlatformModels(InferenceService.InferenceServiceClient inf
         var score = await inference.ScoreAsync(new ScoreRequest { Model = model, Text = context, ContinuationText = continuation, Scheduling = scheduling }, cancellationToken: cancellationToken);
         return (score.SumLogprob, score.ContextTokens + score.Tokens.Count);
     }
+
+    public ValueTask<bool> ShareTokensAsync(ModelReference first, ModelReference second, CancellationToken cancellationToken) => vocabularies.IsSameAsync(first, second, cancellationToken);
 
     /// <summary>An answer in one piece.</summary>
     public static GenerateResponse Whole(ModelAnswer answer)

@@ -88,13 +88,15 @@ internal sealed partial class PolicyReader
             Shadow = Shadow(fields.Section("shadow"), name),
             Stages = Stages(fields, kind),
         };
+        if ((policy.RequestBudget is not null || policy.Budget is not null) && policy.Stages.FirstOrDefault(s => s.MaxTokens is null) is { } open)
+            fields.Problem(policy.Budget is not null ? "budget" : "request_budget", $"needs max_tokens in every stage, so that the most a call can cost is known; '{open.Name}' has none.");
         if (policy.Constrain && kind == AnswerKind.Text)
             fields.Problem("constrain", "needs a schema or tools: plain text has no form to hold to.");
         fields.RefuseOthers();
         return policy;
     }
 
-    private IReadOnlyList<StagePolicy> Stages(YamlReader fields, AnswerKind kind)
+    private StagePolicy[] Stages(YamlReader fields, AnswerKind kind)
     {
         var readers = fields.Sections("stages");
         if (readers.Count == 0 || readers.Count > MostStages)
@@ -173,7 +175,7 @@ internal sealed partial class PolicyReader
         return stage with { Accept = Accept(fields.Section("accept"), stage), When = [.. Conditions(fields.Section("when"))] };
     }
 
-    private AcceptRule? Accept(YamlReader? fields, StagePolicy stage)
+    private static AcceptRule? Accept(YamlReader? fields, StagePolicy stage)
     {
         if (fields is null)
             return null;
@@ -325,7 +327,7 @@ internal sealed partial class PolicyReader
         return unit;
     }
 
-    private TruthQuestion? Truth(YamlReader? fields, ModelReference? model)
+    private static TruthQuestion? Truth(YamlReader? fields, ModelReference? model)
     {
         if (fields is null)
             return null;

@@ -81,7 +81,7 @@ internal sealed class YamlReader
             return null;
         foreach (var value in Enum.GetValues<T>())
         {
-            if (text == value.ToString().ToLowerInvariant())
+            if (string.Equals(text, value.ToString(), StringComparison.OrdinalIgnoreCase))
                 return value;
         }
 

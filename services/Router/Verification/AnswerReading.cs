@@ -77,7 +77,7 @@ internal sealed record AnswerReading(JsonElement? Document, bool Parses, bool Va
             else if (!call.TryGetProperty("arguments", out var arguments))
                 problems.Add($"{place} has no arguments");
             else
-                problems.AddRange(tool.Parameters.Validate(arguments).Select(e => $"{place}, {tool.Name}: {(e.Pointer.Length == 0 ? "it" : e.Pointer)} {e.Message.TrimEnd('.')}"));
+                problems.AddRange(tool.Parameters.Validate(arguments).Select(e => $"{place}, {tool.Name}: {(e.Location.Length == 0 ? "it" : e.Location)} {e.Message.TrimEnd('.')}"));
         }
 
         return problems;
