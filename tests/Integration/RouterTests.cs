@@ -164,6 +164,23 @@ public sealed class RouterTests(RoutedPlatform platform) : IClassFixture<RoutedP
         Assert.Empty((await platform.Router.CheckPolicyAsync(new CheckPolicyRequest { PolicyYaml = tuned.PolicyYaml }, cancellationToken: Cancelled)).Problems);
     }
 
+    [Fact]
+    public async Task A_token_that_a_constraint_forces_is_marked_and_left_out_of_the_signals()
+    {
+        async Task<TokenLogProb> FirstOf(params string[] texts)
+        {
+            var request = new GenerateRequest { Model = "qwen3-f32", Text = "abc", Sampling = new SamplingOptions { Temperature = 0, Logprobs = true }, Constraint = new Constraint { Choice = new Choices() } };
+            request.Constraint.Choice.Texts.Add(texts);
+            return (await platform.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled)).Logprobs[0];
+        }
+
+        var forced = await FirstOf("a");
+        Assert.True(forced.Forced);
+        // What the model thought of it stays told.
+        Assert.True(forced.Logprob < 0);
+        Assert.False((await FirstOf("a", "b")).Forced);
+    }
+
     private static RouteRequest Request(string? policy = null)
     {
         var request = new RouteRequest { Request = new GenerateRequest { Text = "abc" } };
