@@ -29,7 +29,7 @@ internal sealed class RouterEndpoint(RequestRouter router, PolicyStore policies,
         var cancelled = context.CancellationToken;
         var result = await router.AnswerAsync(Prepare(request, context), async piece => await responseStream.WriteAsync(new RoutedResponse { Piece = piece }, cancelled), cancelled);
         if (!result.Streamed)
-            await responseStream.WriteAsync(new RoutedResponse { Piece = PlatformModels.Whole(result.Run.Answer) }, cancelled);
+            await responseStream.WriteAsync(new RoutedResponse { Piece = Asked(request, PlatformModels.Whole(result.Run.Answer)) }, cancelled);
         await responseStream.WriteAsync(new RoutedResponse { Decision = result.Decision }, cancelled);
     }
 
@@ -37,7 +37,7 @@ internal sealed class RouterEndpoint(RequestRouter router, PolicyStore policies,
     public override async Task<RoutedAnswer> GenerateOnce(RouteRequest request, ServerCallContext context)
     {
         var result = await router.AnswerAsync(Prepare(request, context), null, context.CancellationToken);
-        var piece = PlatformModels.Whole(result.Run.Answer);
+        var piece = Asked(request, PlatformModels.Whole(result.Run.Answer));
         var answer = new GenerateOnceResponse { Text = piece.Text, FinishReason = piece.FinishReason, Usage = piece.Usage };
         answer.TokenIds.Add(piece.TokenIds);
         answer.Logprobs.Add(piece.Logprobs);
@@ -141,6 +141,21 @@ internal sealed class RouterEndpoint(RequestRouter router, PolicyStore policies,
 
         request.Request.Scheduling = scheduling;
         return request;
+    }
+
+    /// <summary>The log-probabilities that the client asked for; the router itself needs more.</summary>
+    private static GenerateResponse Asked(RouteRequest request, GenerateResponse piece)
+    {
+        var sampling = request.Request.Sampling;
+        if (sampling is not { Logprobs: true })
+            piece.Logprobs.Clear();
+        foreach (var token in piece.Logprobs)
+        {
+            while (token.Top.Count > sampling!.TopLogprobs)
+                token.Top.RemoveAt(token.Top.Count - 1);
+        }
+
+        return piece;
     }
 
     private static List<SuiteCase> Cases(Google.Protobuf.Collections.RepeatedField<string> lines)

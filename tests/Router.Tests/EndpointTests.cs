@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using System.Text.Json.Nodes;
 using Grpc.Core;
 using Slm.Router.Cascades;
 using Slm.Router.Models;
@@ -31,7 +32,7 @@ public sealed class EndpointTests : IDisposable
         Assert.Equal(-0.5f, Assert.Single(answer.LogProbs).Logprob);
         var (path, key, body) = Assert.Single(_server.Seen);
         Assert.Equal(("http://host/v1/chat/completions", "Bearer secret"), (path, key));
-        Assert.Equal("""{"model":"big","messages":[{"role":"user","content":"2 + 2?"}],"max_tokens":10,"temperature":0.5,"logprobs":true,"top_logprobs":5}""", body);
+        Assert.True(JsonNode.DeepEquals(JsonNode.Parse("""{"model":"big","messages":[{"role":"user","content":"2 + 2?"}],"max_tokens":10,"temperature":0.5,"logprobs":true,"top_logprobs":5}"""), JsonNode.Parse(body)), body);
     }
 
     [Fact]
@@ -110,7 +111,7 @@ public sealed class EndpointTests : IDisposable
             return Json(Answer);
         });
         var asked = Enumerable.Range(0, 5).Select(_ => endpoint.AskAsync("big", Chat(), TestContext.Current.CancellationToken)).ToArray();
-        var refused = asked.Count(_ => true) - 2;
+        var refused = asked.Length - 2;
         await foreach (var done in Task.WhenEach(asked))
         {
             if (done.Exception?.InnerException is SpendLimitException && --refused == 0)

@@ -75,7 +75,7 @@ public sealed class LearningTests
         Assert.True(stage is { HasThreshold: true, RiskUpperBound: <= 0.1, Outcomes: 1000 });
         var read = RouterHarness.Policy(tuned.PolicyYaml);
         var rule = read.Stages[0].Accept!;
-        Assert.Equal((stage.Threshold, "mean_logprob"), (rule.AtLeast, rule.Signal));
+        Assert.Equal(((double?)stage.Threshold, "mean_logprob"), (rule.AtLeast, rule.Signal));
         var fresh = Outcomes(2, 20_000).Where(o => rule.Calibration!.At(o.Signal) >= rule.AtLeast).ToArray();
         Assert.True(fresh.Length > 2000);
         Assert.InRange(fresh.Count(o => !o.Correct) / (double)fresh.Length, 0, 0.1);

@@ -43,7 +43,7 @@ public sealed class SpendTests : IDisposable
         _router.Models.Add("s", _ => ScriptedModels.Says("no json")).Add("l", _ => ScriptedModels.Says(Policies.GoodCall));
         var results = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => _router.RunAsync(policy)));
         // One escalation fits beside eight small requests, 28; two would be 48.
-        Assert.Equal(1, results.Count(r => r.Decision.Model == "l"));
+        Assert.Single(results, r => r.Decision.Model == "l");
         Assert.Equal(28, await _router.Ledger.SpentAsync("policy:two", policy.Budget!, TestContext.Current.CancellationToken), 1e-9);
     }
 }

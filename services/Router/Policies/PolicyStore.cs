@@ -102,7 +102,7 @@ internal sealed partial class PolicyStore(RouterOptions options, TimeProvider ti
         {
             try
             {
-                var present = Directory.Exists(options.Policies) ? Directory.GetFiles(options.Policies, "*.yaml") : [];
+                var present = Directory.Exists(options.Policies) ? Directory.GetFiles(options.Policies, "*.yaml").Order(StringComparer.Ordinal).ToArray() : [];
                 foreach (var gone in _files.Keys.Except(present).ToArray())
                 {
                     _files.Remove(gone);
