@@ -27,18 +27,9 @@ internal static class RouteReport
 
     public static void Write(PolicyReport report)
     {
-        var table = Summaries("policy");
-        table.AddRow(Cells("cascade", report.Summary, report.Correct));
-        foreach (var stage in report.Stages)
-            table.AddRow(Cells($"{stage.Stage} alone ({stage.Model})", stage.Summary, stage.Summary.Success));
-        AnsiConsole.Write(table);
+        AnsiConsole.Write(Summaries([("cascade", report.Summary, report.Correct), .. report.Stages.Select(s => ($"{s.Stage} alone ({s.Model})", s.Summary, s.Summary.Success))]));
         if (report.ByCategory.Count > 0)
-        {
-            var categories = Summaries("category");
-            foreach (var (name, summary) in report.ByCategory.OrderBy(c => c.Key, StringComparer.Ordinal))
-                categories.AddRow(Cells(name, summary, summary.Success));
-            AnsiConsole.Write(categories);
-        }
+            AnsiConsole.Write(Summaries([.. report.ByCategory.OrderBy(c => c.Key, StringComparer.Ordinal).Select(c => (c.Key, c.Value, c.Value.Success))]));
 
         if (report.Stages.Any(s => s.HasAuroc))
         {
@@ -72,16 +63,29 @@ internal static class RouteReport
             AnsiConsole.WriteLine($"No threshold keeps stage '{s.Stage}' within the target: it accepts nothing. Give more cases, or a higher --target-risk.");
     }
 
-    private static Table Summaries(string first) => new Table().AddColumn(first).AddColumn(Right("requests")).AddColumn(Right("correct (95 %)")).AddColumn(Right("JSON")).AddColumn(Right("valid"))
-        .AddColumn(Right("executable")).AddColumn(Right("mean cost")).AddColumn(Right("cost per success (95 %)")).AddColumn(Right("p50")).AddColumn(Right("p95")).AddColumn(Right("fallback")).AddColumn(Right("energy"));
+    /// <summary>A column for each, a row for each figure.</summary>
+    private static Table Summaries(IReadOnlyList<(string Name, RouteSummary Summary, Rate Correct)> columns)
+    {
+        var table = new Table().AddColumn("");
+        foreach (var (name, _, _) in columns)
+            table.AddColumn(Right(Markup.Escape(name)));
+        Row("requests", (s, _) => s.Requests.ToString(CultureInfo.InvariantCulture));
+        Row("correct", (_, correct) => Share(correct));
+        Row("  95 %", (_, correct) => $"{Percent(correct.Lower)} to {Percent(correct.Upper)}");
+        Row("JSON", (s, _) => Share(s.Parses));
+        Row("valid", (s, _) => Share(s.SchemaValid));
+        Row("executable", (s, _) => Share(s.Executable));
+        Row("mean cost", (s, _) => Number(s.MeanCost));
+        Row("cost per success", (s, _) => s.HasCostPerSuccess ? Number(s.CostPerSuccess) : "none succeeded");
+        Row("  95 %", (s, _) => s.HasCostPerSuccess ? $"{Number(s.CostPerSuccessLower)} to {Number(s.CostPerSuccessUpper)}" : "");
+        Row("latency p50", (s, _) => s.HasLatencyP50Ms ? Milliseconds(s.LatencyP50Ms) : "");
+        Row("latency p95", (s, _) => s.HasLatencyP95Ms ? Milliseconds(s.LatencyP95Ms) : "");
+        Row("fallback", (s, _) => Share(s.Fallback));
+        Row("energy", (s, _) => s.HasMeasuredJoulesPerRequest ? $"{Number(s.MeasuredJoulesPerRequest)} J measured" : s.HasEstimatedJoulesPerRequest ? $"{Number(s.EstimatedJoulesPerRequest)} J estimated" : "");
+        return table;
 
-    private static string[] Cells(string name, RouteSummary s, Rate correct) =>
-    [
-        Markup.Escape(name), s.Requests.ToString(CultureInfo.InvariantCulture), $"{Share(correct)} ({Percent(correct.Lower)} to {Percent(correct.Upper)})", Share(s.Parses), Share(s.SchemaValid), Share(s.Executable),
-        Number(s.MeanCost), s.HasCostPerSuccess ? $"{Number(s.CostPerSuccess)} ({Number(s.CostPerSuccessLower)} to {Number(s.CostPerSuccessUpper)})" : "none succeeded",
-        s.HasLatencyP50Ms ? Milliseconds(s.LatencyP50Ms) : "", s.HasLatencyP95Ms ? Milliseconds(s.LatencyP95Ms) : "", Share(s.Fallback),
-        s.HasMeasuredJoulesPerRequest ? $"{Number(s.MeasuredJoulesPerRequest)} J measured" : s.HasEstimatedJoulesPerRequest ? $"{Number(s.EstimatedJoulesPerRequest)} J estimated" : "",
-    ];
+        void Row(string figure, Func<RouteSummary, Rate, string> cell) => table.AddRow((string[])[figure, .. columns.Select(c => cell(c.Summary, c.Correct))]);
+    }
 
     private static TableColumn Right(string name) => new TableColumn(name).RightAligned();
 
