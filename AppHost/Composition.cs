@@ -11,7 +11,7 @@ internal static class Composition
     [
         new("tokenizer"),
         new("inference") { IsSilo = true, Replicas = 3 },
-        new("router") { Calls = ["inference"] },
+        new("router") { Calls = ["tokenizer", "inference"] },
         new("evaluator") { Calls = ["inference"] },
         new("trainer"),
         new("gateway") { Calls = ["tokenizer", "inference", "router", "evaluator", "trainer"], IsPublic = true },

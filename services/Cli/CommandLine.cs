@@ -88,6 +88,7 @@ internal static class CommandLine
             QuantizeCommand.Create(),
             PullCommand.Create(),
             ManifestCommand.Create(),
+            RouteCommand.Create(),
             new Command("train", "Trains models: hands its arguments to the trainer, such as 'slm train pretrain --config FILE'."),
             new Command("serve", "Runs the whole platform in one process: hands its arguments to AppHost."),
         };

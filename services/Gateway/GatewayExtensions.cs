@@ -4,6 +4,7 @@ using Slm.Gateway.Mcp;
 using Slm.Gateway.OpenAi;
 using Slm.Gateway.OpenAi.Responses;
 using Slm.Gateway.Web;
+using Slm.ServiceDefaults;
 
 namespace Slm.Gateway;
 
@@ -14,6 +15,7 @@ public static class GatewayExtensions
     public static IHostApplicationBuilder AddGatewayService(this IHostApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.TryAddSingleton<ServiceChannels>();
         builder.AddAccess();
         builder.Services.AddSingleton<PlatformClients>();
         builder.Services.AddSingleton(_ => new ResponseStore());

@@ -1,3 +1,4 @@
+using Slm.ServiceDefaults;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -13,7 +14,7 @@ internal static class GrpcForwarding
     [
         ("tokenizer", ["slm.v1.TokenizerService"], ["/v1/tokenizer/{**rest}"]),
         ("inference", ["slm.v1.ModelService", "slm.v1.ClusterService"], ["/v1/deployments/{**rest}", "/v1/silos/{**rest}"]),
-        ("router", ["slm.v1.RouterService"], ["/v1/router:route"]),
+        ("router", ["slm.v1.RouterService"], ["/v1/router:{verb}", "/v1/router/{**rest}"]),
         ("evaluator", ["slm.v1.EvaluatorService"], ["/v1/evaluation/{**rest}"]),
         ("trainer", ["slm.v1.TrainerService"], ["/v1/training/{**rest}"]),
     ];
@@ -48,13 +49,13 @@ internal static class GrpcForwarding
     {
         if (Remote(app.Configuration).Any())
             app.MapReverseProxy();
-        if (PlatformClients.RemoteAddress(app.Configuration, "inference") is not null)
+        if (ServiceChannels.RemoteAddress(app.Configuration, "inference") is not null)
             app.MapGrpcService<InferenceForwarding>();
     }
 
     private static IEnumerable<(string Service, string Address, string[] Contracts, string[] Paths)> Remote(IConfiguration configuration) =>
         from entry in Table
-        let address = PlatformClients.RemoteAddress(configuration, entry.Service)
+        let address = ServiceChannels.RemoteAddress(configuration, entry.Service)
         where address is not null
         select (entry.Service, address, entry.Contracts, entry.Paths);
 }

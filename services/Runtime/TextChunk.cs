@@ -56,7 +56,8 @@ public sealed record TextUsage(
 /// <param name="Piece">The same as text; bytes that are no UTF-8 by themselves as <c>bytes:\xe2\x80</c>, so that different tokens stay different.</param>
 /// <param name="LogProb">Natural logarithm; null for the first token of a prompt.</param>
 /// <param name="Top">The most probable tokens at this position.</param>
-public sealed record TokenLogProb(int TokenId, ReadOnlyMemory<byte> Bytes, string Piece, float? LogProb, IReadOnlyList<TopTokenLogProb> Top);
+/// <param name="Forced">A constraint left no other token.</param>
+public sealed record TokenLogProb(int TokenId, ReadOnlyMemory<byte> Bytes, string Piece, float? LogProb, IReadOnlyList<TopTokenLogProb> Top, bool Forced = false);
 
 /// <summary>One of the most probable tokens at a position.</summary>
 public sealed record TopTokenLogProb(int TokenId, ReadOnlyMemory<byte> Bytes, string Piece, float LogProb);

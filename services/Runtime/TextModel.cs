@@ -146,6 +146,7 @@ public sealed partial class TextModel : IAsyncDisposable
             Terms = request.Terms,
             Adapter = request.Adapter,
             Speculation = request.Speculation,
+            Draft = [.. request.DraftTokens],
             Resume = [.. request.ResumeTokens],
             Constraint = request.Constraint is { } constraint ? _constraints.Get(constraint, !request.SkipSpecialTokens) : null,
         };

@@ -57,6 +57,9 @@ public sealed record TextRequest
     /// <summary>Who proposes tokens; null: what the model was opened with. The answer does not depend on it.</summary>
     public SpeculationKind? Speculation { get; init; }
 
+    /// <summary>Tokens that the answer may consist of, proposed instead of what <see cref="Speculation"/> would propose. The answer does not depend on them.</summary>
+    public IReadOnlyList<int> DraftTokens { get; init; } = [];
+
     /// <summary>Name of a loaded adapter; null: the model as it is.</summary>
     public string? Adapter { get; init; }
 

@@ -16,7 +16,7 @@ internal static class TokenText
         var top = new TopTokenLogProb[token.Top.Count];
         for (var i = 0; i < top.Length; i++)
             top[i] = Describe(tokenizer, token.Top[i]);
-        return new TokenLogProb(token.TokenId, bytes, Text(tokenizer, token.TokenId, bytes), token.LogProb, top);
+        return new TokenLogProb(token.TokenId, bytes, Text(tokenizer, token.TokenId, bytes), token.LogProb, top, token.Forced);
     }
 
     public static TokenLogProb[] Describe(this ITokenizer tokenizer, IReadOnlyList<TokenResult> tokens)

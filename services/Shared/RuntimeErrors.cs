@@ -64,7 +64,7 @@ internal static class RuntimeErrors
 
     private static string FieldOf(SamplingOptionException error) => error.Field switch
     {
-        "dimensions" or "speculation" => error.Field,
+        "dimensions" or "speculation" or "draft_token_ids" => error.Field,
         _ when error.Field.StartsWith("resume_", StringComparison.Ordinal) => error.Field,
         "priority" or "timeout_ms" => $"scheduling.{error.Field}",
         _ => $"sampling.{error.Field}",

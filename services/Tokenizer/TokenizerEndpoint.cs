@@ -78,6 +78,7 @@ internal sealed class TokenizerEndpoint(Vocabularies vocabularies) : TokenizerSe
             AddsBos = special.AddsBos,
             AddsEos = special.AddsEos,
             ContextLength = vocabulary.ContextLength,
+            VocabularyHash = vocabulary.Hash,
         };
         if (special.Bos is { } bos)
             info.BosId = bos;

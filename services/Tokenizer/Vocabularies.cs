@@ -1,3 +1,6 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
 using Slm.Engine.Formats;
 using Slm.Runtime;
 using Slm.Tokenization;
@@ -53,8 +56,28 @@ internal sealed record Vocabulary(string Model, ITokenizer Tokenizer, int Contex
     private readonly Lazy<ChatTemplate?> _template = new(() =>
         Tokenizer.Info.ChatTemplate is { Length: > 0 } source ? ChatTemplate.Parse(source) : null);
 
+    private readonly Lazy<string> _hash = new(() => HashOf(Tokenizer));
+
+    /// <summary>SHA-256 over all tokens in order, in hexadecimal: each as its length and its spelling.</summary>
+    public string Hash => _hash.Value;
+
     /// <summary>The model's own chat template.</summary>
     /// <exception cref="ChatTemplateMissingException">It has none.</exception>
     /// <exception cref="TemplateException">It is not valid.</exception>
     public ChatTemplate Template => _template.Value ?? throw new ChatTemplateMissingException(Model);
+
+    private static string HashOf(ITokenizer tokenizer)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Span<byte> length = stackalloc byte[4];
+        for (var id = 0; id < tokenizer.VocabSize; id++)
+        {
+            var piece = Encoding.UTF8.GetBytes(tokenizer.Piece(id));
+            BinaryPrimitives.WriteInt32LittleEndian(length, piece.Length);
+            hash.AppendData(length);
+            hash.AppendData(piece);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 }

@@ -26,6 +26,9 @@ internal static class JsonOutput
     /// <summary>A message of the contract in protobuf's JSON form, with the names of the .proto file.</summary>
     public static void Write(IMessage message) => Write(writer => writer.WriteRawValue(Messages.Format(message)));
 
+    /// <summary>A message as one line of a file.</summary>
+    public static string Line(IMessage message) => Messages.Format(message);
+
     public static void WriteNumbers(this Utf8JsonWriter writer, string name, IEnumerable<int> values)
     {
         writer.WriteStartArray(name);

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Slm.Engine.Constraints;
 using Slm.Engine.Sampling;
 
@@ -53,6 +54,19 @@ internal sealed class AnswerConstraint
         }
 
         _ready = true;
+    }
+
+    /// <summary>Only one token may come next.</summary>
+    public bool IsForced
+    {
+        get
+        {
+            Prepare();
+            var count = 0;
+            for (var i = 0; i < _allowed.Length && count < 2; i++)
+                count += BitOperations.PopCount(_allowed[i]);
+            return count == 1;
+        }
     }
 
     /// <summary>Goes on by the token that was chosen.</summary>

@@ -16,7 +16,8 @@ public enum FinishKind
 /// <param name="TokenId">The token.</param>
 /// <param name="LogProb">From the unmodified distribution; null where not asked for, and for the first token of a prompt.</param>
 /// <param name="Top">The most probable tokens at this position, most probable first; empty where not asked for.</param>
-public sealed record TokenResult(int TokenId, float? LogProb, IReadOnlyList<TokenProbability> Top);
+/// <param name="Forced">A constraint left no other token; set where log-probabilities are asked for.</param>
+public sealed record TokenResult(int TokenId, float? LogProb, IReadOnlyList<TokenProbability> Top, bool Forced = false);
 
 /// <summary>
 /// One thing that happened to a request. Prompt log-probabilities come first, then a token at a time; the last event has

@@ -31,6 +31,12 @@ public sealed record GenerationRequest
     /// <summary>Who proposes tokens; null: <see cref="SchedulerOptions.Speculation"/>. The answer does not depend on it.</summary>
     public SpeculationKind? Speculation { get; init; }
 
+    /// <summary>
+    /// Tokens that the answer may consist of, which are checked several at a time instead of what <see cref="Speculation"/> would propose. The
+    /// answer does not depend on them.
+    /// </summary>
+    public int[] Draft { get; init; } = [];
+
     /// <summary>Name of a loaded adapter that changes the model for it; null: the model as it is. A draft model stays as it is.</summary>
     public string? Adapter { get; init; }
 

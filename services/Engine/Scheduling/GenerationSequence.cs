@@ -87,13 +87,14 @@ internal sealed class GenerationSequence : Sequence
         }
 
         var token = sampler.Sample(row, _sampling, _seed, Count, _counts, _constraint is null ? [] : _constraint.Allowed);
+        var forced = _sampling.LogProbs && _constraint is { IsForced: true };
         _constraint?.Accept(token);
         Append(token);
         _counts?.AddGenerated(token);
         var finish = IsLast(token) ? FinishKind.Stop : Count >= _end ? FinishKind.Length : (FinishKind?)null;
         Publish(new GenerationEvent
         {
-            Token = Describe(token, row),
+            Token = forced ? Describe(token, row) with { Forced = true } : Describe(token, row),
             Finish = finish,
             Timings = Timings(now),
         });

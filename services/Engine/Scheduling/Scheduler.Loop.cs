@@ -122,6 +122,8 @@ public sealed partial class Scheduler
                 continue;
             if (sequence.Forced(state.Room(wanted)) is var forced and > 0)
                 state.Keep(forced);
+            else if (state.Given is { } given)
+                state.Keep(GivenDraft.Propose(given, sequence.Tokens[sequence.PromptLength..], state.Room(wanted)));
             else if (state.Kind == SpeculationKind.NGram)
                 state.Keep(PromptLookup.Propose(sequence.Tokens, state.Room(wanted)));
             else if (state.Kind == SpeculationKind.Draft)

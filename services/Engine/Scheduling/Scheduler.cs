@@ -128,6 +128,12 @@ public sealed partial class Scheduler : IAsyncDisposable
         RequireResumable(request, LimitBehind(input));
         if (request.Speculation == SpeculationKind.Draft && _drafts is null)
             throw new SamplingOptionException("speculation", "draft", "none or ngram: the model was loaded without a draft model");
+        foreach (var token in request.Draft)
+        {
+            if ((uint)token >= (uint)_pipeline.Config.VocabSize)
+                throw new SamplingOptionException("draft_token_ids", token, $"of ids of 0 to {_pipeline.Config.VocabSize - 1}");
+        }
+
         _adapters.Require(request.Adapter);
         return EnumerateAsync(request, input, cancellationToken);
     }
@@ -242,7 +248,9 @@ public sealed partial class Scheduler : IAsyncDisposable
             AdapterName = request.Adapter,
             Input = input,
             // A wrong proposal changes the state of recurrent layers, which cannot be taken back.
-            Speculation = _pipeline.StateSlots == 0 && (request.Speculation ?? _options.Speculation) is var kind && (kind != SpeculationKind.None || request.Constraint is not null) ? new SpeculationState(kind, _options.DraftTokens) : null,
+            Speculation = _pipeline.StateSlots > 0 ? null
+                : request.Draft.Length > 0 ? new SpeculationState(SpeculationKind.None, _options.DraftTokens, request.Draft)
+                : (request.Speculation ?? _options.Speculation) is var kind && (kind != SpeculationKind.None || request.Constraint is not null) ? new SpeculationState(kind, _options.DraftTokens) : null,
         };
         cancellationToken.ThrowIfCancellationRequested();
         Submit(sequence);

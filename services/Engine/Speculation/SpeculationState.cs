@@ -5,7 +5,7 @@ namespace Slm.Engine.Speculation;
 /// doubles while all are accepted and falls to what was accepted; after proposals that were all wrong there is a break that
 /// doubles too. It depends on the tokens alone.
 /// </summary>
-internal sealed class SpeculationState(SpeculationKind kind, int most)
+internal sealed class SpeculationState(SpeculationKind kind, int most, int[]? given = null)
 {
     private const int First = 4;
     private const int LongestBreak = 32;
@@ -17,6 +17,9 @@ internal sealed class SpeculationState(SpeculationKind kind, int most)
     private int _count;
 
     public SpeculationKind Kind { get; } = kind;
+
+    /// <summary>Tokens that came with the request to be proposed, instead of what the kind would propose; null: none.</summary>
+    public int[]? Given { get; } = given;
 
     /// <summary>Tokens proposed for the next step.</summary>
     public ReadOnlySpan<int> Proposal => _proposal.AsSpan(0, _count);

@@ -20,6 +20,13 @@ internal static class MessageTaps
         ("/slm.v1.InferenceService/Score", ":score", ScoreResponse.Parser, Json.Parse<ScoreResponse>),
     ];
 
+    /// <summary>Whether a call's answer is read where it leaves the gateway.</summary>
+    public static bool Reads(HttpContext context)
+    {
+        var path = context.Request.Path.Value ?? "";
+        return Answers.Any(a => path == a.Grpc || (a.Verb.Length > 0 && path.StartsWith("/v1/inference/", StringComparison.OrdinalIgnoreCase) && path.EndsWith(a.Verb, StringComparison.Ordinal)));
+    }
+
     /// <summary>The tap for a call; null if its answer reports no usage, or it is one that the gateway makes itself.</summary>
     public static IResponseTap? Of(HttpContext context, UsageMeter meter)
     {

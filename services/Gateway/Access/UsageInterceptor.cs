@@ -7,13 +7,14 @@ namespace Slm.Gateway.Access;
 /// <summary>Counts the tokens of the calls that the gateway makes for a request of the OpenAI API.</summary>
 internal sealed class UsageInterceptor(IHttpContextAccessor contexts) : Interceptor
 {
-    private UsageMeter? Meter => contexts.HttpContext?.Features.Get<UsageMeter>();
+    // What is passed on as it came is counted where it leaves, by MessageTaps.
+    private UsageMeter? Meter => contexts.HttpContext is { } context && !MessageTaps.Reads(context) ? context.Features.Get<UsageMeter>() : null;
 
     public override AsyncServerStreamingCall<TResponse> AsyncServerStreamingCall<TRequest, TResponse>(
         TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncServerStreamingCallContinuation<TRequest, TResponse> continuation)
     {
         var call = continuation(request, context);
-        if (Meter is not { } meter || request is not GenerateRequest generation)
+        if (Meter is not { } meter || (request is RouteRequest route ? route.Request : request as GenerateRequest) is not { } generation)
             return call;
         // An answer that goes on elsewhere asks again with the same prompt.
         var stream = new MeteredStream(meter, meter.IsNew(generation) || generation.ResumeTokenIds.Count > 0, generation.ResumeTokenIds.Count);
@@ -41,6 +42,7 @@ internal sealed class UsageInterceptor(IHttpContextAccessor contexts) : Intercep
     internal static (long Prompt, long Completion)? UsageOf(object? response) => response switch
     {
         GenerateOnceResponse once => (once.Usage?.PromptTokens ?? 0, once.Usage?.CompletionTokens ?? 0),
+        RoutedAnswer routed => UsageOf(routed.Answer),
         EmbedResponse embedded => (embedded.PromptTokens, 0),
         ScoreResponse scored => (scored.ContextTokens + scored.Tokens.Count, 0),
         _ => null,
@@ -54,7 +56,7 @@ internal sealed class UsageInterceptor(IHttpContextAccessor contexts) : Intercep
         {
             if (!await inner.MoveNext(cancellationToken))
                 return false;
-            if (Current is GenerateResponse piece)
+            if ((Current is RoutedResponse routed ? routed.Piece : Current as GenerateResponse) is { } piece)
                 stream.Take(piece);
             return true;
         }

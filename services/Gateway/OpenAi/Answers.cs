@@ -12,7 +12,8 @@ internal static class Answers
     public static async Task<GenerateOnceResponse[]> CollectAsync(PlatformClients clients, IReadOnlyList<GenerateRequest> requests, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var calls = requests.Select(request => clients.Answers.GenerateOnceAsync(request, stop.Token)).ToArray();
+        var calls = requests.Select(request => RoutedModel.IsMeant(request) ? RoutedModel.OnceAsync(clients, request, stop.Token)
+            : clients.Answers.GenerateOnceAsync(request, stop.Token)).ToArray();
         try
         {
             return await WhenAllOrFirstFailure(calls);
@@ -48,7 +49,8 @@ internal static class Answers
 
     private static async Task PumpAsync(PlatformClients clients, GenerateRequest request, int choice, ChannelWriter<(int, GenerateResponse)> writer, CancellationToken cancellationToken)
     {
-        await foreach (var piece in clients.Answers.GenerateAsync(request, cancellationToken))
+        var pieces = RoutedModel.IsMeant(request) ? RoutedModel.StreamAsync(clients, request, cancellationToken) : clients.Answers.GenerateAsync(request, cancellationToken);
+        await foreach (var piece in pieces)
             await writer.WriteAsync((choice, piece), cancellationToken);
     }
 

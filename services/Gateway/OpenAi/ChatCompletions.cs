@@ -31,6 +31,7 @@ internal static class ChatCompletions
     private static async Task AnswerAsync(HttpContext context, ChatRequest request, AnswerPlan plan, GenerateRequest[] requests, string id, long created, PlatformClients clients)
     {
         var answers = await Answers.CollectAsync(clients, requests, context.RequestAborted);
+        RoutedModel.Describe(context, answers[0].Usage);
         var choices = answers.Select((answer, i) =>
         {
             var (text, calls) = plan.Read(answer.Text);

@@ -29,6 +29,7 @@ internal static class TextCompletions
     private static async Task AnswerAsync(HttpContext context, CompletionRequest request, GenerateRequest[] requests, string id, long created, PlatformClients clients)
     {
         var answers = await Answers.CollectAsync(clients, requests, context.RequestAborted);
+        RoutedModel.Describe(context, answers[0].Usage);
         var choices = answers.Select((answer, i) =>
         {
             var offset = 0;

@@ -34,6 +34,7 @@ internal static class RequestMapping
             ResumeTextBytes = request.ResumeTextBytes,
             Constraint = request.Constraint is { } constraint ? ConstraintMapping.ToSource(constraint) : null,
             Speculation = ToSpeculation(request.Speculation, "speculation"),
+            DraftTokens = [.. request.DraftTokenIds],
             IncludeStopInOutput = sampling.IncludeStopInOutput,
             SkipSpecialTokens = !sampling.HasSkipSpecialTokens || sampling.SkipSpecialTokens,
         };

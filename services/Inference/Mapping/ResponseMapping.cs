@@ -72,7 +72,7 @@ internal static class ResponseMapping
 
     private static TokenLogProb ToMessage(Runtime.TokenLogProb token)
     {
-        var message = new TokenLogProb { TokenId = token.TokenId, Bytes = UnsafeByteOperations.UnsafeWrap(token.Bytes), Token = token.Piece };
+        var message = new TokenLogProb { TokenId = token.TokenId, Bytes = UnsafeByteOperations.UnsafeWrap(token.Bytes), Token = token.Piece, Forced = token.Forced };
         if (token.LogProb is { } logProb)
             message.Logprob = logProb;
         foreach (var top in token.Top)

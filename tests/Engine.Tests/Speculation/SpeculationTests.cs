@@ -18,6 +18,8 @@ public sealed class SpeculationTests
         Gen.OneOf(Gen.Const(0f), Gen.Const(0.3f), Gen.Const(1f)), Gen.Int[0, 3], Gen.Bool,
         (prompt, max, seed, temperature, topK, penalties) => new GenerationRequest
         {
+            // Right by chance as well, and now and then in step.
+            Draft = seed % 7 < 3 ? [.. Enumerable.Range(0, (int)(seed % 50)).Select(i => (int)((seed >> (i % 31)) % Vocab))] : [],
             Prompt = prompt,
             EndTokens = new HashSet<int>(seed % 3 == 0 ? [3] : []),
             Speculation = (seed % 5) switch { 0 => SpeculationKind.None, 1 or 2 => SpeculationKind.Draft, _ => null },
