@@ -27,7 +27,7 @@ public enum FunctionErrorKind
 /// <param name="Kind">Why.</param>
 /// <param name="Message">What is wrong and what would be right.</param>
 /// <param name="Violations">Where the arguments break the schema.</param>
-public sealed record FunctionError(FunctionErrorKind Kind, string Message, IReadOnlyList<SchemaViolation> Violations)
+public sealed record FunctionError([property: JsonPropertyName("type")] FunctionErrorKind Kind, string Message, IReadOnlyList<SchemaViolation> Violations)
 {
     /// <summary>As the model reads it: <c>{"error": {"type": "invalid_arguments", "message": …, "violations": […]}}</c>.</summary>
     public string ToJson() => JsonSerializer.Serialize(new Body(this), FunctionErrorContext.Readable.Body);
