@@ -12,7 +12,8 @@ public static class GatewayExtensions
     public static IHostApplicationBuilder AddGatewayService(this IHostApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.TryAddSingleton<ServiceChannels>();        builder.Services.AddSingleton<PlatformClients>();
+        builder.Services.TryAddSingleton<ServiceChannels>();
+        builder.Services.AddSingleton<PlatformClients>();
         builder.AddGrpcForwarding();
         return builder;
     }
