@@ -29,7 +29,7 @@ public sealed class OpenAiDotNetResponsesTests(Platform platform)
         var options = Options();
         options.StreamingEnabled = true;
         var text = "";
-        await foreach (var update in Client().CreateResponseStreamingAsync(options, Cancellation))
+        await foreach (var update in await Client().CreateResponseStreamingAsync(options, Cancellation))
             if (update is StreamingResponseOutputTextDeltaUpdate delta)
                 text += delta.Delta;
         Assert.Equal(whole.GetOutputText(), text);

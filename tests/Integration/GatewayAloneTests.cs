@@ -135,7 +135,7 @@ public sealed class GatewayAloneTests(Platform platform)
                 await KeyTests.RefusedAsync(StatusCode.ResourceExhausted, () => inference.GenerateOnceAsync(request, GuardedPlatform.With(key.Secret), cancellationToken: Cancelled).ResponseAsync);
                 using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
                 deadline.CancelAfter(TimeSpan.FromSeconds(60));
-                IReadOnlyList<AuditEntry> entries;
+                Google.Protobuf.Collections.RepeatedField<AuditEntry> entries;
                 do
                     entries = (await access.ListAuditAsync(new ListAuditRequest { KeyId = key.Key.Id }, GuardedPlatform.With(admin), cancellationToken: deadline.Token)).Entries;
                 while (entries.Count == 0);

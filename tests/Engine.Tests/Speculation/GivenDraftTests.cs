@@ -43,10 +43,10 @@ public sealed class GivenDraftTests
     }
 
     [Fact]
-    public void A_draft_of_other_tokens_is_refused()
+    public async Task A_draft_of_other_tokens_is_refused()
     {
         var pipeline = new HashPipeline(50, 4, 40, 60, context: 100);
-        var scheduler = new Scheduler(pipeline, new SchedulerOptions(), TimeProvider.System);
+        await using var scheduler = new Scheduler(pipeline, new SchedulerOptions(), TimeProvider.System);
         var error = Assert.Throws<SamplingOptionException>(() => { _ = scheduler.GenerateAsync(new GenerationRequest { Prompt = [1], Draft = [50] }, TestContext.Current.CancellationToken); });
         Assert.Contains("draft_token_ids", error.Message, StringComparison.Ordinal);
     }
