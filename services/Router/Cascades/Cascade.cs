@@ -56,16 +56,17 @@ internal sealed class Cascade(StageRunner runner, IModels models, ModelLoad load
             var trace = StageRunner.Trace(stage);
             decision.Stages.Add(trace);
             var streamed = false;
-            Func<GenerateResponse, ValueTask>? through = live is not null && stage.IsUnconditional ? piece =>
+            ValueTask Through(GenerateResponse piece)
             {
                 streamed = true;
-                return live(piece);
-            } : null;
+                return live!(piece);
+            }
+
             using var stageEnd = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token);
             using var stageTimer = stage.Timeout is { } most ? time.CreateTimer(_ => stageEnd.Cancel(), null, most, Timeout.InfiniteTimeSpan) : null;
             try
             {
-                var run = await runner.RunAsync(policy, stage, request.Request, await DraftAsync(best, stage, stageEnd.Token), budget, trace, through, stageEnd.Token);
+                var run = await runner.RunAsync(policy, stage, request.Request, await DraftAsync(best, stage, stageEnd.Token), budget, trace, live is not null && stage.IsUnconditional ? Through : null, stageEnd.Token);
                 runs.Add(best = run);
                 if (run.Passed)
                 {
