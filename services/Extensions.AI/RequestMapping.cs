@@ -25,7 +25,7 @@ internal static class RequestMapping
         if (language is null)
         {
             if (Schema(format) is { } schema)
-                request.Constraint = new Constraint { JsonSchema = schema, JsonForm = new JsonForm { SchemaOrder = true, PlainIntegers = true } };
+                request.Constraint = new Constraint { JsonSchema = schema, JsonForm = new JsonForm { Whitespace = JsonWhitespace.Spaced, SchemaOrder = true, PlainIntegers = true, PlainStrings = true } };
             return;
         }
         var tagged = new TaggedText { Required = language.Required, MaxTags = language.MaxTags, Separator = language.Separator };
@@ -35,7 +35,7 @@ internal static class RequestMapping
         {
             TaggedText = tagged,
             Lenient = !exact,
-            JsonForm = new JsonForm { Whitespace = JsonWhitespace.Spaced, SchemaOrder = true, PlainIntegers = true },
+            JsonForm = new JsonForm { Whitespace = JsonWhitespace.Spaced, SchemaOrder = true, PlainIntegers = true, PlainStrings = true },
         };
     }
 

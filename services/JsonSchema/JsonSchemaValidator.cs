@@ -109,7 +109,7 @@ public sealed class JsonSchemaValidator
             var errors = new List<SchemaError>();
             Check(form, value, "", errors, depth + 1);
             return errors;
-        }).MinBy(e => e.Count);
+        }).MinBy(e => (e.Any(x => x is { Location: "", Keyword: "type" }) ? 1 : 0, e.Count));
         return best is [var first, ..] ? $"fits none of the allowed forms; in the nearest, {first}" : null;
     }
 

@@ -6,6 +6,13 @@ namespace Slm.JsonSchema;
 /// <summary>Turns a schema document into nodes; what it cannot check it refuses.</summary>
 internal sealed class SchemaCompiler(JsonElement root)
 {
+    private static readonly Dictionary<string, string> Categories = new(StringComparer.Ordinal)
+    {
+        ["Letter"] = "L", ["Uppercase_Letter"] = "Lu", ["Lowercase_Letter"] = "Ll", ["Titlecase_Letter"] = "Lt", ["Modifier_Letter"] = "Lm", ["Other_Letter"] = "Lo",
+        ["Mark"] = "M", ["Number"] = "N", ["Decimal_Number"] = "Nd", ["digit"] = "Nd", ["Letter_Number"] = "Nl", ["Other_Number"] = "No",
+        ["Punctuation"] = "P", ["punct"] = "P", ["Symbol"] = "S", ["Separator"] = "Z", ["Space_Separator"] = "Zs", ["Other"] = "C", ["Control"] = "Cc",
+    };
+
     private const int MostDepth = 128;
 
     private static readonly string[] TypeNames = ["null", "boolean", "object", "array", "number", "string", "integer"];
@@ -155,6 +162,10 @@ internal sealed class SchemaCompiler(JsonElement root)
         return names.FirstOrDefault(n => !TypeNames.Contains(n)) is { } wrong ? throw new SchemaException(at, $"'{wrong}' is no type; the types are {string.Join(", ", TypeNames)}.") : names;
     }
 
+    /// <summary>.NET knows general categories by their short names only.</summary>
+    private static string WithShortNames(string pattern) => Regex.Replace(
+        pattern, @"\\([pP])\{(\w+)\}", static m => Categories.TryGetValue(m.Groups[2].Value, out var name) ? $@"\{m.Groups[1].Value}{{{name}}}" : m.Value, RegexOptions.CultureInvariant);
+
     private static Regex Pattern(string pattern, string at)
     {
         try
@@ -166,7 +177,7 @@ internal sealed class SchemaCompiler(JsonElement root)
             // ECMAScript mode knows no Unicode properties and no lookbehind.
             try
             {
-                return new Regex(pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
+                return new Regex(WithShortNames(pattern), RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
             }
             catch (ArgumentException error)
             {

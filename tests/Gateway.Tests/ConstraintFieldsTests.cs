@@ -24,7 +24,7 @@ public sealed class ConstraintFieldsTests
         var constraint = Read($$"""{"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {{Schema}} } } }""").Constraint;
         Assert.Equal(Schema, constraint.JsonSchema);
         Assert.True(constraint.Lenient);
-        Assert.Null(constraint.JsonForm);
+        Assert.True(constraint.JsonForm is { SchemaOrder: false, PlainIntegers: false, PlainStrings: true });
     }
 
     [Fact]

@@ -82,7 +82,10 @@ public sealed class RouterTests(RoutedPlatform platform) : IClassFixture<RoutedP
         var reported = await platform.Router.ReportOutcomeAsync(new ReportOutcomeRequest { DecisionId = routed.Decision.Id, Success = true }, cancellationToken: Cancelled);
         Assert.True(reported.Success);
         var summary = await platform.Router.SummarizeAsync(new SummarizeRequest { Policy = "sure" }, cancellationToken: Cancelled);
-        Assert.Equal((1, 1, 12.0), (summary.Requests, summary.Success.Count, summary.CostPerSuccess));
+
+        // Others ask by the same policy, and say nothing of what came of it.
+        Assert.True(summary.Requests >= 1);
+        Assert.Equal((1, 12.0), (summary.Success.Count, summary.CostPerSuccess));
         RouteDecision? shadow = null;
         while (shadow is null)
         {

@@ -1,7 +1,7 @@
 using System.Text.Json;
+using Slm.JsonSchema;
 using Slm.Tools.Calls;
 using Slm.Tools.Functions;
-using Slm.Tools.Schema;
 
 namespace Slm.Tools.Tests;
 
@@ -38,7 +38,7 @@ public sealed class FunctionRegistryTests
     public async Task Every_violation_says_where_and_which_keyword()
     {
         var outcome = await Registry().InvokeAsync(new FunctionCall("1", "add", """{"a": -2, "b": "x", "c": 1}"""), Cancellation);
-        Assert.Equal([("/a", "minimum"), ("/b", "type"), ("", "additionalProperties")], outcome.Error!.Violations.Select(v => (v.Path, v.Keyword)));
+        Assert.Equivalent(new[] { ("/a", "minimum"), ("/b", "type"), ("", "additionalProperties") }, outcome.Error!.Violations.Select(v => (v.Location, v.Keyword)), strict: true);
     }
 
     [Fact]

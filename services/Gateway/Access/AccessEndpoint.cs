@@ -25,7 +25,8 @@ internal sealed class AccessEndpoint(KeyStore store, KeyRing ring, AuditLog audi
         CheckPositive("requests_per_minute", request.HasRequestsPerMinute ? request.RequestsPerMinute : null);
         CheckPositive("tokens_per_minute", request.HasTokensPerMinute ? request.TokensPerMinute : null);
         CheckPositive("max_concurrent", request.HasMaxConcurrent ? request.MaxConcurrent : null);
-        var now = time.GetUtcNow();
+        // As it is kept.
+        var now = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
         if (request.Expires?.ToDateTimeOffset() <= now)
             throw new FieldException("expires", $"expires is {request.Expires}; it must be in the future.");
 

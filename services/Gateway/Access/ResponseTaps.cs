@@ -24,7 +24,7 @@ internal static class ResponseTaps
     {
         var original = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
         await using var stream = new TapStream(original.Stream, taps);
-        var body = new Body(stream, original);
+        var body = new Body(stream, original, GrpcRefusal.IsGrpc(context.Request));
         context.Features.Set<IHttpResponseBodyFeature>(body);
         try
         {
@@ -40,10 +40,13 @@ internal static class ResponseTaps
         }
     }
 
-    /// <summary>Headers go with the first bytes: until then an answer can still become an error.</summary>
-    private sealed class Body(Stream stream, IHttpResponseBodyFeature original) : StreamResponseBodyFeature(stream, original)
+    /// <summary>
+    /// Headers go with the first bytes: until then an answer can still become an error. Not so with gRPC, which has its status behind the
+    /// answer only if that has been started.
+    /// </summary>
+    private sealed class Body(Stream stream, IHttpResponseBodyFeature original, bool isGrpc) : StreamResponseBodyFeature(stream, original)
     {
-        public override Task StartAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;
+        public override Task StartAsync(CancellationToken cancellationToken = default) => isGrpc ? base.StartAsync(cancellationToken) : Task.CompletedTask;
     }
 
     private sealed class TapStream(Stream inner, IReadOnlyList<IResponseTap> taps) : Stream

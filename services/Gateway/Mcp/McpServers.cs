@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using Slm.JsonSchema;
 using ModelContextProtocol;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
@@ -7,7 +8,6 @@ using Slm.Gateway.OpenAi;
 using Slm.Gateway.OpenAi.Responses;
 using Slm.Tools.Calls;
 using Slm.Tools.Functions;
-using Slm.Tools.Schema;
 
 namespace Slm.Gateway.Mcp;
 

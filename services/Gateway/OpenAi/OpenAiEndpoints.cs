@@ -6,7 +6,7 @@ namespace Slm.Gateway.OpenAi;
 /// <summary>Routes of the OpenAI-compatible API and of the tokenizer endpoints beside it.</summary>
 internal static class OpenAiEndpoints
 {
-    private static readonly PathString[] Roots = ["/v1", "/tokenize", "/detokenize", "/tokenizer_info", "/api"];
+    private static readonly PathString[] Roots = ["/v1", "/tokenize", "/detokenize", "/tokenizer_info", "/api", "/mcp"];
 
     /// <summary>Maps the API; its errors have OpenAI's shape, also for paths that do not exist.</summary>
     public static void MapOpenAi(this WebApplication app)

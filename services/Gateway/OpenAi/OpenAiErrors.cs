@@ -40,6 +40,8 @@ internal sealed partial class OpenAiErrors(RequestDelegate next, ILogger<OpenAiE
                 return OpenAiException.Invalid("body", $"The request body is not valid JSON (line {json.LineNumber + 1}, byte {json.BytePositionInLine + 1}).", "invalid_json");
             case Access.ResponseTooLargeException large:
                 return new OpenAiException(500, "server_error", large.Message, null, "response_too_large");
+            case BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge }:
+                return new OpenAiException(413, "invalid_request_error", "The request is larger than the setting Slm:MaxRequestBytes allows.", null, "request_too_large");
             case BadHttpRequestException bad:
                 return new OpenAiException(bad.StatusCode, "invalid_request_error", bad.Message, null, null);
             default:

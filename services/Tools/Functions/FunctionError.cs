@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Slm.Tools.Schema;
+using Slm.JsonSchema;
 
 namespace Slm.Tools.Functions;
 
@@ -27,7 +27,7 @@ public enum FunctionErrorKind
 /// <param name="Kind">Why.</param>
 /// <param name="Message">What is wrong and what would be right.</param>
 /// <param name="Violations">Where the arguments break the schema.</param>
-public sealed record FunctionError([property: JsonPropertyName("type")] FunctionErrorKind Kind, string Message, IReadOnlyList<SchemaViolation> Violations)
+public sealed record FunctionError([property: JsonPropertyName("type")] FunctionErrorKind Kind, string Message, IReadOnlyList<SchemaError> Violations)
 {
     /// <summary>As the model reads it: <c>{"error": {"type": "invalid_arguments", "message": …, "violations": […]}}</c>.</summary>
     public string ToJson() => JsonSerializer.Serialize(new Body(this), FunctionErrorContext.Readable.Body);

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using Slm.JsonSchema;
 using Slm.Tools.Calls;
-using Slm.Tools.Schema;
 
 namespace Slm.Tools.Functions;
 
@@ -36,7 +36,7 @@ public sealed class FunctionRegistry
         if (!FunctionSpec.IsName(spec.Name))
             throw new ArgumentException($"'{spec.Name}' cannot name a function: use 1 to {FunctionSpec.MaxNameChars} letters, digits, '_', '-' or '.'.", nameof(spec));
         var schema = string.IsNullOrWhiteSpace(spec.ParametersJson) ? """{"type":"object"}""" : spec.ParametersJson;
-        if (!_entries.TryAdd(spec.Name, new Entry(spec, SchemaValidator.Parse(schema), run)))
+        if (!_entries.TryAdd(spec.Name, new Entry(spec, JsonSchemaValidator.Parse(schema), run)))
             throw new ArgumentException($"There is a function '{spec.Name}' already; names must differ.", nameof(spec));
     }
 
@@ -90,11 +90,11 @@ public sealed class FunctionRegistry
         }
     }
 
-    private static FunctionOutcome Fail(FunctionCall call, FunctionErrorKind kind, string message, IReadOnlyList<SchemaViolation>? violations = null)
+    private static FunctionOutcome Fail(FunctionCall call, FunctionErrorKind kind, string message, IReadOnlyList<SchemaError>? violations = null)
     {
         var error = new FunctionError(kind, message, violations ?? []);
         return new FunctionOutcome(call, error.ToJson(), error);
     }
 
-    private sealed record Entry(FunctionSpec Spec, SchemaValidator Schema, Func<JsonElement, CancellationToken, Task<string>> Run);
+    private sealed record Entry(FunctionSpec Spec, JsonSchemaValidator Schema, Func<JsonElement, CancellationToken, Task<string>> Run);
 }

@@ -75,16 +75,14 @@ internal static class ConstraintFields
         var schema = fields.Get("schema") is { } given ? SchemaText(fields, "schema", given) : AnyObject;
         fields.Harmless("description", "type");
         fields.RefuseUnknown();
-        var constraint = new Constraint { JsonSchema = schema };
-        if (strict)
-            constraint.JsonForm = new JsonForm { SchemaOrder = true, PlainIntegers = true };
-        else
+        var constraint = new Constraint { JsonSchema = schema, JsonForm = new JsonForm { Whitespace = JsonWhitespace.Spaced, SchemaOrder = strict, PlainIntegers = strict, PlainStrings = true } };
+        if (!strict)
             constraint.Lenient = true;
         return new AskedConstraint(constraint, field);
     }
 
     private static AskedConstraint? Schema(RequestFields fields, string name) =>
-        fields.Get(name) is not { } value ? null : new(new Constraint { JsonSchema = SchemaText(fields, name, value) }, fields.Path(name));
+        fields.Get(name) is not { } value ? null : new(new Constraint { JsonSchema = SchemaText(fields, name, value), JsonForm = new JsonForm { Whitespace = JsonWhitespace.Spaced, PlainStrings = true } }, fields.Path(name));
 
     /// <summary>A schema as an object, as true or false, or as a string that holds it.</summary>
     private static string SchemaText(RequestFields fields, string name, JsonElement value) => value.ValueKind switch
@@ -114,7 +112,7 @@ internal static class ConstraintFields
             fields.String("regex") is { } regex ? new(new Constraint { Regex = regex }, fields.Path("regex")) : null,
             Choice(fields, "choice"),
             fields.String("grammar") is { } grammar ? new(new Constraint { Grammar = grammar }, fields.Path("grammar")) : null,
-            fields.Bool("json_object") is true ? new(new Constraint { JsonSchema = AnyObject }, fields.Path("json_object")) : null,
+            fields.Bool("json_object") is true ? new(new Constraint { JsonSchema = AnyObject, JsonForm = new JsonForm { Whitespace = JsonWhitespace.Spaced, PlainStrings = true } }, fields.Path("json_object")) : null,
             Structural(fields),
         }.OfType<AskedConstraint>().ToList();
         if (fields.Bool("disable_any_whitespace") is true && asked is [{ Constraint: { HasJsonSchema: true } json }])

@@ -39,7 +39,7 @@ internal static class ToolMapping
             TaggedText = tagged,
             Lenient = !exact,
             // As templates print JSON, which is what models have learned.
-            JsonForm = new JsonForm { Whitespace = JsonWhitespace.Spaced, SchemaOrder = true, PlainIntegers = true },
+            JsonForm = new JsonForm { Whitespace = JsonWhitespace.Spaced, SchemaOrder = true, PlainIntegers = true, PlainStrings = true },
         };
     }
 }
