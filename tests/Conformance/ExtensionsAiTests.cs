@@ -26,7 +26,7 @@ public sealed class ExtensionsAiTests(Platform platform)
     {
         using var channel = GrpcChannel.ForAddress(platform.Grpc);
         var seen = new List<int>();
-        var function = AIFunctionFactory.Create(([Description("How often, 1 to 3.")] int times) =>
+        var function = AIFunctionFactory.Create(([Description("How often, 1 to 3."), System.ComponentModel.DataAnnotations.Range(1, 3)] int times) =>
         {
             seen.Add(times);
             return "barked";

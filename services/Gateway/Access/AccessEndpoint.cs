@@ -36,7 +36,7 @@ internal sealed class AccessEndpoint(KeyStore store, KeyRing ring, AuditLog audi
             RequestsPerMinute = request.HasRequestsPerMinute ? request.RequestsPerMinute : null,
             TokensPerMinute = request.HasTokensPerMinute ? request.TokensPerMinute : null,
             MaxConcurrent = request.HasMaxConcurrent ? request.MaxConcurrent : null,
-            Expires = request.Expires?.ToDateTimeOffset(),
+            Expires = request.Expires is { } end ? DateTimeOffset.FromUnixTimeMilliseconds(end.ToDateTimeOffset().ToUnixTimeMilliseconds()) : null,
         };
         await store.AddAsync(key, context.CancellationToken);
         ring.Forget();

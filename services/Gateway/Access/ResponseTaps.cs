@@ -24,14 +24,24 @@ internal static class ResponseTaps
     {
         var original = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
         await using var stream = new TapStream(original.Stream, taps);
-        var body = new Body(stream, original, GrpcRefusal.IsGrpc(context.Request));
+        var isGrpc = GrpcRefusal.IsGrpc(context.Request);
+        var body = new Body(stream, original, isGrpc);
         context.Features.Set<IHttpResponseBodyFeature>(body);
         try
         {
             await next(context);
-            await body.CompleteAsync();
+
+            // A gRPC call that brings only a status sends it with its headers, which then end the answer.
+            if (!isGrpc || body.IsStarted)
+                await body.CompleteAsync();
             foreach (var tap in taps)
                 tap.OnEnd();
+        }
+        catch (RpcException error) when (isGrpc && context.Features.Get<IHttpResponseTrailersFeature>() is { } trailers)
+        {
+            // The whole answer had been made when a tap refused to let it go.
+            trailers.Trailers["grpc-status"] = ((int)error.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture);
+            trailers.Trailers["grpc-message"] = Uri.EscapeDataString(error.Status.Detail);
         }
         finally
         {
@@ -46,7 +56,13 @@ internal static class ResponseTaps
     /// </summary>
     private sealed class Body(Stream stream, IHttpResponseBodyFeature original, bool isGrpc) : StreamResponseBodyFeature(stream, original)
     {
-        public override Task StartAsync(CancellationToken cancellationToken = default) => isGrpc ? base.StartAsync(cancellationToken) : Task.CompletedTask;
+        public bool IsStarted { get; private set; }
+
+        public override Task StartAsync(CancellationToken cancellationToken = default)
+        {
+            IsStarted = true;
+            return isGrpc ? base.StartAsync(cancellationToken) : Task.CompletedTask;
+        }
     }
 
     private sealed class TapStream(Stream inner, IReadOnlyList<IResponseTap> taps) : Stream

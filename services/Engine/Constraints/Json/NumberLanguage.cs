@@ -21,9 +21,9 @@ internal sealed class NumberLanguage
         _pool = pool;
         _plainIntegers = plainIntegers;
         Any = RegexLanguage.Whole(pool, @"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?");
-        Plain = RegexLanguage.Whole(pool, plainIntegers ? @"-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?" : @"-?(0|[1-9][0-9]*)(\.[0-9]+)?");
         Distinct = RegexLanguage.Whole(pool, @"0|-?([1-9][0-9]*(\.[0-9]*[1-9])?|0\.[0-9]*[1-9])");
-        Integer = RegexLanguage.Whole(pool, plainIntegers ? "-?(0|[1-9][0-9]*)" : @"-?(0|[1-9][0-9]*)(\.0+)?");
+        Plain = plainIntegers ? Distinct : RegexLanguage.Whole(pool, @"-?(0|[1-9][0-9]*)(\.[0-9]+)?");
+        Integer = RegexLanguage.Whole(pool, plainIntegers ? "0|-?[1-9][0-9]*" : @"-?(0|[1-9][0-9]*)(\.0+)?");
     }
 
     /// <summary>Every number.</summary>
@@ -53,7 +53,7 @@ internal sealed class NumberLanguage
         var terms = new List<Term>();
         foreach (var group in values.Distinct().GroupBy(v => v.IsInteger))
         {
-            var texts = group.SelectMany(v => v.Mantissa.IsZero ? ["0", "-0"] : (IEnumerable<string>)[Text(v)]);
+            var texts = group.SelectMany(v => v.Mantissa.IsZero ? _plainIntegers ? ["0"] : ["0", "-0"] : (IEnumerable<string>)[Text(v)]);
             var tail = _plainIntegers ? "" : group.Key ? @"(\.0+)?" : "0*";
             terms.Add(_pool.Concat(_pool.Words(texts), RegexLanguage.Whole(_pool, tail)));
         }
