@@ -70,7 +70,11 @@ public sealed class KeyTests : IAsyncLifetime
     {
         private static readonly ApiKey Key = new()
         {
-            Id = "abc", Name = "ci", Scopes = { "inference", "models" }, RequestsPerMinute = 60, Created = new Timestamp(),
+            Id = "abc",
+            Name = "ci",
+            Scopes = { "inference", "models" },
+            RequestsPerMinute = 60,
+            Created = new Timestamp(),
             Revoked = new DateTime(2026, 1, 2, 3, 4, 5, DateTimeKind.Utc).ToTimestamp(),
         };
 

@@ -24,7 +24,10 @@ public sealed class FilelessSiloTests : IDisposable
         var answer = await UntilKnownAsync(() => without.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled).ResponseAsync);
         Assert.Equal(ReferenceModel.Read(Model).Greedy[..8], answer.TokenIds);
         var description = await without.Models.DescribeAsync(new DescribeModelRequest { Model = Model }, cancellationToken: Cancelled);
-        Assert.Equal((ModelState.Loaded, "b"), (description.Model.State, Assert.Single(description.Stages).SiloName));
+
+        // On whichever silo has measured itself the faster.
+        Assert.Equal(ModelState.Loaded, description.Model.State);
+        Assert.Single(description.Stages);
         var (own, others) = (await without.Models.ListAsync(new ListModelsRequest(), cancellationToken: Cancelled), await with.Models.ListAsync(new ListModelsRequest(), cancellationToken: Cancelled));
         Assert.Equal(others.Models.Select(m => m.Model_), own.Models.Select(m => m.Model_));
         Assert.Equal(ModelState.Loaded, own.Models.Single(m => m.Model_ == Model).State);

@@ -1,11 +1,11 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
-using Slm.JsonSchema;
 using ModelContextProtocol;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
 using Slm.Gateway.OpenAi;
 using Slm.Gateway.OpenAi.Responses;
+using Slm.JsonSchema;
 using Slm.Tools.Calls;
 using Slm.Tools.Functions;
 

@@ -15,8 +15,15 @@ public sealed class JsonSchemaSuiteTests
     // By file: what is refused by name (references to other documents, dynamic references, unevaluated members, unequal items of any type).
     private static readonly Dictionary<string, int> Refused = new(StringComparer.Ordinal)
     {
-        ["defs.json"] = 1, ["dynamicRef.json"] = 12, ["multipleOf.json"] = 1, ["not.json"] = 1, ["ref.json"] = 2, ["refRemote.json"] = 15,
-        ["unevaluatedItems.json"] = 28, ["unevaluatedProperties.json"] = 43, ["uniqueItems.json"] = 3,
+        ["defs.json"] = 1,
+        ["dynamicRef.json"] = 12,
+        ["multipleOf.json"] = 1,
+        ["not.json"] = 1,
+        ["ref.json"] = 2,
+        ["refRemote.json"] = 15,
+        ["unevaluatedItems.json"] = 28,
+        ["unevaluatedProperties.json"] = 43,
+        ["uniqueItems.json"] = 3,
     };
 
     [Fact]

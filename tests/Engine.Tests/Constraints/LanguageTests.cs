@@ -117,7 +117,10 @@ public sealed class LanguageTests
             [new TextTag("<tool>{\"name\": \"add\", \"arguments\": ", """{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],"additionalProperties":false}""", "}</tool>"),
              new TextTag("<tool>{\"name\": \"stop\", \"arguments\": ", """{"type":"object","additionalProperties":false}""", "}</tool>")], new JsonForm())
         {
-            Triggers = ["<tool>"], Required = required, MaxTags = 2, Separator = "\n",
+            Triggers = ["<tool>"],
+            Required = required,
+            MaxTags = 2,
+            Separator = "\n",
         };
         const string add = "<tool>{\"name\": \"add\", \"arguments\": {\"a\": 3}}</tool>", stop = "<tool>{\"name\": \"stop\", \"arguments\": {}}</tool>";
         var free = new TokenConstraint(CompiledConstraint.Compile(Source(false)), Bytes.Vocabulary);

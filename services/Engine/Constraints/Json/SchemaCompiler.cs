@@ -1,5 +1,5 @@
-using System.Runtime.CompilerServices;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Slm.Engine.Constraints.Languages;
 
@@ -99,16 +99,16 @@ internal sealed partial class SchemaCompiler
     }
 
     private ValueSet Evaluate(ValueNode node) => node switch
-        {
-            ValueNode.Any => Algebra.Any,
-            ValueNode.Never => Algebra.Never,
-            ValueNode.OfSchema of => SetOf(of.Schema),
-            ValueNode.Constant constant => SetOf(constant.Value),
-            ValueNode.And and => and.Parts.Select(SetOf).Aggregate(Algebra.And),
-            ValueNode.Or or => or.Parts.Select(SetOf).Aggregate(Algebra.Or),
-            ValueNode.Not not => Algebra.Not(SetOf(not.Inner)),
-            _ => throw new InvalidOperationException("A kind of node is not handled."),
-        };
+    {
+        ValueNode.Any => Algebra.Any,
+        ValueNode.Never => Algebra.Never,
+        ValueNode.OfSchema of => SetOf(of.Schema),
+        ValueNode.Constant constant => SetOf(constant.Value),
+        ValueNode.And and => and.Parts.Select(SetOf).Aggregate(Algebra.And),
+        ValueNode.Or or => or.Parts.Select(SetOf).Aggregate(Algebra.Or),
+        ValueNode.Not not => Algebra.Not(SetOf(not.Inner)),
+        _ => throw new InvalidOperationException("A kind of node is not handled."),
+    };
 
     /// <summary>One value.</summary>
     private ValueSet SetOf(JsonElement value)
