@@ -59,7 +59,12 @@ public sealed class OperationsTests
         await parts.Entry.Cluster.ResumeAsync(new ResumeRequest { Silo = parts.Stage }, cancellationToken: cancelled);
         var drained = await SiloCluster.StagesAsync(parts.Entry, cancelled);
         Assert.NotEqual("b", drained[0]);
-        var rebalanced = await parts.Entry.Cluster.RebalanceAsync(new RebalanceRequest { Model = SiloCluster.Model }, cancellationToken: cancelled);
+
+        // That the silo takes stages again takes a moment to get about.
+        RebalanceResponse rebalanced;
+        do
+            rebalanced = await parts.Entry.Cluster.RebalanceAsync(new RebalanceRequest { Model = SiloCluster.Model }, cancellationToken: cancelled);
+        while (rebalanced.Moves.Count == 0);
         var (first, second) = ($"0-{(layers / 2) - 1}", $"{layers / 2}-{layers - 1}");
         Assert.Equal([$"Replica 0: {first}@{drained[0]}, {second}@{drained[1]} became {first}@b, {second}@c."], rebalanced.Moves);
         Assert.Equal(["b", "c"], await SiloCluster.StagesAsync(parts.Entry, cancelled));

@@ -9,41 +9,6 @@ internal static partial class OtherVersions
     private const string Configuration = "Release";
 
     /// <summary>
-    /// The silo as it was before the contracts between silos last changed, from the checkout's own history: the newest one that has other
-    /// contracts. It is kept for the next run in <c>artifacts</c>.
-    /// </summary>
-    /// <returns>The commit, and the folder with its program; or why there is none.</returns>
-    public static async Task<(string Commit, string? Folder, string WhyNot)> PreviousAsync(CancellationToken cancellationToken)
-    {
-        string commit;
-        try
-        {
-            var changed = await RunAsync(Checkout.Root, ["git", "log", "-1", "--first-parent", "--format=%H", "--", "contracts/Grains", "contracts/protos"], cancellationToken);
-            commit = await RunAsync(Checkout.Root, ["git", "rev-parse", "--verify", $"{changed}~1"], cancellationToken);
-        }
-        catch (Exception error) when (error is InvalidOperationException or System.ComponentModel.Win32Exception)
-        {
-            return ("", null, $"The history of this checkout does not reach the version before the last change of the contracts (git fetch --unshallow brings it): {error.Message}");
-        }
-
-        var source = Path.Combine(Checkout.Root, "artifacts", "versions", commit);
-        var program = Path.Combine(source, "services", "Inference", "bin", Configuration, "net10.0");
-        if (!File.Exists(Path.Combine(program, "Slm.Inference.deps.json")))
-        {
-            Directory.CreateDirectory(source);
-            var archive = Path.Combine(source, "source.tar");
-            await RunAsync(
-                Checkout.Root,
-                ["git", "archive", "--output", archive, commit, "contracts", "services", "infra/database", "Directory.Build.props", "Directory.Packages.props", "global.json", ".editorconfig"],
-                cancellationToken);
-            await System.Formats.Tar.TarFile.ExtractToDirectoryAsync(archive, source, overwriteFiles: true, cancellationToken);
-            await BuildAsync(Path.Combine(source, "services", "Inference"), cancellationToken);
-        }
-
-        return (commit, program, "");
-    }
-
-    /// <summary>
     /// This silo with the contracts of a version to come: every record that travels has a field more, which is always set, and every
     /// grain a method more. The rest of the program is the very same.
     /// </summary>

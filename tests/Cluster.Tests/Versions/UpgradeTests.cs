@@ -11,16 +11,6 @@ public sealed class UpgradeTests
     private const int Count = 8;
     private const int Tokens = 120;
 
-    [Fact(Timeout = 900_000)]
-    public async Task From_the_version_before_the_contracts_last_changed_to_this_one()
-    {
-        var cancelled = TestContext.Current.CancellationToken;
-        var (commit, previous, whyNot) = await OtherVersions.PreviousAsync(cancelled);
-        Assert.SkipWhen(previous is null, whyNot);
-        TestContext.Current.TestOutputHelper?.WriteLine($"The previous version is {commit}.");
-        await UpgradeAsync(previous!, AppContext.BaseDirectory, cancelled);
-    }
-
     [Fact(Timeout = 600_000)]
     public async Task From_this_version_to_one_whose_contracts_have_grown()
     {
