@@ -98,11 +98,11 @@ internal sealed partial class GrainPipeline : IPipeline
         {
             if (_broken)
                 throw new PipelineLostException("The pipeline is being repaired.");
-            step = new FlyingStep(_slots, _time.GetTimestamp(), _flying.Count == 0 ? Task.CompletedTask : _flying[^1].Done.Task);
+            step = new FlyingStep(_slots, _epoch, _number, _time.GetTimestamp(), _flying.Count == 0 ? Task.CompletedTask : _flying[^1].Done.Task);
             _flying.Add(step);
             ClusterMetrics.StepChanged(_slots[0].Spec.Model, 1);
             for (var s = 0; s < _slots.Length; s++)
-                step.Calls[s] = _slots[s].Grain.RunAsync(request.For(s, _epoch, _number)).AsTask();
+                step.Calls[s] = step.Slots[s].RunAsync(request.For(s, _epoch, _number, step.Returns(s)));
             _number++;
         }
 
@@ -193,13 +193,11 @@ internal sealed partial class GrainPipeline : IPipeline
             }
 
             await BindAsync(moves.Select(m => m.To));
+
+            // The next step finds it broken, and recovers with the new stages.
             lock (_gate)
-            {
-                // The next step finds it broken, and recovers with the new stages.
                 (_slots, _stateLost, _broken) = (slots, true, true);
-                foreach (var step in _flying)
-                    step.Done.TrySetException(new PipelineLostException($"Stages of silo {silo} have moved."));
-            }
+            Break(new PipelineLostException($"Stages of silo {silo} have moved."));
 
             foreach (var (from, _) in moves)
                 await UnloadQuietlyAsync(from.Grain.UnloadAsync);
@@ -265,12 +263,17 @@ internal sealed partial class GrainPipeline : IPipeline
         }
     }
 
-    /// <summary>Notices where an earlier stage fails; its answer is of no interest.</summary>
+    /// <summary>Notices where an earlier stage fails, and passes on what it returns for the stage behind, which is here.</summary>
     private async Task WatchCallAsync(FlyingStep step, int stage)
     {
         try
         {
-            await step.Calls[stage];
+            var result = await step.Calls[stage];
+            if (result.Rows is not { } rows)
+                return;
+            ClusterMetrics.Sent(
+                step.Slots[stage].Spec.Model, stage, rows.Format, rows.Payload.Length, sameSilo: false, _time.GetElapsedTime(step.Started) - TimeSpan.FromMicroseconds(result.ComputeMicroseconds));
+            step.Slots[stage + 1].Here!.Arrive(step.Epoch, step.Number, rows);
         }
 #pragma warning disable CA1031 // It is the step's.
         catch (Exception error)
@@ -291,12 +294,21 @@ internal sealed partial class GrainPipeline : IPipeline
         failed.Done.TrySetException(lost ? new PipelineLostException($"Stage {failed.Slots[stage].Key} did not complete a step: {error.Message}", error) : error);
         if (failed.Slots.Length == 1 && !lost)
             return;
+        Break(new PipelineLostException("A step before this one failed.", error));
+    }
+
+    /// <summary>Ends the steps in flight; none is begun before the pipeline is whole again.</summary>
+    private void Break(PipelineLostException lost)
+    {
+        FlyingStep[] flying;
         lock (_gate)
         {
             _broken = true;
-            foreach (var step in _flying)
-                step.Done.TrySetException(new PipelineLostException("A step before this one failed.", error));
+            flying = [.. _flying];
         }
+
+        foreach (var step in flying)
+            step.Done.TrySetException(lost);
     }
 
     private Task<bool> AliveAsync(StageSlot slot) => AliveAsync(slot.Info.Silo, slot.Grain.PingAsync);
@@ -362,10 +374,14 @@ internal sealed partial class GrainPipeline : IPipeline
         }
     }
 
-    /// <summary>A step on its way.</summary>
-    private sealed class FlyingStep(StageSlot[] slots, long started, Task before)
+    /// <summary>A step on its way. Who awaits its end goes on from the thread that ends it, and does little there.</summary>
+    private sealed class FlyingStep(StageSlot[] slots, long epoch, long number, long started, Task before)
     {
         public StageSlot[] Slots { get; } = slots;
+
+        public long Epoch { get; } = epoch;
+
+        public long Number { get; } = number;
 
         public long Started { get; } = started;
 
@@ -373,6 +389,9 @@ internal sealed partial class GrainPipeline : IPipeline
 
         public Task<StageResult>[] Calls { get; } = new Task<StageResult>[slots.Length];
 
-        public TaskCompletionSource<ReadOnlyMemory<float>> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public TaskCompletionSource<ReadOnlyMemory<float>> Done { get; } = new();
+
+        /// <summary>True if a stage elsewhere returns its activations for the stage behind, which is here.</summary>
+        public bool Returns(int stage) => Slots[stage].Here is null && stage + 1 < Slots.Length && Slots[stage + 1].Here is not null;
     }
 }
