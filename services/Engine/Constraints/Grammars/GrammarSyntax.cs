@@ -72,7 +72,7 @@ internal ref struct GrammarSyntax(string text)
         {
             if (Current == '#')
                 _at = _text.IndexOf('\n', _at) is var end and >= 0 ? end : _text.Length;
-            else if (Current is ' ' or '\t' || (lines && Current is '\r' or '\n' && lines))
+            else if (Current is ' ' or '\t' || (lines && Current is '\r' or '\n'))
                 _at++;
             else
                 return;

@@ -47,10 +47,7 @@ public sealed class TokenVocabulary
                 if (chars >= Slices)
                     _long.Add((id, chars));
                 for (var i = Math.Min(chars, Slices); i <= Slices; i++)
-                {
-                    if (i == Slices || i >= chars)
-                        Set(_plain[i], id);
-                }
+                    Set(_plain[i], id);
             }
             else if (span.Contains((byte)'"'))
             {
