@@ -47,7 +47,7 @@ if ! dotnet build SlmPlatform.sln -c $configuration -warnaserror -v quiet --nolo
 fi
 
 echo "Checking the formatting"
-if ! dotnet format SlmPlatform.sln --no-restore --verify-no-changes >"$results/format.log" 2>&1; then
+if ! dotnet format whitespace . --folder --verify-no-changes --exclude ./artifacts >"$results/format.log" 2>&1; then
   head -n 30 "$results/format.log"
   echo "The formatting differs: run dotnet format SlmPlatform.sln"
   failed=$((failed + 1))

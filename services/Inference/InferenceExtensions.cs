@@ -108,6 +108,9 @@ public static class InferenceExtensions
             o.NumMissedProbesLimit = 2;
             o.TableRefreshTimeout = TimeSpan.FromSeconds(10);
 
+            // After a loss of all silos at once, new ones wait three of these before they stop asking for the old ones' consent to join.
+            o.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(5);
+
             // A probe through a third silo does not count while that one is busy, and is then made again and again; here they are busy by design.
             o.EnableIndirectProbes = false;
         });

@@ -26,7 +26,7 @@ public static class RouterExtensions
         services.AddSingleton(options);
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<ServiceChannels>();
-        services.AddSingleton<RouteDatabase>();
+        services.AddSingleton(_ => options.OpenDatabase());
         services.AddSingleton<SpendLedger>();
         services.AddSingleton<DecisionStore>();
         services.AddSingleton<Recorder>();

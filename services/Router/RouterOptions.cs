@@ -1,6 +1,7 @@
 using System.Globalization;
 using Slm.Router.Policies;
 using Slm.ServiceDefaults;
+using Slm.Shared.Storage;
 
 namespace Slm.Router;
 
@@ -18,6 +19,9 @@ internal sealed record RouterOptions
 
     /// <summary><c>Slm:Router:File</c>: file of SQLite; default <c>router.db</c> in <c>Slm:Data</c>.</summary>
     public required string File { get; init; }
+
+    /// <summary>The database they name.</summary>
+    internal ServiceDatabase OpenDatabase() => new("router", 0x536C6D526F75, Database, File);
 
     /// <summary><c>Slm:Router:WattsPerProcessor</c>: power of one busy processor, for the estimate of energy where no counters can be read; default 10.</summary>
     public double WattsPerProcessor { get; init; } = 10;

@@ -7,7 +7,7 @@ namespace Slm.Cluster.Tests;
 public sealed class OperationsTests
 {
     private const int Count = 8;
-    private const int Tokens = 200;
+    private const int Tokens = 120;
 
     [Fact(Timeout = 300_000)]
     public async Task A_drained_silo_gives_its_stages_away() => await MoveAsync(

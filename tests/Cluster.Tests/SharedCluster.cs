@@ -12,7 +12,7 @@ public abstract class SharedCluster : IAsyncDisposable
     internal const int Count = 16;
 
     /// <summary>Tokens of each: enough for a fault and its healing.</summary>
-    internal const int Tokens = 200;
+    internal const int Tokens = 150;
 
     private HostNetwork? _network;
     private SiloCluster? _cluster;

@@ -222,6 +222,17 @@ internal sealed class SiloCluster : IAsyncDisposable
         return new ModelParts("b", "b", entry) { Experts = "c" };
     }
 
+    /// <summary>What a model has done since it was loaded. Where its grain was lost, another takes the deployment over, which may be under way.</summary>
+    public static async Task<LoadFigures> LoadFiguresAsync(SiloProcess asked, string model, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            if ((await asked.Models.DescribeAsync(new DescribeModelRequest { Model = model }, cancellationToken: cancellationToken)).Load is { } load)
+                return load;
+            await Task.Delay(50, cancellationToken);
+        }
+    }
+
     /// <summary>Names of the silos of the model's stages.</summary>
     public static async Task<string[]> StagesAsync(SiloProcess asked, CancellationToken cancellationToken) =>
         [.. (await asked.Models.DescribeAsync(new DescribeModelRequest { Model = Model }, cancellationToken: cancellationToken)).Stages.Select(s => s.SiloName)];

@@ -118,6 +118,17 @@ public sealed class RouterTests(RoutedPlatform platform) : IClassFixture<RoutedP
     }
 
     [Fact]
+    public async Task Models_that_are_listed_include_the_usable_policies()
+    {
+        using var document = JsonDocument.Parse(await platform.Web.GetStringAsync(new Uri("/v1/models", UriKind.Relative), Cancelled));
+        var ids = document.RootElement.GetProperty("data").EnumerateArray().Select(m => m.GetProperty("id").GetString()).ToArray();
+        Assert.Superset(new HashSet<string?> { "auto", "auto:sure", "auto:unsure" }, ids.ToHashSet());
+        Assert.DoesNotContain("auto:faulty", ids);
+        using var one = JsonDocument.Parse(await platform.Web.GetStringAsync(new Uri("/v1/models/auto:sure", UriKind.Relative), Cancelled));
+        Assert.True(one.RootElement.GetProperty("max_model_len").GetInt32() > 0);
+    }
+
+    [Fact]
     public async Task What_cannot_be_routed_says_why()
     {
         var missing = await Assert.ThrowsAsync<RpcException>(() => platform.Router.GenerateOnceAsync(Request("missing"), cancellationToken: Cancelled).ResponseAsync);

@@ -2,6 +2,7 @@ using Slm.Router.Cascades;
 using Slm.Router.Policies;
 using Slm.Router.Records;
 using Slm.Router.Signals;
+using Slm.Shared.Storage;
 using Slm.V1;
 
 namespace Slm.Router.Tests;
@@ -14,7 +15,7 @@ internal sealed class RouterHarness : IDisposable
     public RouterHarness()
     {
         Options = new RouterOptions { Policies = Path.Combine(_folder, "policies"), File = Path.Combine(_folder, "data", "router.db") };
-        Database = new RouteDatabase(Options);
+        Database = Options.OpenDatabase();
         Ledger = new SpendLedger(Database, Time);
         Runner = new StageRunner(Models, Load, Time);
         Cascade = new Cascade(Runner, Models, Load, Ledger, Time);
@@ -28,7 +29,7 @@ internal sealed class RouterHarness : IDisposable
 
     public RouterOptions Options { get; }
 
-    public RouteDatabase Database { get; }
+    public ServiceDatabase Database { get; }
 
     public SpendLedger Ledger { get; }
 

@@ -2,6 +2,7 @@ using System.Data.Common;
 using Google.Rpc;
 using Slm.Gateway.Access.Idempotency;
 using Slm.ServiceDefaults.Errors;
+using Slm.Shared.Storage;
 using Slm.V1;
 
 namespace Slm.Gateway.Access;
@@ -22,7 +23,7 @@ internal static class AccessExtensions
         var options = AccessOptions.From(builder.Configuration);
         var services = builder.Services;
         services.AddSingleton(options);
-        services.AddSingleton<AccessDatabase>();
+        services.AddSingleton(_ => new ServiceDatabase("access", 0x536C6D416363, options.Database, options.File));
         services.AddSingleton<KeyStore>();
         services.AddSingleton<KeyRing>();
         services.AddSingleton<KeyLimits>();

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Slm.Shared.Storage;
 
 namespace Slm.Gateway.Access;
 
@@ -6,7 +7,7 @@ namespace Slm.Gateway.Access;
 /// The audit log in the database (infra/database/access-*.sql). Entries are written behind the requests, in batches; while the database
 /// does not answer they wait, and requests wait for room: none is lost but with the process.
 /// </summary>
-internal sealed partial class AuditLog(AccessDatabase database, AccessOptions options, TimeProvider time, ILogger<AuditLog> logger) : BackgroundService
+internal sealed partial class AuditLog(ServiceDatabase database, AccessOptions options, TimeProvider time, ILogger<AuditLog> logger) : BackgroundService
 {
     private const int Capacity = 10_000;
     private const int Batch = 200;

@@ -1,9 +1,10 @@
 using System.Data.Common;
+using Slm.Shared.Storage;
 
 namespace Slm.Gateway.Access;
 
 /// <summary>Keys in the database (infra/database/access-*.sql).</summary>
-internal sealed class KeyStore(AccessDatabase database)
+internal sealed class KeyStore(ServiceDatabase database)
 {
     /// <summary>All keys, oldest first.</summary>
     public async Task<IReadOnlyList<ApiKey>> ListAsync(CancellationToken cancellationToken)
@@ -67,20 +68,4 @@ internal sealed class KeyStore(AccessDatabase database)
     private static long? Number(DbDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetInt64(column);
 
     private static DateTimeOffset Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
-}
-
-/// <summary>Parameters of both providers.</summary>
-internal static class CommandParameters
-{
-    /// <summary>Adds a parameter; null becomes NULL.</summary>
-    public static void Add<T>(this DbCommand command, string name, T? value)
-    {
-        var parameter = command.CreateParameter();
-        parameter.ParameterName = name;
-        parameter.Value = value is null ? DBNull.Value : value;
-        // PostgreSQL has to know the type of a NULL.
-        if (typeof(T) == typeof(long?))
-            parameter.DbType = System.Data.DbType.Int64;
-        command.Parameters.Add(parameter);
-    }
 }

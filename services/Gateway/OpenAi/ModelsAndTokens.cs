@@ -6,17 +6,14 @@ namespace Slm.Gateway.OpenAi;
 /// <summary><c>/v1/models</c>, and the tokenizer endpoints that vLLM and lm-eval share.</summary>
 internal static class ModelsAndTokens
 {
-    public static async Task ListAsync(HttpContext context, PlatformClients clients)
-    {
-        var models = await clients.Models.ListAsync(new ListModelsRequest(), cancellationToken: context.RequestAborted);
-        await context.Response.WriteAsJsonAsync(new ModelList("list", [.. models.Models.SelectMany(Bodies)]), WireContext.Shared.ModelList, cancellationToken: context.RequestAborted);
-    }
+    public static async Task ListAsync(HttpContext context, PlatformClients clients) =>
+        await context.Response.WriteAsJsonAsync(new ModelList("list", [.. await BodiesAsync(clients, context.RequestAborted)]), WireContext.Shared.ModelList, cancellationToken: context.RequestAborted);
 
     public static async Task GetAsync(HttpContext context, PlatformClients clients, string model)
     {
-        // A name of the form "model:adapter" is known to the list only.
-        var found = !model.Contains(':', StringComparison.Ordinal) ? null
-            : (await clients.Models.ListAsync(new ListModelsRequest(), cancellationToken: context.RequestAborted)).Models.SelectMany(Bodies).FirstOrDefault(b => b.Id == model);
+        // Names of the form "model:adapter" and those of the router are known to the list only.
+        var found = !model.Contains(':', StringComparison.Ordinal) && model != RoutedModel.Name ? null
+            : (await BodiesAsync(clients, context.RequestAborted)).FirstOrDefault(b => b.Id == model);
         found ??= Body(await clients.Models.GetAsync(new GetModelRequest { Model = model }, cancellationToken: context.RequestAborted));
         await context.Response.WriteAsJsonAsync(found, WireContext.Shared.ModelBody, cancellationToken: context.RequestAborted);
     }
@@ -69,9 +66,28 @@ internal static class ModelsAndTokens
             : throw OpenAiException.Invalid("model", $"'model' is required where several models can be meant: {string.Join(", ", models.Select(m => m.Model_))}.", "missing_required_parameter");
     }
 
+    /// <summary>All models and adapters, and the names under which the router chooses one.</summary>
+    private static async Task<IEnumerable<ModelBody>> BodiesAsync(PlatformClients clients, CancellationToken cancellationToken)
+    {
+        var routed = RoutedModel.PoliciesAsync(clients, cancellationToken);
+        var models = (await clients.Models.ListAsync(new ListModelsRequest(), cancellationToken: cancellationToken)).Models;
+        return models.SelectMany(Bodies).Concat(RoutedBodies(await routed, models));
+    }
+
     /// <summary>A model, and one for each adapter that is loaded with it.</summary>
     private static IEnumerable<ModelBody> Bodies(Model model) =>
         [Body(model), .. model.Adapters.Select(adapter => Body(model) with { Id = $"{model.Model_}:{adapter.Adapter_}", Parent = model.Model_ })];
+
+    private static IEnumerable<ModelBody> RoutedBodies(ListPoliciesResponse policies, IReadOnlyCollection<Model> models)
+    {
+        // Those that were never usable cannot be asked.
+        var usable = policies.Policies.Where(p => p.Hash.Length > 0).ToArray();
+        return [.. usable.Where(p => p.Name == policies.DefaultPolicy).Select(p => Routed(RoutedModel.Name, p)), .. usable.Select(p => Routed($"{RoutedModel.Name}:{p.Name}", p))];
+
+        // Each of its models may be the one that answers, so that the smallest context is what can be relied on.
+        ModelBody Routed(string name, PolicyInfo policy) => new(
+            name, "model", 0, "slm-platform", models.Where(m => policy.Models.Contains(m.Model_)).Select(m => m.ContextLength).DefaultIfEmpty(0).Min());
+    }
 
     private static ModelBody Body(Model model) => new(model.Model_, "model", model.Modified?.Seconds ?? 0, "slm-platform", model.ContextLength);
 }

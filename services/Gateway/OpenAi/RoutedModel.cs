@@ -15,6 +15,19 @@ internal static class RoutedModel
     /// <summary>True if a request is for the router.</summary>
     public static bool IsMeant(GenerateRequest request) => request.Model == Name || request.Model.StartsWith(Name + ":", StringComparison.Ordinal);
 
+    /// <summary>The policies a request may name; none where no router answers, whose models cannot be asked then.</summary>
+    public static async Task<ListPoliciesResponse> PoliciesAsync(PlatformClients clients, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await clients.Router.ListPoliciesAsync(new ListPoliciesRequest(), cancellationToken: cancellationToken);
+        }
+        catch (RpcException error) when (error.StatusCode is StatusCode.Unavailable or StatusCode.Unimplemented)
+        {
+            return new ListPoliciesResponse();
+        }
+    }
+
     /// <summary>The whole answer, with model and decision in its usage.</summary>
     public static async Task<GenerateOnceResponse> OnceAsync(PlatformClients clients, GenerateRequest request, CancellationToken cancellationToken)
     {

@@ -90,6 +90,10 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
     public Task<T> AnswerAsync<T>(Task<T> answer, string silo, CancellationToken cancellationToken) =>
         AnswerAsync(answer, silo, IsSilent(silo) ? options.Pipeline.LostAfter / 4 : options.Pipeline.LostAfter, cancellationToken);
 
+    /// <summary>As the other, for an answer that itself waits for others that may not answer.</summary>
+    public Task<T> PatientAnswerAsync<T>(Task<T> answer, string silo, CancellationToken cancellationToken) =>
+        AnswerAsync(answer, silo, 3 * options.Pipeline.LostAfter, cancellationToken);
+
     private async Task<T> AnswerAsync<T>(Task<T> answer, string silo, TimeSpan patience, CancellationToken cancellationToken)
     {
         // This process answers itself when it can; nobody else would be quicker.

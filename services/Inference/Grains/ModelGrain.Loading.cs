@@ -94,8 +94,16 @@ internal sealed partial class ModelGrain
         await planner.PlanAsync(lease, wanted, null, avoid: null, CancellationToken.None, freed: Name);
     }
 
-    /// <summary>What is loaded; null if nothing is.</summary>
-    private async Task<ReplicaSet?> LoadedAsync() => _loaded is { IsCompletedSuccessfully: true } loaded ? await loaded : null;
+    /// <summary>What is loaded; null if nothing is. What an earlier activation has left running is taken over.</summary>
+    private async Task<ReplicaSet?> LoadedAsync()
+    {
+        if (_loaded is null && await RecallAsync() is { } record && await IsRunningAsync(record) && _loaded is null)
+            return await EnsureAsync(record.Settings);
+        return _loaded is { IsCompletedSuccessfully: true } loaded ? await loaded : null;
+    }
+
+    private async Task<bool> IsRunningAsync(DeploymentRecord record) =>
+        (await Task.WhenAll(record.Replicas.Select(key => AnswerOf(GrainFactory.GetGrain<IReplicaGrain>(key), grain => grain.GetAsync())))).Any(info => info is not null);
 
     private async Task<ReplicaSet> StartAsync(LoadModelRequest settings, DeploymentSettings wanted, IReadOnlyCollection<LoadAdapterRequest> adapters)
     {

@@ -50,7 +50,7 @@ internal sealed partial class ModelGrain(
             description.Prediction = loaded.Prediction;
             foreach (var member in loaded.Members.ToArray())
             {
-                if (await AnswerOf(member, grain => grain.DescribeAsync()) is { } replica)
+                if (await AnswerOf(member.Grain, grain => grain.DescribeAsync(), patient: true) is { } replica)
                     description.AddReplica(replica.Message);
             }
         }
@@ -66,6 +66,8 @@ internal sealed partial class ModelGrain(
 
     public Task<Payload<Model>> UnloadAsync() => GuardAsync(async () =>
     {
+        if (await LoadedAsync() is null && _loaded is null && await RecallAsync() is not null)
+            await store.RemoveAsync(Name, CancellationToken.None);
         await FreeAsync();
         return new Payload<Model>(await ModelAsync());
     });
@@ -228,7 +230,7 @@ internal sealed partial class ModelGrain(
     /// <summary>Asks replicas that have been silent, and replaces those that do not answer.</summary>
     private async Task LookAfterAsync(CancellationToken cancellationToken)
     {
-        if (await LoadedAsync() is not { } loaded)
+        if (_loaded is null || await LoadedAsync() is not { } loaded)
             return;
         if (_unsaved)
             await RememberAsync(loaded);
@@ -260,22 +262,26 @@ internal sealed partial class ModelGrain(
     private Task<T?> AnswerOf<T>(ReplicaSet.Member member, Func<IReplicaGrain, Task<T>> ask) => AnswerOf(member.Grain, ask);
 
     /// <summary>What a replica answers; the default if it does not.</summary>
-    private async Task<T?> AnswerOf<T>(IReplicaGrain grain, Func<IReplicaGrain, Task<T>> ask)
+    private async Task<T?> AnswerOf<T>(IReplicaGrain grain, Func<IReplicaGrain, Task<T>> ask, bool patient = false)
     {
+        var key = grain.GetPrimaryKeyString();
         try
         {
-            return await silos.AnswerAsync(ask(grain), SiloKey.SiloOf(grain.GetPrimaryKeyString()), CancellationToken.None);
+            var (answer, silo) = (ask(grain), SiloKey.SiloOf(key));
+            return await (patient ? silos.PatientAnswerAsync(answer, silo, CancellationToken.None) : silos.AnswerAsync(answer, silo, CancellationToken.None));
         }
 #pragma warning disable CA1031 // Whatever went wrong, there is no answer.
-        catch (Exception)
+        catch (Exception error)
 #pragma warning restore CA1031
         {
+            LogNoAnswer(logger, error, key);
             return default;
         }
     }
 
     private async Task<Model> ModelAsync()
     {
+        var loaded = await LoadedAsync();
         try
         {
             using var lease = await Task.Run(() => engine.Open(Name));
@@ -290,7 +296,7 @@ internal sealed partial class ModelGrain(
         model.State = _state;
         if (_state == ModelState.Failed && _error is not null)
             model.Error = _error;
-        if (_state == ModelState.Loaded && await LoadedAsync() is { } loaded)
+        if (_state == ModelState.Loaded && loaded is not null)
         {
             model.ContextLength = loaded.Members.Min(m => m.Info.ContextLength);
             foreach (var adapter in await AdaptersAsync(loaded))
@@ -346,6 +352,9 @@ internal sealed partial class ModelGrain(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Replica {Replica} does not answer and could not be replaced")]
     private static partial void LogNotReplaced(ILogger logger, Exception error, string replica);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Replica {Replica} does not answer")]
+    private static partial void LogNoAnswer(ILogger logger, Exception error, string replica);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A call to the deployment of {Model} failed")]
     private static partial void LogFailed(ILogger logger, Exception error, string model);

@@ -1,10 +1,11 @@
 using Google.Protobuf;
+using Slm.Shared.Storage;
 using Slm.V1;
 
 namespace Slm.Router.Records;
 
 /// <summary>Decisions in the database (infra/database/router-*.sql). Prompts and answers are not among what is kept.</summary>
-internal sealed class DecisionStore(RouteDatabase database)
+internal sealed class DecisionStore(ServiceDatabase database)
 {
     private static readonly JsonFormatter Formatter = new(JsonFormatter.Settings.Default.WithPreserveProtoFieldNames(true));
     private static readonly JsonParser Parser = new(JsonParser.Settings.Default.WithIgnoreUnknownFields(true));

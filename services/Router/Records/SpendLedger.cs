@@ -1,5 +1,6 @@
 using System.Data.Common;
 using Slm.Router.Policies;
+using Slm.Shared.Storage;
 
 namespace Slm.Router.Records;
 
@@ -7,7 +8,7 @@ namespace Slm.Router.Records;
 /// What has been spent in each window of time, in the database, so that a limit holds over all requests and all routers at once:
 /// an amount is added by the same statement that checks the limit. What a router that died had set aside stays spent.
 /// </summary>
-internal sealed class SpendLedger(RouteDatabase database, TimeProvider time)
+internal sealed class SpendLedger(ServiceDatabase database, TimeProvider time)
 {
     /// <summary>Sets an amount aside if the limit allows it; null if it does not.</summary>
     public async Task<Reservation?> TryReserveAsync(string scope, double amount, SpendLimit limit, CancellationToken cancellationToken)

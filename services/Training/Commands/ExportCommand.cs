@@ -39,10 +39,12 @@ internal static class ExportCommand
         model.Export(modelFile);
         var target = Path.GetDirectoryName(Path.GetFullPath(modelFile))!;
         LossPlot.Write(model.State.Curve, target, config.Name);
-        var samples = await SampleWriter.WriteAsync(modelFile, SampleWriter.CardPrompts, SampleTemperature, config.Seed, cancellationToken);
-        var overlap = await OverlapSection.WriteAsync(modelFile, PreparedData.ValidationTexts(config.Data), PreparedData.TrainingTexts(config.Data), SampleTemperature, config.Seed, cancellationToken);
+        // What these measure and show are stories.
+        var isStory = config.Data.Path is null;
+        IReadOnlyList<CardSample> samples = isStory ? await SampleWriter.WriteAsync(modelFile, SampleWriter.CardPrompts, SampleTemperature, config.Seed, cancellationToken) : [];
+        var overlap = !isStory ? "" : await OverlapSection.WriteAsync(modelFile, PreparedData.ValidationTexts(config.Data), PreparedData.TrainingTexts(config.Data), SampleTemperature, config.Seed, cancellationToken);
         var agreement = await LogitAgreement.MeasureAsync(model, data.Validation, cancellationToken);
-        var instructions = config.Data.Path is null ? await InstructionSection.WriteAsync(modelFile, config.Data.Seed, SampleTemperature, cancellationToken) : "";
+        var instructions = isStory ? await InstructionSection.WriteAsync(modelFile, config.Data.Seed, SampleTemperature, cancellationToken) : "";
         var card = ModelCard.Write(model, modelFile, data.Train, model.Evaluate(data.Validation), data.Validation.Count, agreement, [instructions, overlap], samples);
         await File.WriteAllTextAsync(Path.ChangeExtension(modelFile, ".md"), card, cancellationToken);
     }

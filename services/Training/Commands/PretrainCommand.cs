@@ -39,7 +39,7 @@ internal static class PretrainCommand
                 ? Train<BrainStorage>(config, folder, resume, console, stop.Token)
                 : Train<SingleStorage>(config, folder, resume, console, stop.Token);
         }
-        catch (Exception e) when (e is ConfigException or FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception e) when (e is ConfigException or FileNotFoundException or DirectoryNotFoundException or Engine.Formats.ModelFormatException)
         {
             console.Error("INVALID_ARGUMENT", e.Message);
         }

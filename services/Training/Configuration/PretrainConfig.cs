@@ -18,6 +18,11 @@ public sealed record PretrainConfig
     /// <summary>Seed of the weights and of the order of the documents.</summary>
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>
+    /// A model file, relative to the working folder, whose weights, sizes and vocabulary the run begins with; null: it begins from nothing.
+    /// </summary>
+    public string? StartFrom { get; init; }
+
     /// <summary>The corpus.</summary>
     public DataConfig Data { get; init; } = new();
 
@@ -121,4 +126,10 @@ public sealed record ExportConfig
 {
     /// <summary>Type of the matrices in the model file: f32, f16 or q8_0.</summary>
     public string Type { get; init; } = "f16";
+
+    /// <summary>A file, relative to the working folder, with the Jinja template of chats; null: that of the story models.</summary>
+    public string? ChatTemplate { get; init; }
+
+    /// <summary>How the model is used and what it cannot do, in Markdown, for the card of a model of a file's texts; may be empty.</summary>
+    public string Notes { get; init; } = "";
 }

@@ -1,3 +1,4 @@
+using Slm.Engine.Formats;
 using Slm.Training.Model;
 using Slm.Training.Optimization;
 using YamlDotNet.Core;
@@ -46,24 +47,57 @@ public static class PretrainConfigReader
         var root = new YamlFields(rootNode, "", problems);
         var name = root.Text("name", null, n => n.Length is > 0 and <= 64 && n.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'), "1…64 letters, digits, '-', '_', '.'");
         var training = ReadTraining(root.Section("training"));
-        var vocabulary = root.Section("tokenizer");
-        var size = (int)vocabulary.Integer("vocab_size", null, 272, 32768, 16);
-        var tokenizer = new VocabularyConfig { SampleDocuments = (int)vocabulary.Integer("sample_documents", 10_000, 1, 10_000_000) };
-        vocabulary.RefuseOthers();
+        var start = root.OptionalText("start_from");
+        var (tokenizer, shape) = start is null ? ReadFromNothing(root, training) : (new VocabularyConfig(), ReadStart(root, start, training));
         var config = new PretrainConfig
         {
             Name = name,
             Description = root.Text("description", ""),
             License = root.Text("license", "MIT"),
             Seed = (ulong)root.Integer("seed", 1, 0, long.MaxValue),
+            StartFrom = start,
             Data = ReadData(root.Section("data")),
             Tokenizer = tokenizer,
-            Model = ReadModel(root.Section("model"), size, training),
+            Model = shape,
             Training = training,
             Export = ReadExport(root.Section("export")),
         };
         root.RefuseOthers();
         return problems.Count == 0 ? config : throw new ConfigException(source, problems);
+    }
+
+    private static (VocabularyConfig, ModelShape) ReadFromNothing(YamlFields root, TrainingConfig training)
+    {
+        var vocabulary = root.Section("tokenizer");
+        var size = (int)vocabulary.Integer("vocab_size", null, 272, 32768, 16);
+        var tokenizer = new VocabularyConfig { SampleDocuments = (int)vocabulary.Integer("sample_documents", 10_000, 1, 10_000_000) };
+        vocabulary.RefuseOthers();
+        return (tokenizer, ReadModel(root.Section("model"), size, training));
+    }
+
+    /// <summary>Sizes of the model that is trained further; vocabulary and sizes are not to be stated again.</summary>
+    private static ModelShape ReadStart(YamlFields root, string path, TrainingConfig training)
+    {
+        foreach (var section in new[] { "tokenizer", "model" })
+        {
+            if (root.Has(section))
+                root.Report(section, "stated beside start_from", "nothing: it is that of the model file");
+        }
+
+        var shape = new ModelShape { VocabSize = 272, HiddenSize = 32, LayerCount = 1, HeadCount = 1, KeyValueHeadCount = 1, FeedForwardSize = 32, ContextLength = 16 };
+        try
+        {
+            using var model = StartingModel.Open(path);
+            shape = model.Shape;
+        }
+        catch (Exception error) when (error is ModelFormatException or IOException or UnauthorizedAccessException)
+        {
+            root.Report("start_from", $"{path} ({error.Message})", "a model file that can be trained further");
+        }
+
+        if (shape.ContextLength > training.MicroBatchTokens)
+            root.Report("training.micro_batch_tokens", $"{training.MicroBatchTokens}", $"at least the context of {path} ({shape.ContextLength})");
+        return shape;
     }
 
     private static DataConfig ReadData(YamlFields fields)
@@ -140,7 +174,9 @@ public static class PretrainConfigReader
 
     private static ExportConfig ReadExport(YamlFields fields)
     {
-        var export = new ExportConfig { Type = fields.Choice("type", "f16", ExportTypes) };
+        var export = new ExportConfig { Type = fields.Choice("type", "f16", ExportTypes), ChatTemplate = fields.OptionalText("chat_template"), Notes = fields.Text("notes", "") };
+        if (export.ChatTemplate is { } template && !File.Exists(template))
+            fields.Report("chat_template", $"{template}, which does not exist", "a file with a Jinja template");
         fields.RefuseOthers();
         return export;
     }

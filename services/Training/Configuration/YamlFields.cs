@@ -97,6 +97,13 @@ internal sealed class YamlFields(YamlMappingNode? node, string path, List<Config
         return standard;
     }
 
+    /// <summary>Whether a field is there.</summary>
+    public bool Has(string name)
+    {
+        _known.Add(name);
+        return Find(name) is not null;
+    }
+
     /// <summary>Adds a problem about a field.</summary>
     public void Report(string name, string value, string allowed) => problems.Add(new ConfigProblem(Path(name), value, allowed));
 

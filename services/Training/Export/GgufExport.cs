@@ -42,7 +42,7 @@ public static class GgufExport
         var type = config.Export.Type == "f32" ? TensorType.F32 : TensorType.F16;
         var writer = new GgufWriter();
         AddModel(writer, config, layout, type, trainedTokens);
-        AddTokenizer(writer, vocabulary);
+        AddTokenizer(writer, vocabulary, config.Export.ChatTemplate is { } template ? File.ReadAllText(template) : ChatTemplate);
         var shape = layout.Shape;
         AddTensor(writer, layout.Embedding.Name, layout.Embedding, weights, 0, shape.VocabSize, type);
         for (var i = 0; i < layout.Layers.Length; i++)
@@ -71,7 +71,7 @@ public static class GgufExport
         writer.Add("general.architecture", "llama");
         writer.Add("general.type", "model");
         writer.Add("general.name", config.Name);
-        writer.Add("general.description", string.Create(CultureInfo.InvariantCulture, $"{config.Description} Trained from nothing on {trainedTokens / 1e6:F1}M tokens of generated text."));
+        writer.Add("general.description", string.Create(CultureInfo.InvariantCulture, $"{config.Description} Trained {(config.StartFrom is { } start ? $"further from {Path.GetFileNameWithoutExtension(start)}" : "from nothing")} on {trainedTokens / 1e6:F1}M tokens of generated text."));
         writer.Add("general.license", config.License);
         writer.Add("general.size_label", string.Create(CultureInfo.InvariantCulture, $"{layout.Length / 1e6:F1}M"));
         writer.Add("general.languages", Languages);
@@ -93,7 +93,7 @@ public static class GgufExport
         writer.Add("llama.rope.freq_base", shape.RopeBase);
     }
 
-    private static void AddTokenizer(GgufWriter writer, BpeVocabulary vocabulary)
+    private static void AddTokenizer(GgufWriter writer, BpeVocabulary vocabulary, string chatTemplate)
     {
         var ids = Enumerable.Range(0, vocabulary.Size).ToArray();
         writer.Add("tokenizer.ggml.model", "gpt2");
@@ -105,7 +105,7 @@ public static class GgufExport
         writer.Add("tokenizer.ggml.eos_token_id", (uint)vocabulary.EndOfTextId);
         writer.Add("tokenizer.ggml.add_bos_token", true);
         writer.Add("tokenizer.ggml.add_eos_token", false);
-        writer.Add("tokenizer.chat_template", ChatTemplate);
+        writer.Add("tokenizer.chat_template", chatTemplate);
     }
 
     /// <summary>Adds rows of a weight; gains are always F32.</summary>

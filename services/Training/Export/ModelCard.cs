@@ -21,6 +21,7 @@ public static class ModelCard
     public static string Write(TrainedModel model, string modelFile, TokenStore train, EvaluatedLoss loss, int validationDocuments, LogitAgreement agreement, IReadOnlyList<string> measurements, IReadOnlyList<CardSample> samples)
     {
         var (c, s, state) = (model.Config, model.Config.Model, model.State);
+        var isStory = c.Data.Path is null;
         var text = new StringBuilder();
         void Line(FormattableString line) => text.Append(FormattableString.Invariant(line)).Append('\n');
         Line($"# {c.Name}");
@@ -32,24 +33,27 @@ public static class ModelCard
         Line($"| file | `{Path.GetFileName(modelFile)}`, {new FileInfo(modelFile).Length / 1e6:F1} MB, GGUF, {c.Export.Type.ToUpperInvariant()} |");
         Line($"| architecture | llama: RMSNorm, rotary positions, SwiGLU, tied embedding |");
         Line($"| parameters | {model.Layout.Length:N0} ({s.LayerCount} layers, width {s.HiddenSize}, {s.HeadCount} heads with {s.KeyValueHeadCount} key/value heads, feed-forward {s.FeedForwardSize}) |");
-        Line($"| vocabulary | {s.VocabSize} byte-level BPE tokens learned from the corpus, {(double)train.TextBytes / train.Tokens.Length:F2} bytes a token |");
+        Line($"| vocabulary | {s.VocabSize} byte-level BPE tokens {(c.StartFrom is null ? "learned from the corpus" : $"of `{Path.GetFileName(c.StartFrom)}`")}, {(double)train.TextBytes / train.Tokens.Length:F2} bytes a token |");
         Line($"| context | {s.ContextLength} tokens |");
         Line($"| trained on | {state.Tokens:N0} tokens in {state.Step:N0} steps, {state.Seconds / 60:F0} minutes on a shared machine with two cores ({state.Tokens / state.Seconds:N0} tokens/s) |");
         Line($"");
         Line($"## Data");
         Line($"");
-        Line($"{train.Count:N0} generated documents with {train.Tokens.Length:N0} tokens ({train.TextBytes / 1e6:F0} MB), seed {c.Data.Seed}: stories told by a simulation of small worlds (`services/Training/Stories`), {c.Data.InstructFraction:P0} of them behind instructions (features, three required words, a summary, a sentence to include). No other text was used. Documents are packed without attending to each other.");
+        if (isStory)
+            Line($"{train.Count:N0} generated documents with {train.Tokens.Length:N0} tokens ({train.TextBytes / 1e6:F0} MB), seed {c.Data.Seed}: stories told by a simulation of small worlds (`services/Training/Stories`), {c.Data.InstructFraction:P0} of them behind instructions (features, three required words, a summary, a sentence to include). No other text was used. Documents are packed without attending to each other.");
+        else
+            Line($"{train.Count:N0} documents of `{c.Data.Path}` with {train.Tokens.Length:N0} tokens ({train.TextBytes / 1e6:F0} MB), packed without attending to each other.");
         Line($"");
         Line($"## Training");
         Line($"");
         var t = c.Training;
-        Line($"AdamW (β {t.Optimizer.Beta1}, {t.Optimizer.Beta2}; weight decay {t.Optimizer.WeightDecay} on matrices), batches of {t.BatchTokens:N0} tokens, gradient norm clipped at {t.Optimizer.MaxGradientNorm}, warm-up of {t.WarmupSteps} steps to a rate of {t.PeakLearningRate}, stable to step {state.DecayStart:N0}, then {t.Decay.ToString().ToLowerInvariant()} decay over {state.DecaySteps:N0} steps to {t.FinalRatio} of it. Products in {t.Precision.ToString().ToUpperInvariant()}, weights and moments in F32. Made again from nothing by `slm train pretrain --config infra/models/{c.Name}.yaml`.");
+        Line($"AdamW (β {t.Optimizer.Beta1}, {t.Optimizer.Beta2}; weight decay {t.Optimizer.WeightDecay} on matrices), batches of {t.BatchTokens:N0} tokens, gradient norm clipped at {t.Optimizer.MaxGradientNorm}, warm-up of {t.WarmupSteps} steps to a rate of {t.PeakLearningRate}, stable to step {state.DecayStart:N0}, then {t.Decay.ToString().ToLowerInvariant()} decay over {state.DecaySteps:N0} steps to {t.FinalRatio} of it. Products in {t.Precision.ToString().ToUpperInvariant()}, weights and moments in F32. {(c.StartFrom is null ? "Made again from nothing" : $"It began with the weights of `{Path.GetFileName(c.StartFrom)}`. Made again")} by `slm train pretrain --config infra/models/{c.Name}.yaml`.");
         Line($"");
         Line($"![Loss]({c.Name}.svg)");
         Line($"");
         Line($"## Validation");
         Line($"");
-        Line($"{validationDocuments:N0} documents of another seed, none of them in the training set, {loss.Tokens:N0} tokens, computed in F32:");
+        Line($"{validationDocuments:N0} documents {(isStory ? "of another seed, none of them in the training set" : "held out")}, {loss.Tokens:N0} tokens, computed in F32:");
         Line($"");
         Line($"| loss (nats a token) | perplexity a token | perplexity a byte | bits a byte |");
         Line($"|---|---|---|---|");
@@ -61,6 +65,12 @@ public static class ModelCard
         Line($"");
         foreach (var section in measurements.Where(s => s.Length > 0))
             text.Append(section.TrimEnd()).Append("\n\n");
+        if (!isStory)
+        {
+            text.Append(c.Export.Notes.Trim());
+            return text.ToString().TrimEnd() + "\n";
+        }
+
         Line($"## Use");
         Line($"");
         Line($"Plain: give the opening of a story. Instruct: lines of `Features: Dialogue, Twist`, `Words: dog, jump, red`, `Summary: …` or `Random sentence: …`, in any order, then a line `Story:`. The chat template makes such a prompt from the last user message: instructions and story openings stay as they are, anything else becomes a summary; system messages and earlier turns are ignored. Low temperatures (0.2 to 0.5) mix up fewer names and things than high ones.");

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Slm.Training.Configuration;
 using Slm.Training.Data;
+using Slm.Training.Model;
 using Slm.Training.Stories;
 using Slm.Training.Tokenizer;
 
@@ -27,7 +28,7 @@ internal sealed record PreparedData(BpeVocabulary Vocabulary, TokenStore Train, 
         {
             var data = config.Data;
             phase("vocabulary");
-            var vocabulary = BpeTrainer.Train(TrainingTexts(data).Take(config.Tokenizer.SampleDocuments), config.Model.VocabSize);
+            var vocabulary = MakeVocabulary(config);
             TokenizerJson.Write(vocabulary, tokenizer);
             phase("encoding");
             TokenStore.Encode(TrainingTexts(data), vocabulary).Save(train);
@@ -53,11 +54,19 @@ internal sealed record PreparedData(BpeVocabulary Vocabulary, TokenStore Train, 
         return candidates.Take(data.ValidationDocuments);
     }
 
+    private static BpeVocabulary MakeVocabulary(PretrainConfig config)
+    {
+        if (config.StartFrom is null)
+            return BpeTrainer.Train(TrainingTexts(config.Data).Take(config.Tokenizer.SampleDocuments), config.Model.VocabSize);
+        using var start = StartingModel.Open(config.StartFrom);
+        return start.ReadVocabulary();
+    }
+
     /// <summary>Hash of what the data depend on.</summary>
     private static string Hash(PretrainConfig config)
     {
-        var json = JsonSerializer.Serialize(new { config.Data, config.Tokenizer, config.Model.VocabSize });
-        if (config.Data.Path is { } path)
+        var json = JsonSerializer.Serialize(new { config.StartFrom, config.Data, config.Tokenizer, config.Model.VocabSize });
+        foreach (var path in new[] { config.Data.Path, config.StartFrom }.OfType<string>())
             json += File.GetLastWriteTimeUtc(path).Ticks;
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
     }

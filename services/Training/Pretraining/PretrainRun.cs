@@ -60,6 +60,7 @@ internal sealed class PretrainRun<T> : IDisposable
     /// <param name="train">Documents to train on.</param>
     /// <param name="validation">Documents held out.</param>
     /// <param name="folder">Where checkpoints go, or null for none.</param>
+    /// <exception cref="Engine.Formats.ModelFormatException">The model to start from is none that can be trained further.</exception>
     public PretrainRun(PretrainConfig config, TokenStore train, TokenStore validation, string? folder)
     {
         (_training, _folder) = (config.Training, folder);
@@ -72,7 +73,16 @@ internal sealed class PretrainRun<T> : IDisposable
         var threads = _training.Threads > 0 ? _training.Threads : Environment.ProcessorCount;
         _slots = [.. Enumerable.Range(0, _training.BatchTokens / micro).Select(_ => new GradientSlot<T>(_layout))];
         _workers = [.. Enumerable.Range(0, Math.Min(threads, _slots.Length)).Select(_ => new GradientWorker<T>(_layout, micro))];
-        _layout.Initialize(_weights.Values, config.Seed);
+        if (config.StartFrom is { } path)
+        {
+            using var start = StartingModel.Open(path);
+            start.CopyTo(_layout, _weights.Values);
+        }
+        else
+        {
+            _layout.Initialize(_weights.Values, config.Seed);
+        }
+
         _weights.Refresh();
         State = new RunState { ConfigHash = Hash(config) };
         PlanDecay();
@@ -215,7 +225,7 @@ internal sealed class PretrainRun<T> : IDisposable
     private static string Hash(PretrainConfig config)
     {
         var t = config.Training;
-        var json = JsonSerializer.Serialize(new { config.Seed, config.Data, config.Tokenizer, config.Model, t.BatchTokens, t.MicroBatchTokens, t.Precision, t.PeakLearningRate, t.WarmupSteps, t.Decay, t.FinalRatio, t.Optimizer });
+        var json = JsonSerializer.Serialize(new { config.Seed, config.StartFrom, config.Data, config.Tokenizer, config.Model, t.BatchTokens, t.MicroBatchTokens, t.Precision, t.PeakLearningRate, t.WarmupSteps, t.Decay, t.FinalRatio, t.Optimizer });
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
     }
 

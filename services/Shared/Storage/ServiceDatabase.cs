@@ -2,29 +2,36 @@ using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Npgsql;
 
-namespace Slm.Gateway.Access;
+namespace Slm.Shared.Storage;
 
-/// <summary>Where keys and the audit log are kept: PostgreSQL, or a file of SQLite that is made when there is something to keep.</summary>
-internal sealed class AccessDatabase : IDisposable
+/// <summary>
+/// Where a service keeps its tables: PostgreSQL, or a file of SQLite that is made when there is something to keep. Compiled into the services
+/// that use it, whose assembly holds the scripts <c>{name}-postgresql.sql</c> and <c>{name}-sqlite.sql</c>.
+/// </summary>
+internal sealed class ServiceDatabase : IDisposable
 {
-    /// <summary>Any number all gateways agree on: only one of them creates the tables.</summary>
-    private const long LockKey = 0x536C6D416363;
-
+    private readonly string _scripts;
+    private readonly long _lockKey;
     private readonly DbDataSource _source;
     private readonly string? _file;
     private readonly SemaphoreSlim _creating = new(1);
     private bool _created;
 
-    public AccessDatabase(AccessOptions options)
+    /// <param name="scripts">Name of the scripts.</param>
+    /// <param name="lockKey">Any number all processes of the service agree on: only one of them creates the tables.</param>
+    /// <param name="connection">Connection string of PostgreSQL; null: the file.</param>
+    /// <param name="file">The file.</param>
+    public ServiceDatabase(string scripts, long lockKey, string? connection, string file)
     {
-        if (options.Database is { } connection)
+        (_scripts, _lockKey) = (scripts, lockKey);
+        if (connection is not null)
         {
             _source = NpgsqlDataSource.Create(connection);
             return;
         }
 
-        _file = options.File;
-        _source = SqliteFactory.Instance.CreateDataSource(new SqliteConnectionStringBuilder { DataSource = _file, DefaultTimeout = 10 }.ConnectionString);
+        _file = file;
+        _source = SqliteFactory.Instance.CreateDataSource(new SqliteConnectionStringBuilder { DataSource = file, DefaultTimeout = 30 }.ConnectionString);
     }
 
     /// <summary>True if there can be nothing to read yet.</summary>
@@ -63,8 +70,8 @@ internal sealed class AccessDatabase : IDisposable
                 await RunAsync(connection, null, "PRAGMA journal_mode = WAL", cancellationToken);
             await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
             if (_file is null)
-                await RunAsync(connection, transaction, $"SELECT pg_advisory_xact_lock({LockKey})", cancellationToken);
-            await RunAsync(connection, transaction, await ScriptAsync(_file is null ? "access-postgresql.sql" : "access-sqlite.sql", cancellationToken), cancellationToken);
+                await RunAsync(connection, transaction, $"SELECT pg_advisory_xact_lock({_lockKey})", cancellationToken);
+            await RunAsync(connection, transaction, await ScriptAsync($"{_scripts}-{(_file is null ? "postgresql" : "sqlite")}.sql", cancellationToken), cancellationToken);
             await transaction.CommitAsync(cancellationToken);
             Volatile.Write(ref _created, true);
         }
@@ -98,7 +105,7 @@ internal sealed class AccessDatabase : IDisposable
 
     private static async Task<string> ScriptAsync(string name, CancellationToken cancellationToken)
     {
-        await using var stream = typeof(AccessDatabase).Assembly.GetManifestResourceStream(name)!;
+        await using var stream = typeof(ServiceDatabase).Assembly.GetManifestResourceStream(name)!;
         using var reader = new StreamReader(stream);
         return await reader.ReadToEndAsync(cancellationToken);
     }
