@@ -1,13 +1,10 @@
 using System.Diagnostics;
-using System.Formats.Tar;
 using System.Globalization;
-using System.IO.Compression;
-using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Slm.Engine.Constraints;
 using Slm.Engine.Constraints.Json;
 using Slm.Engine.Constraints.Tokens;
+using Slm.Engine.Tests.Constraints;
 using Slm.Tokenization;
 
 namespace Slm.Benchmarks;
@@ -18,8 +15,6 @@ namespace Slm.Benchmarks;
 /// </summary>
 internal static class ConstraintMeasurement
 {
-    private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     private sealed class Figures
     {
         public int Schemas, Passed, Refused, Strict, Lax;
@@ -37,14 +32,14 @@ internal static class ConstraintMeasurement
         var watch = Stopwatch.StartNew();
         var vocabulary = new TokenVocabulary(tokenizer.VocabSize, id => tokenizer.IsSpecial(id) ? default : tokenizer.TokenBytes(id), tokenizer.Special.EndTokens);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tokenizer.VocabSize} tokens prepared in {watch.ElapsedMilliseconds} ms"));
-        var files = Read(archive).ToList();
+        var files = TestArchive.Read(Path.GetFullPath(archive)).ToList();
         Dictionary<string, Figures> sources = [];
         for (var round = 0; round < 2; round++)
         {
             sources = [];
-            foreach (var (name, json) in files)
+            foreach (var (path, json) in files)
             {
-                var source = name.Split("---")[0] is var first && first.Split('_')[0] is "BFCL" or "JME" ? first.Split('_')[0] : first;
+                var source = Path.GetFileNameWithoutExtension(path).Split("---")[0] is var first && first.Split('_')[0] is "BFCL" or "JME" ? first.Split('_')[0] : first;
                 if (!sources.TryGetValue(source, out var figures))
                     sources[source] = figures = new Figures();
                 Measure(json.RootElement, tokenizer, vocabulary, figures);
@@ -100,7 +95,7 @@ internal static class ConstraintMeasurement
             var valid = test.GetProperty("valid").GetBoolean();
             var state = constraint.Start();
             var accepted = true;
-            foreach (var token in tokenizer.Encode(Write(test.GetProperty("data")), addSpecialTokens: false).Ids)
+            foreach (var token in tokenizer.Encode(TestArchive.Write(test.GetProperty("data")), addSpecialTokens: false).Ids)
             {
                 begun = Stopwatch.GetTimestamp();
                 state.FillMask(mask);
@@ -132,59 +127,4 @@ internal static class ConstraintMeasurement
     }
 
     private static double At(List<double> sorted, double share) => sorted.Count == 0 ? 0 : sorted[(int)Math.Min(sorted.Count - 1, share * sorted.Count)];
-
-    private static IEnumerable<(string Name, JsonDocument Json)> Read(string archive)
-    {
-        using var file = File.OpenRead(archive);
-        using var unzipped = new GZipStream(file, CompressionMode.Decompress);
-        using var tar = new TarReader(unzipped);
-        while (tar.GetNextEntry() is { } entry)
-        {
-            if (entry.DataStream is { } data && entry.Name.EndsWith(".json", StringComparison.Ordinal))
-                yield return (Path.GetFileNameWithoutExtension(entry.Name), JsonDocument.Parse(data));
-        }
-    }
-
-    private static string Write(JsonElement value)
-    {
-        var text = new StringBuilder();
-        Append(value);
-        return text.ToString();
-
-        void Append(JsonElement element)
-        {
-            var first = true;
-            switch (element.ValueKind)
-            {
-                case JsonValueKind.Object:
-                    text.Append('{');
-                    foreach (var member in element.EnumerateObject())
-                    {
-                        text.Append(first ? "" : ", ").Append(JsonSerializer.Serialize(member.Name, Plain)).Append(": ");
-                        Append(member.Value);
-                        first = false;
-                    }
-
-                    text.Append('}');
-                    break;
-                case JsonValueKind.Array:
-                    text.Append('[');
-                    foreach (var item in element.EnumerateArray())
-                    {
-                        text.Append(first ? "" : ", ");
-                        Append(item);
-                        first = false;
-                    }
-
-                    text.Append(']');
-                    break;
-                case JsonValueKind.String:
-                    text.Append(JsonSerializer.Serialize(element.GetString(), Plain));
-                    break;
-                default:
-                    text.Append(element.GetRawText());
-                    break;
-            }
-        }
-    }
 }

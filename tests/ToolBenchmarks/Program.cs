@@ -14,10 +14,16 @@ switch (args)
     // measure SET MODEL HTTP GRPC PLOT
     case ["measure", var set, var model, var http, var grpc, var plot]:
         var cases = ToolCase.ReadFile(set);
-        SetMeasurement.Way[] ways = [await SetMeasurement.EnforcedAsync(cases, http, model, default), await SetMeasurement.FreeAsync(cases, grpc, model, default)];
+        var ways = new List<SetMeasurement.Way>();
+        foreach (var temperature in new[] { 0f, 1f })
+        {
+            ways.Add(await SetMeasurement.EnforcedAsync(cases, http, model, temperature, default));
+            ways.Add(await SetMeasurement.FreeAsync(cases, grpc, model, temperature, default));
+        }
+
         SetReport.Print(cases, ways, Console.Out);
         SetReport.Plot(cases, ways, plot);
-        return ways[0].Verdicts.All(v => v.Valid) ? 0 : 1;
+        return ways.Where(w => w.IsEnforced).All(w => w.Verdicts.All(v => v.Valid)) ? 0 : 1;
     default:
         Console.Error.WriteLine("Give: set FILE | corpus FILE CHAT-TEMPLATE DOCUMENTS | measure SET MODEL HTTP GRPC PLOT");
         return 2;

@@ -27,19 +27,20 @@ internal static class SetReport
         using var plot = new Plot();
         var categories = ToolCase.Categories.Append("all").ToArray();
         var colors = new[] { Colors.SteelBlue, Colors.Orange, Colors.SeaGreen, Colors.Gray };
+        var width = (ways.Count * 2) + 1.0;
         for (var w = 0; w < ways.Count; w++)
         {
             foreach (var (name, pick, offset) in new (string, Func<CaseVerdict, bool>, int)[] { ("valid", v => v.Valid, 0), ("right", v => v.Right, 1) })
             {
                 var bars = plot.Add.Bars(
-                    Enumerable.Range(0, categories.Length).Select(c => (c * 5.0) + (2 * w) + offset),
+                    Enumerable.Range(0, categories.Length).Select(c => (c * width) + (2 * w) + offset),
                     categories.Select(c => 100.0 * ways[w].Verdicts.Where((_, i) => c == "all" || cases[i].Category == c).Average(v => pick(v) ? 1 : 0)));
                 bars.LegendText = $"{ways[w].Name}: {name}";
-                bars.Color = colors[((2 * w) + offset) % colors.Length];
+                bars.Color = offset == 0 ? colors[w % colors.Length].WithAlpha(0.45) : colors[w % colors.Length];
             }
         }
 
-        plot.Axes.Bottom.SetTicks([.. Enumerable.Range(0, categories.Length).Select(c => (c * 5) + 1.5)], [.. categories.Select(c => c.Replace('_', ' '))]);
+        plot.Axes.Bottom.SetTicks([.. Enumerable.Range(0, categories.Length).Select(c => (c * width) + ways.Count - 0.5)], [.. categories.Select(c => c.Replace('_', ' '))]);
         plot.Axes.SetLimitsY(0, 105);
         plot.YLabel("% of answers");
         plot.ShowLegend(Edge.Right);
