@@ -9,7 +9,8 @@ using SamplingOptions = Slm.Engine.Sampling.SamplingOptions;
 
 namespace Slm.Integration;
 
-/// <summary>LoRA adapters through every face of the platform. The tests share a model, so each has adapter names of its own.</summary>
+/// <summary>LoRA adapters through every face of the platform. The tests share a model, so each has adapter names of its own; others that load it otherwise are in the same collection.</summary>
+[Collection(AdapterFile.Tall)]
 public sealed class AdapterTests(Platform platform)
 {
     private const string Model = AdapterFile.Model;

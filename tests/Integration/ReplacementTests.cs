@@ -6,6 +6,7 @@ using Slm.V1;
 namespace Slm.Integration;
 
 /// <summary>Wishes for a model that is loaded otherwise: what cannot be had costs nothing of what there is.</summary>
+[Collection(AdapterFile.Tall)]
 public sealed class ReplacementTests(Platform platform)
 {
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;

@@ -281,7 +281,8 @@ internal sealed partial class ModelGrain(
 
     private async Task<Model> ModelAsync()
     {
-        var loaded = await LoadedAsync();
+        // Takes over what runs, so that its state is said.
+        await LoadedAsync();
         try
         {
             using var lease = await Task.Run(() => engine.Open(Name));
@@ -296,7 +297,7 @@ internal sealed partial class ModelGrain(
         model.State = _state;
         if (_state == ModelState.Failed && _error is not null)
             model.Error = _error;
-        if (_state == ModelState.Loaded && loaded is not null)
+        if (_state == ModelState.Loaded && await LoadedAsync() is { } loaded)
         {
             model.ContextLength = loaded.Members.Min(m => m.Info.ContextLength);
             foreach (var adapter in await AdaptersAsync(loaded))
@@ -312,7 +313,7 @@ internal sealed partial class ModelGrain(
             return [];
         foreach (var member in loaded.Members)
         {
-            if (await AnswerOf(member, grain => grain.ListAdaptersAsync()) is { } adapters)
+            if (await AnswerOf(member.Grain, grain => grain.ListAdaptersAsync(), patient: true) is { } adapters)
                 return [.. adapters.Select(a => a.Message)];
         }
 
