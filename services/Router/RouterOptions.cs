@@ -1,4 +1,5 @@
 using System.Globalization;
+using Slm.Router.Models;
 using Slm.Router.Policies;
 using Slm.ServiceDefaults;
 using Slm.Shared.Storage;
@@ -19,6 +20,9 @@ internal sealed record RouterOptions
 
     /// <summary><c>Slm:Router:File</c>: file of SQLite; default <c>router.db</c> in <c>Slm:Data</c>.</summary>
     public required string File { get; init; }
+
+    /// <summary><c>Slm:Dapr:GrpcEndpoint</c>: where the Dapr sidecar is; null: where <c>DAPR_GRPC_ENDPOINT</c> or <c>DAPR_GRPC_PORT</c> say.</summary>
+    public string? DaprEndpoint { get; init; }
 
     /// <summary>The database they name.</summary>
     internal ServiceDatabase OpenDatabase() => new("router", 0x536C6D526F75, Database, File);
@@ -44,6 +48,7 @@ internal sealed record RouterOptions
             DefaultPolicy = section["DefaultPolicy"] is { Length: > 0 } name ? name : "default",
             Database = section["Database"] is { Length: > 0 } connection ? connection : null,
             File = section["File"] is { Length: > 0 } file ? Path.GetFullPath(file) : Path.Combine(data, "router.db"),
+            DaprEndpoint = configuration["Slm:Dapr:GrpcEndpoint"] is { Length: > 0 } dapr ? dapr : null,
             WattsPerProcessor = Number(section, "Slm:Router", "WattsPerProcessor", 10, 0, 10_000),
             PowerCap = section["PowerCap"] is { Length: > 0 } powerCap ? powerCap : "/sys/class/powercap",
             Endpoints = section.GetSection("Endpoints").GetChildren().ToDictionary(c => c.Key, EndpointOptions.From, StringComparer.Ordinal),
@@ -68,6 +73,9 @@ internal sealed record EndpointOptions
     /// <summary>Its key: from the setting <c>Key</c>, which any configuration source may hold (environment, user secrets, a secret store), or
     /// from the file that <c>KeyFile</c> names, as orchestrators mount secrets. Never logged.</summary>
     public string? Key { get; init; }
+
+    /// <summary>The secret of a Dapr secret store that is its key, from the setting <c>KeySecret</c>: STORE/SECRET or STORE/SECRET/FIELD.</summary>
+    public SecretName? Secret { get; init; }
 
     /// <summary>Time of one attempt.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(60);
@@ -104,6 +112,14 @@ internal sealed record EndpointOptions
         var key = section["Key"] is { Length: > 0 } given ? given : null;
         if (key is null && section["KeyFile"] is { Length: > 0 } file)
             key = System.IO.File.Exists(file) ? System.IO.File.ReadAllText(file).Trim() : throw new OptionException($"{path}:KeyFile", file, "name a file that exists");
+        SecretName? secret = null;
+        if (section["KeySecret"] is { Length: > 0 } named)
+        {
+            secret = SecretName.Parse(named) ?? throw new OptionException($"{path}:KeySecret", named, "be STORE/SECRET or STORE/SECRET/FIELD");
+            if (key is not null)
+                throw new OptionException($"{path}:KeySecret", named, "be left out where Key or KeyFile is set");
+        }
+
         var limit = Number("SpendLimit", -1, -1, double.MaxValue);
         var hedge = Number("HedgeAfterMs", 0, 0, int.MaxValue);
         return new EndpointOptions
@@ -111,6 +127,7 @@ internal sealed record EndpointOptions
             Name = section.Key,
             Url = url,
             Key = key,
+            Secret = secret,
             Timeout = TimeSpan.FromMilliseconds(Number("TimeoutMs", 60_000, 10, 86_400_000)),
             Retries = (int)Number("Retries", 3, 0, 10),
             HedgeAfter = hedge > 0 ? TimeSpan.FromMilliseconds(hedge) : null,

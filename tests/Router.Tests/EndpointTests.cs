@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using Dapr.Client;
 using Grpc.Core;
 using Slm.Router.Cascades;
 using Slm.Router.Models;
@@ -122,7 +123,7 @@ public sealed class EndpointTests : IDisposable
         Assert.Equal(18, await _router.Ledger.SpentAsync("endpoint:e", limit, TestContext.Current.CancellationToken), 1e-9);
     }
 
-    private EndpointModel Endpoint(EndpointOptions options) => new(options, _router.Ledger, _router.Time, _server);
+    private EndpointModel Endpoint(EndpointOptions options) => new(options, _router.Ledger, new EndpointKey(options, new Lazy<DaprClient>(() => throw new InvalidOperationException()), _router.Time), _router.Time, _server);
 
     private static GenerateRequest Chat()
     {

@@ -26,20 +26,19 @@ internal sealed class EndpointModel : IDisposable
 {
     private readonly EndpointOptions _options;
     private readonly SpendLedger _ledger;
+    private readonly EndpointKey _key;
     private readonly HttpClient _http;
     private readonly ResiliencePipeline<HttpResponseMessage> _pipeline;
 
-    public EndpointModel(EndpointOptions options, SpendLedger ledger, TimeProvider time, HttpMessageHandler? handler = null)
+    public EndpointModel(EndpointOptions options, SpendLedger ledger, EndpointKey key, TimeProvider time, HttpMessageHandler? handler = null)
     {
-        (_options, _ledger) = (options, ledger);
+        (_options, _ledger, _key) = (options, ledger, key);
         _http = new HttpClient(handler ?? new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5), ConnectTimeout = TimeSpan.FromSeconds(10) })
         {
             BaseAddress = new Uri(options.Url.ToString().TrimEnd('/') + "/"),
             // The pipeline's own.
             Timeout = Timeout.InfiniteTimeSpan,
         };
-        if (options.Key is { } key)
-            _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
         _pipeline = Pipeline(options, time);
     }
 
@@ -60,13 +59,18 @@ internal sealed class EndpointModel : IDisposable
         {
             response = await _pipeline.ExecuteAsync(async token =>
             {
+                var key = await _key.GetAsync(token);
                 var reservation = await ReserveAsync(most, token);
                 lock (reservations)
                     reservations.Add(reservation);
                 using var message = new HttpRequestMessage(HttpMethod.Post, chat ? "chat/completions" : "completions") { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+                if (key is not null)
+                    message.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
                 var answer = await _http.SendAsync(message, token);
                 if (!answer.IsSuccessStatusCode)
                 {
+                    if (answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden)
+                        _key.Forget();
                     // It says that it did nothing.
                     lock (reservations)
                         reservations.Remove(reservation);
