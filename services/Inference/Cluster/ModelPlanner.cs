@@ -95,6 +95,8 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
         ReadBytesPerSecond = silo.ReadBytesPerSecond,
         MultiplyAddsPerSecond = silo.MultiplyAddsPerSecond,
         FloatMultiplyAddsPerSecond = silo.FloatMultiplyAddsPerSecond,
+        StepSeconds = silo.StepSeconds,
+        HostProcessors = silo.HostProcessors > 0 ? silo.HostProcessors : null,
         Labels = silo.Labels,
     };
 }
