@@ -40,6 +40,8 @@ public interface ISiloGrain : IGrainWithStringKey
 /// <param name="HostFreeMemoryBytes">What all silos of its machine may take together.</param>
 /// <param name="Models">Names of the models in its folders.</param>
 /// <param name="FloatMultiplyAddsPerSecond">Measured speed of products of floats, all threads.</param>
+/// <param name="StepSeconds">Measured time of handing a step to its threads and back.</param>
+/// <param name="HostProcessors">Processors of the machine that this process may use; 0: not known.</param>
 [GenerateSerializer, Immutable, Alias("slm.silo-info")]
 public sealed record SiloInfo(
     [property: Id(0)] string Silo,
@@ -56,7 +58,9 @@ public sealed record SiloInfo(
     [property: Id(11)] SiloPart[] Parts,
     [property: Id(12)] long HostFreeMemoryBytes,
     [property: Id(13)] string[] Models,
-    [property: Id(14)] double FloatMultiplyAddsPerSecond);
+    [property: Id(14)] double FloatMultiplyAddsPerSecond,
+    [property: Id(15)] double StepSeconds,
+    [property: Id(16)] int HostProcessors);
 
 /// <summary>A part of a model on a silo.</summary>
 /// <param name="Model">The model.</param>

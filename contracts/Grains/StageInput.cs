@@ -12,5 +12,10 @@ public sealed record StageInput(
 
 /// <summary>What a stage answers its owner.</summary>
 /// <param name="Values">From the last stage [output rows, vocabulary or hidden]; else empty.</param>
+/// <param name="Rows">Activations for the stage behind, where the request has them returned; the receiver passes them on.</param>
+/// <param name="ComputeMicroseconds">Time it computed, with <paramref name="Rows"/>.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-result")]
-public sealed record StageResult([property: Id(0)] Activations Values);
+public sealed record StageResult(
+    [property: Id(0)] Activations Values,
+    [property: Id(1)] WireRows? Rows = null,
+    [property: Id(2)] long ComputeMicroseconds = 0);

@@ -44,4 +44,11 @@ public sealed class StageRequest
     /// <summary>Number of the step in its run, from 0: stages compute them in this order.</summary>
     [Id(9)]
     public long Number { get; init; }
+
+    /// <summary>
+    /// True: the stage behind is with the owner, and its activations go back with the answer, which saves a message and its
+    /// acknowledgement. A silo that does not know of this sends them as ever.
+    /// </summary>
+    [Id(10)]
+    public bool Returns { get; init; }
 }

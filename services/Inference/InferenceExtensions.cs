@@ -36,6 +36,7 @@ public static class InferenceExtensions
         builder.Services.TryAddSingleton(_ => models is null ? ModelCatalog.Default() : new ModelCatalog(models));
         builder.Services.TryAddSingleton<AdapterCatalog>();
         builder.Services.AddSingleton<SiloEngine>();
+        builder.Services.AddSingleton<SiloStages>();
         builder.Services.AddSingleton<ExpertCompute>();
         builder.Services.AddModelFiles(builder.Configuration);
         builder.Services.AddSingleton<PartFiles>();

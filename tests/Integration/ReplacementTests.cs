@@ -72,7 +72,7 @@ public sealed class ReplacementTests(Platform platform)
         Assert.Equal([2035, 2035, 2000], without.Select(s => s.HostFreeMemoryBytes));
 
         static SiloInfo Silo(string name, string host, params SiloPart[] parts) =>
-            new(name, name, host, 1, 1000, 1, 1, "", "", [], false, parts, 2000, [], 1);
+            new(name, name, host, 1, 1000, 1, 1, "", "", [], false, parts, 2000, [], 1, 0, 0);
 
         static SiloPart Part(string model, long weights, long state) => new(model, 0, "stage 0", weights, state);
     }

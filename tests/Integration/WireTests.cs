@@ -6,6 +6,7 @@ using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
 using Slm.Inference.Engines;
 using Slm.V1;
+using WireFormat = Slm.Engine.Wire.WireFormat;
 
 namespace Slm.Integration;
 
@@ -29,11 +30,11 @@ public sealed class WireTests
             batch.AddCopy(next, 3);
             batch.AddCopy(0, next + 1);
             batch.AddStateCopy(2, next);
-            var request = StageMessages.ToRequest(batch, hidden ? StepOutput.Hidden : StepOutput.Logits).For(later ? 1 : 0, 7, 12);
+            var request = StageMessages.ToRequest(batch, hidden ? StepOutput.Hidden : StepOutput.Logits).For(later ? 1 : 0, 7, 12, returns: hidden);
             var arrived = Wire.Deserialize<StageRequest>(Wire.SerializeToArray(request))!;
             var copy = new StepBatch();
             arrived.Fill(copy);
-            Assert.Equal((7, 12), (arrived.Epoch, arrived.Number));
+            Assert.Equal((7, 12, hidden), (arrived.Epoch, arrived.Number, arrived.Returns));
             Assert.Equal(later ? new int[batch.TokenCount] : batch.Tokens.ToArray(), copy.Tokens.ToArray());
             Assert.Equal(batch.Items, copy.Items);
             Assert.Equal(batch.Encodes, copy.Encodes);
@@ -51,6 +52,19 @@ public sealed class WireTests
         var arrived = Wire.Deserialize<StageResult>(Wire.SerializeToArray(new StageResult(new Activations(values))))!;
         Assert.Equal(values.Select(BitConverter.SingleToInt32Bits), arrived.Values.Values.ToArray().Select(BitConverter.SingleToInt32Bits));
     });
+
+    [Fact]
+    public void Activations_that_go_back_with_an_answer_survive()
+    {
+        float[] values = [1, -2.5f, float.MinValue, 0, 3, 4];
+        var sent = new StageResult(default, RowMessages.Write(WireFormat.F32, values, 3), 1234);
+        var arrived = Wire.Deserialize<StageResult>(Wire.SerializeToArray(sent))!;
+        var read = new float[values.Length];
+        arrived.Rows!.Read(read);
+        Assert.Equal(values, read);
+        Assert.Equal((1234, 0), (arrived.ComputeMicroseconds, arrived.Values.Values.Length));
+        Assert.Null(Wire.Deserialize<StageResult>(Wire.SerializeToArray(new StageResult(new Activations(values))))!.Rows);
+    }
 
     [Fact]
     public void A_message_survives()

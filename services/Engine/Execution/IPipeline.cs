@@ -19,7 +19,8 @@ public enum StepOutput
 /// <remarks>
 /// One caller at a time begins steps, and has at most <see cref="Depth"/> of them in flight: begun, and their tasks not yet
 /// ended. Every stage runs the steps in the order in which they were begun, and they end in that order, so that what a
-/// step copies or writes is there for all later ones. No sequence is in two steps in flight.
+/// step copies or writes is there for all later ones. A sequence is in two steps in flight only if the later one continues it where
+/// the earlier one ends, and it has no recurrent state.
 /// </remarks>
 public interface IPipeline : IAsyncDisposable
 {

@@ -8,7 +8,7 @@ namespace Slm.Engine.Planning;
 /// What steps cost on machines and links, in seconds.
 /// </summary>
 /// <remarks>
-/// <para>A stage: see <see cref="Work.Seconds"/> and <see cref="StepWork"/>.</para>
+/// <para>A stage: see <see cref="Work.Seconds"/> and <see cref="StepWork"/>, and what handing it a step takes.</para>
 /// <para>
 /// A boundary between machines: tokens · row bytes / link bandwidth + latency + software of one message, where a row of the
 /// residual stream has hidden · 2 bytes as F16, · 4 as F32, · 34/32 as Q8. Behind the last stage the next tokens go to the
@@ -42,7 +42,7 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
     public StepWork WorkOf(StepLoad load) => _work.GetOrAdd(load, static (key, model) => new StepWork(model.Shape, key, model.Odds), this);
 
     /// <summary>Seconds that a stage computes, without what travels.</summary>
-    public double StageSeconds(LayerRange range, MachineSpec machine, bool experts, StepLoad load) => WorkOf(load).Of(range, experts).Seconds(machine);
+    public double StageSeconds(LayerRange range, MachineSpec machine, bool experts, StepLoad load) => WorkOf(load).Of(range, experts).Seconds(machine) + machine.StepSeconds;
 
     /// <summary>One step through a pipeline.</summary>
     public StepCost Cost(IReadOnlyList<StagePlan> stages, StepLoad load)
@@ -59,8 +59,8 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
         {
             var stage = stages[s];
             var machine = fleet.Machine(stage.Machine);
-            compute[s] = work.Of(stage.Range, stage.ExpertGroups.Count == 0).Seconds(machine);
-            Add(busy, machine.HostId, compute[s]);
+            compute[s] = work.Of(stage.Range, stage.ExpertGroups.Count == 0).Seconds(machine) + machine.StepSeconds;
+            Add(busy, fleet.ProcessorsOf(machine), compute[s]);
             if (stage.ExpertGroups.Count > 0)
                 experts[s] = ExpertSeconds(stage, load, rowBytes, busy, ref wire);
             var last = s == stages.Count - 1;
@@ -121,7 +121,7 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
 
         // The first prompts fill the stages; then all take the same time.
         var prompts = 4 * microBatches;
-        var hosts = stages.Select(stage => fleet.Machine(stage.Machine).HostId).ToArray();
+        var hosts = stages.Select(stage => fleet.ProcessorsOf(fleet.Machine(stage.Machine))).ToArray();
         var free = new Dictionary<string, double>(StringComparer.Ordinal);
         var done = new double[2 * prompts * chunks.Count];
         for (var chunk = 0; chunk < done.Length; chunk++)
@@ -150,7 +150,7 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
     /// </summary>
     public int BestMicroBatches(IReadOnlyList<StagePlan> stages)
     {
-        if (stages.Count == 1 || stages.Select(stage => fleet.Machine(stage.Machine).HostId).Distinct(StringComparer.Ordinal).Count() == 1)
+        if (stages.Count == 1 || stages.Select(stage => fleet.ProcessorsOf(fleet.Machine(stage.Machine))).Distinct(StringComparer.Ordinal).Count() == 1)
             return 1;
 
         // With one stream they are prompts' chunks.
@@ -182,7 +182,7 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
                 var experts = group.Experts[layer - stage.Range.First];
                 var machine = fleet.Machine(group.Machine);
                 var work = new Work(Odds.Distinct(layer, experts, load.Tokens) * of.ExpertBytes, 0, 0, 0, 0) + StepWork.Products(shape, load.Tokens * Odds.Visits(layer, experts) * of.ExpertMultiplyAdds);
-                Add(hosts, machine.HostId, work.Seconds(machine));
+                Add(hosts, fleet.ProcessorsOf(machine), work.Seconds(machine));
             }
 
             var slowest = 0.0;
@@ -191,7 +191,7 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
                 var experts = group.Experts[layer - stage.Range.First];
                 if (experts.Count == 0)
                     continue;
-                var seconds = hosts[fleet.Machine(group.Machine).HostId];
+                var seconds = hosts[fleet.ProcessorsOf(fleet.Machine(group.Machine))];
                 if (group.Machine != stage.Machine)
                 {
                     var sent = load.Tokens * Odds.Meets(layer, experts) * rowBytes;

@@ -6,6 +6,8 @@ public sealed class Fleet
     private readonly Dictionary<string, MachineSpec> _machines = new(StringComparer.Ordinal);
     private readonly Dictionary<(string From, string To), LinkSpeed> _links = [];
 
+    private readonly HashSet<string> _roomy;
+
     /// <summary>Checks and takes the machines.</summary>
     /// <param name="machines">At least one; names differ.</param>
     /// <param name="links">Links that were measured.</param>
@@ -28,10 +30,14 @@ public sealed class Fleet
             RequirePositive(machine.MultiplyAddsPerSecond, machine.Name, "multiply-adds per second");
             if (machine.FloatMultiplyAddsPerSecond is { } floats)
                 RequirePositive(floats, machine.Name, "float multiply-adds per second");
+            if (!(machine.StepSeconds >= 0) || double.IsInfinity(machine.StepSeconds))
+                throw Bad($"machine '{machine.Name}': its seconds per step are {machine.StepSeconds}. Give 0 or more.");
             if (machine.FreeMemoryBytes < 0 || machine.HostFreeMemoryBytes < 0)
                 throw Bad($"machine '{machine.Name}': its free memory is negative. Give 0 bytes or more.");
         }
 
+        _roomy = machines.GroupBy(machine => machine.HostId, StringComparer.Ordinal)
+            .Where(host => host.Sum(machine => (long)machine.Threads) <= host.Min(machine => machine.HostProcessors ?? 0)).Select(host => host.Key).ToHashSet(StringComparer.Ordinal);
         foreach (var link in Links)
         {
             foreach (var end in new[] { link.From, link.To })
@@ -66,6 +72,9 @@ public sealed class Fleet
         ? machine
         : throw new PlacementException(
             PlacementFault.UnknownMachine, $"placement: there is no machine '{name}'. There are {Names(Machines)}.", name);
+
+    /// <summary>Whose processors a machine computes with: its own, where its host has one for every thread of its machines, else the host's.</summary>
+    internal string ProcessorsOf(MachineSpec machine) => _roomy.Contains(machine.HostId) ? machine.Name : machine.HostId;
 
     /// <summary>The link that a message takes; a machine reaches itself at once.</summary>
     public LinkSpeed Link(string from, string to) =>

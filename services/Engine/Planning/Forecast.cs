@@ -33,7 +33,7 @@ internal sealed class Forecast
     {
         if (replica.Stages.Count == 1)
             yield break;
-        var hosts = replica.Stages.Select(stage => costs.Fleet.Machine(stage.Machine).HostId).Distinct(StringComparer.Ordinal).Count();
+        var hosts = replica.Stages.Select(stage => costs.Fleet.ProcessorsOf(costs.Fleet.Machine(stage.Machine))).Distinct(StringComparer.Ordinal).Count();
         yield return hosts == 1
             ? "All stages are on one host, so one runs after the other: a second micro-batch would read all weights again on the same processors."
             : $"{PlanText.Count(replica.MicroBatches, "micro-batch is", "micro-batches are")} under way at a time, which gives the most tokens per second.";
@@ -97,5 +97,5 @@ internal sealed class Forecast
     }
 
     private IEnumerable<string> HostsOf(ReplicaPlan replica) =>
-        replica.Stages.SelectMany(stage => stage.ExpertGroups.Select(group => group.Machine).Prepend(stage.Machine)).Select(name => _costs.Fleet.Machine(name).HostId);
+        replica.Stages.SelectMany(stage => stage.ExpertGroups.Select(group => group.Machine).Prepend(stage.Machine)).Select(name => _costs.Fleet.ProcessorsOf(_costs.Fleet.Machine(name)));
 }

@@ -12,6 +12,9 @@ public sealed record MachineSpec
     /// <summary>Threads that compute.</summary>
     public required int Threads { get; init; }
 
+    /// <summary>Processors of its host: with one for every thread of all its silos, these do not wait for each other. Null: not known, so they do.</summary>
+    public int? HostProcessors { get; init; }
+
     /// <summary>Memory that this silo may still take, in bytes.</summary>
     public required long FreeMemoryBytes { get; init; }
 
@@ -29,6 +32,9 @@ public sealed record MachineSpec
     /// <see cref="MultiplyAddsPerSecond"/>, as processors with dot products of bytes have it.
     /// </summary>
     public double? FloatMultiplyAddsPerSecond { get; init; }
+
+    /// <summary>Seconds from handing a step to the thread that computes until all threads work on it, and back to who waits for it.</summary>
+    public double StepSeconds { get; init; }
 
     /// <summary>What placements may ask for, such as zone = a.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();

@@ -10,13 +10,17 @@ using Slm.Engine.Threading;
 namespace Slm.Engine.Planning;
 
 /// <summary>How fast this process computes, as the planner needs it.</summary>
-/// <param name="ReadBytesPerSecond">Bytes per second that all threads read from memory.</param>
+/// <param name="ReadBytesPerSecond">Bytes of weights per second that all threads read from memory in products with one token, what multiplying takes not counted.</param>
 /// <param name="MultiplyAddsPerSecond">Multiply-adds per second of all threads in products of 4-bit weights with many tokens.</param>
 /// <param name="FloatMultiplyAddsPerSecond">The same with weights that are floats.</param>
 public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAddsPerSecond, double FloatMultiplyAddsPerSecond)
 {
-    private const long ReadBytes = 256L << 20;
-    private const int ReadPasses = 4;
+    /// <summary>Rows of the matrices that are read from memory: 151 MB, more than caches hold.</summary>
+    private const int FarRows = 1 << 17;
+
+    /// <summary>Rows of one of them, as large as those of a model of a billion weights.</summary>
+    private const int MatrixRows = 1 << 12;
+    private const int ReadPasses = 7;
     private const int Rows = 2048;
     private const int FloatRows = 512;
     private const int Columns = 2048;
@@ -28,7 +32,25 @@ public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAdds
     public static MachineSpeed Measure(WorkerPool workers)
     {
         ArgumentNullException.ThrowIfNull(workers);
-        return new MachineSpeed(ReadBandwidth.Measure(workers, ReadBytes, ReadPasses), Products(workers, TensorType.Q4_0, Rows, Tokens), Products(workers, TensorType.F32, FloatRows, Tokens));
+        var multiplyAdds = Products(workers, TensorType.Q4_0, Rows, Tokens);
+        return new MachineSpeed(Reading(workers, multiplyAdds), multiplyAdds, Products(workers, TensorType.F32, FloatRows, Tokens));
+    }
+
+    /// <summary>
+    /// Bytes per second r for which bytes / r + multiply-adds / f, with the given f, is what products with one token take of matrices
+    /// that come from memory, one after the other, as a step has them. A loop that only reads is no measure of it: by that, decoding
+    /// a model of a billion weights on one thread was predicted 40 % too slow.
+    /// </summary>
+    private static double Reading(WorkerPool workers, double multiplyAddsPerSecond)
+    {
+        var seconds = Seconds(workers, TensorType.Q4_0, FarRows, 1, MatrixRows, ReadPasses);
+        seconds.Sort();
+        var middle = seconds[ReadPasses / 2];
+        var layout = PanelLayout.Of(TensorType.Q4_0);
+        var bytes = (double)FarRows * (layout?.RowBytes(Columns) ?? TensorTypes.RowBytes(TensorType.Q4_0, Columns));
+
+        // Multiplying with one token is not faster than with many; where it hides all of the reading, reading is no limit.
+        return bytes / Math.Max(middle - ((double)FarRows * Columns / multiplyAddsPerSecond), middle / 4);
     }
 
     /// <summary>Multiply-adds per second of products with one matrix.</summary>
@@ -36,12 +58,17 @@ public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAdds
     /// <param name="type">Type of the weights.</param>
     /// <param name="rows">Rows of the matrix, which has 2,048 columns.</param>
     /// <param name="tokens">Tokens.</param>
-    internal static unsafe double Products(WorkerPool workers, TensorType type, int rows, int tokens)
+    internal static double Products(WorkerPool workers, TensorType type, int rows, int tokens) =>
+        (double)rows * Columns * tokens / Seconds(workers, type, rows, tokens, rows, ProductPasses).Min();
+
+    /// <summary>Seconds of each pass over all rows, in products of some rows at a time.</summary>
+    private static unsafe List<double> Seconds(WorkerPool workers, TensorType type, int rows, int tokens, int rowsAtOnce, int passes)
     {
         var kernels = KernelSet.Best;
         var layout = PanelLayout.Of(type);
         var rowBytes = layout?.RowBytes(Columns) ?? TensorTypes.RowBytes(type, Columns);
         using var weights = new NativeBuffer(rowBytes * rows);
+        MemoryAdvice.UseLargePages(weights.Pointer, weights.Bytes);
         using var input = new NativeBuffer(Columns * tokens * (long)sizeof(float));
         using var int8 = new NativeBuffer(Columns * tokens);
         using var scales = new NativeBuffer(Columns / 32 * tokens * sizeof(ActivationScale));
@@ -56,7 +83,7 @@ public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAdds
             Weights = weights.Pointer,
             RowBytes = (nint)rowBytes,
             RowsTogether = layout is null ? 1 : kernels.PanelRows,
-            Rows = rows,
+            Rows = rowsAtOnce,
             Columns = Columns,
             Tokens = tokens,
             X = (float*)input.Pointer,
@@ -65,16 +92,21 @@ public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAdds
             Y = (float*)output.Pointer,
             Kernel = kernels.MatMul(type),
         };
-        var best = double.PositiveInfinity;
-        for (var pass = 0; pass < ProductPasses; pass++)
+        var seconds = new List<double>(passes);
+        for (var pass = 0; pass < passes; pass++)
         {
-            var product = new Product(in task, (float*)scratch.Pointer, workers.Threads);
             var start = Stopwatch.GetTimestamp();
-            workers.Run(product.Parts, ref product);
-            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            for (var row = 0; row < rows; row += rowsAtOnce)
+            {
+                task.Weights = weights.Pointer + (row * (nint)rowBytes);
+                var product = new Product(in task, (float*)scratch.Pointer, workers.Threads);
+                workers.Run(product.Parts, ref product);
+            }
+
+            seconds.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 
-        return (double)rows * Columns * tokens / best;
+        return seconds;
     }
 
     private readonly unsafe struct Product : IParallelWork

@@ -93,6 +93,7 @@ public sealed partial class Scheduler
         var preemptions = _plan.Preemptions;
         var (looked, reused) = (_plan.PromptTokens, _plan.ReusedTokens);
         _plan.FreeSteps = _pipeline.Depth - _flights.Count;
+        _plan.MayFollow = _doubtful == 0;
         Propose();
         _plan.Build(_time.GetTimestamp(), _planned);
         if (_plan.PromptTokens > looked)
@@ -199,6 +200,8 @@ public sealed partial class Scheduler
                 }
                 else
                 {
+                    if (start != sequence.Computed)
+                        throw new InvalidOperationException($"A step has computed tokens from {start} on; {sequence.Computed} are computed.");
                     sequence.Computed = start + count;
                     for (var r = 0; r < outputs; r++)
                         sequence.Accept(start + count - outputs + r, mine.Slice(r * width, width), _sampler, now);
@@ -262,8 +265,7 @@ public sealed partial class Scheduler
     private void Fail(Sequence sequence, Exception error)
     {
         sequence.Doubtful = true;
-        Leave(sequence, ref _failed, EngineMetrics.FailedCount);
-        sequence.Fail(error);
+        End(sequence, error, EarlyEnd.Failed);
     }
 
     private void FailAll(Exception error)

@@ -96,7 +96,8 @@ public sealed partial class Scheduler
         foreach (var item in part.Items)
         {
             var sequence = item.Sequence;
-            sequence.InFlight = false;
+            if (--sequence.Flights > 0)
+                continue;
             if (sequence.Ended == EarlyEnd.Expired)
                 Leave(sequence, ref _expired, EngineMetrics.ExpiredCount);
             else if (sequence.Ended == EarlyEnd.Failed)
@@ -109,6 +110,8 @@ public sealed partial class Scheduler
     {
         while (_planned.TryDequeue(out var part))
         {
+            foreach (var item in part.Items)
+                item.Sequence.Planned = Math.Min(item.Sequence.Planned, item.Start);
             Land(part);
             _plan.Return(part);
         }

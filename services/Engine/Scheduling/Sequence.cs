@@ -115,8 +115,17 @@ internal abstract class Sequence(int[] tokens, int promptLength)
     /// <summary>True while it holds a place in the batch.</summary>
     public bool Running { get; set; }
 
-    /// <summary>Part of a step that is planned or runs: it is neither planned, nor are its blocks taken, before that has ended.</summary>
-    public bool InFlight { get; set; }
+    /// <summary>Steps that are planned or run and that it is part of: more than one only while its prompt is read.</summary>
+    public int Flights { get; set; }
+
+    /// <summary>Part of a step that is planned or runs: its blocks are not taken before that has ended.</summary>
+    public bool InFlight => Flights > 0;
+
+    /// <summary>Tokens up to here, exclusive, are computed or in flight; counts while it is in flight.</summary>
+    public int Planned { get; set; }
+
+    /// <summary>Position of the next token to plan.</summary>
+    public int NextStart => InFlight ? Planned : Computed;
 
     /// <summary>Its client was told that it has ended, while in flight: it leaves when its step ends.</summary>
     public EarlyEnd Ended { get; set; }

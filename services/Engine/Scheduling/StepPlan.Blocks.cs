@@ -27,7 +27,9 @@ internal sealed partial class StepPlan
                 return;
             if (node.Block != own)
             {
-                // Another sequence has computed the same meanwhile.
+                // Another sequence has computed the same meanwhile. A chunk in flight reads this one: it is kept until that has ended.
+                if (sequence.InFlight)
+                    return;
                 _blocks.Retain(node.Block);
                 _blocks.Release(own);
                 sequence.Blocks[next] = node.Block;

@@ -15,7 +15,8 @@ namespace Slm.Engine.Scheduling;
 /// Sequences in the batch being built are never taken, because their rank is better than that of the one that needs a block.
 /// The first of all ranks that is not paused can always go on, so the queue always moves.
 /// Where the pipeline takes several steps at a time, those in flight keep their sequences to themselves; the others decode
-/// in equal shares, those first that have waited longest.
+/// in equal shares, those first that have waited longest. Only a prompt may have several chunks in flight, since they need
+/// nothing from each other but what stages, which keep the order of steps, have stored by then.
 /// </remarks>
 internal sealed partial class StepPlan
 {
@@ -96,6 +97,9 @@ internal sealed partial class StepPlan
     /// <summary>Steps that the pipeline takes now, of <see cref="IPipeline.Depth"/>.</summary>
     public int FreeSteps { get; set; } = 1;
 
+    /// <summary>Whether chunks of prompts may follow chunks that are in flight: not while results of those may be thrown away.</summary>
+    public bool MayFollow { get; set; } = true;
+
     /// <summary>What the encoder has to read, before anything else.</summary>
     private StepPart Encode { get; set; } = new();
 
@@ -169,7 +173,11 @@ internal sealed partial class StepPlan
             return part;
         part.Output = output;
         foreach (var item in part.Items)
-            item.Sequence.InFlight = true;
+        {
+            item.Sequence.Flights++;
+            item.Sequence.Planned = item.Start + item.Count;
+        }
+
         parts.Enqueue(part);
         return _spare.TryPop(out var spare) ? spare : new StepPart();
     }
@@ -264,7 +272,7 @@ internal sealed partial class StepPlan
         _scratch.Clear();
         foreach (var sequence in _running)
         {
-            if (!sequence.InFlight && !sequence.Decoding && sequence.Computed < sequence.FeedEnd && !Held(sequence) && !Paused(sequence))
+            if ((!sequence.InFlight || Follows(sequence)) && !sequence.Decoding && sequence.NextStart < sequence.FeedEnd && !Held(sequence) && !Paused(sequence))
                 _scratch.Add(sequence);
         }
 
@@ -284,6 +292,13 @@ internal sealed partial class StepPlan
                 blocked = true;
         }
     }
+
+    /// <summary>
+    /// Whether another chunk may be planned of a sequence that has some in flight. Recurrent state is kept and copied between steps,
+    /// and an encoder reads all of its input first: those wait.
+    /// </summary>
+    private bool Follows(Sequence sequence) =>
+        MayFollow && !HasState && !_wholeTexts && sequence is { Input: null, Ended: EarlyEnd.None, Cancelled: false };
 
     /// <summary>Whether the step has room for what cannot be cut. The first encoder input always fits: cutting it is no way to hold it off.</summary>
     private bool Fits(Sequence sequence) => sequence switch
@@ -330,7 +345,7 @@ internal sealed partial class StepPlan
             return;
         }
 
-        var start = sequence.Computed;
+        var start = sequence.NextStart;
         var end = Math.Min(sequence.FeedEnd, start + _tokensLeft);
         var logits = sequence.Output == StepOutput.Logits;
         var firstRow = Math.Max(start, sequence.FirstRow);
@@ -346,7 +361,7 @@ internal sealed partial class StepPlan
             adapter: sequence.Adapter?.Slot ?? 0, encoderTokens: sequence.Input?.Tokens.Length ?? 0);
         Restore(sequence);
         part.Items.Add(new PlannedItem(sequence, start, end - start, rows, 0));
-        if (sequence.CopySource is { } source)
+        if (sequence.CopySource is { } source && !sequence.InFlight)
             part.Batch.AddCopy(source, sequence.Blocks[sequence.NodeBlocks]);
         sequence.Started ??= _now;
         sequence.Share.Charge(start >= sequence.PromptLength ? ClientLedger.GeneratedWeight * (end - start) : end - start);

@@ -30,7 +30,7 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
             usable = Without(freed, usable);
         if (usable.Length == 0)
             throw new PlacementException(PlacementFault.UnknownMachine, $"placement: none of the {all.Count} silos takes work that computes as '{numerics}'. Start one, or resume one that is drained.");
-        var links = usable.Length > 1 ? await silos.LinksAsync(usable, cancellationToken) : [];
+        var links = usable.Length > 1 ? await silos.LinksAsync(usable, cancellationToken, urgent: replica is not null) : [];
         var names = usable.ToDictionary(s => s.Silo, s => s.Name, StringComparer.Ordinal);
         var fleet = new Fleet(
             [.. usable.Select(ToMachine)],
@@ -95,6 +95,8 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
         ReadBytesPerSecond = silo.ReadBytesPerSecond,
         MultiplyAddsPerSecond = silo.MultiplyAddsPerSecond,
         FloatMultiplyAddsPerSecond = silo.FloatMultiplyAddsPerSecond,
+        StepSeconds = silo.StepSeconds,
+        HostProcessors = silo.HostProcessors > 0 ? silo.HostProcessors : null,
         Labels = silo.Labels,
     };
 }

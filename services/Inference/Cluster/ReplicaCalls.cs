@@ -25,6 +25,7 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, ModelGrains mod
         while (true)
         {
             var replica = "";
+            var isLost = false;
             IAsyncEnumerator<Payload<GenerateResponse>>? stream = null;
             try
             {
@@ -45,6 +46,7 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, ModelGrains mod
                     }
                     catch (Exception error) when (IsLoss(error, stream is not null, cancellationToken) && losses < MostLosses)
                     {
+                        isLost = true;
                         await LostAsync(request.Model, replica, error, losses++, cancellationToken);
                         break;
                     }
@@ -55,8 +57,10 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, ModelGrains mod
             }
             finally
             {
-                if (stream is not null)
-                    await DisposeAsync(stream);
+                // What is lost may not answer this either: the stream goes on elsewhere meanwhile.
+                var disposed = stream is null ? Task.CompletedTask : DisposeAsync(stream);
+                if (!isLost)
+                    await disposed;
             }
         }
     }
@@ -140,7 +144,7 @@ internal sealed partial class ReplicaCalls(IGrainFactory grains, ModelGrains mod
         !cancellationToken.IsCancellationRequested
         && (error is not StatusException status || StageErrors.Has(error, StageErrors.Moved) || (!routed && status.Status.Code == (int)Google.Rpc.Code.Unavailable));
 
-    private static async ValueTask DisposeAsync(IAsyncEnumerator<Payload<GenerateResponse>> stream)
+    private static async Task DisposeAsync(IAsyncEnumerator<Payload<GenerateResponse>> stream)
     {
         try
         {

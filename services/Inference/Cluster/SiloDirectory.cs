@@ -63,7 +63,10 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
     }
 
     /// <summary>The ways between silos, both directions; those that could not be measured are left out.</summary>
-    public async Task<IReadOnlyList<SiloLink>> LinksAsync(IReadOnlyList<SiloInfo> silos, CancellationToken cancellationToken)
+    /// <param name="silos">The silos.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="urgent">Answers wait for it: what takes longer to measure than a silo may be silent is left out as well.</param>
+    public async Task<IReadOnlyList<SiloLink>> LinksAsync(IReadOnlyList<SiloInfo> silos, CancellationToken cancellationToken, bool urgent = false)
     {
         // Few pairs are measured each; of many silos only those from here.
         var from = silos.Count <= MostMeasured ? silos : silos.Where(s => s.Silo == Local);
@@ -72,7 +75,7 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
         {
             try
             {
-                return await Grain(pair.a.Silo).MeasureAsync(pair.b.Silo).WaitAsync(FirstPatience, time, cancellationToken);
+                return await Grain(pair.a.Silo).MeasureAsync(pair.b.Silo).WaitAsync(urgent ? options.Pipeline.LostAfter : FirstPatience, time, cancellationToken);
             }
 #pragma warning disable CA1031 // A way that cannot be measured is not taken for a good one.
             catch (Exception) when (!cancellationToken.IsCancellationRequested)
@@ -124,7 +127,7 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
     }
 
     /// <summary>It did not answer in time lately, and has not answered anything since.</summary>
-    private bool IsSilent(string silo) => _silent.TryGetValue(silo, out var since) && time.GetElapsedTime(since) < options.Pipeline.Avoid;
+    public bool IsSilent(string silo) => _silent.TryGetValue(silo, out var since) && time.GetElapsedTime(since) < options.Pipeline.Avoid;
 
     /// <summary>Ends when the machine of a silo says that nobody listens there: its process has ended. Else it ends with the token.</summary>
     private static async Task RefusedAsync(string silo, CancellationToken cancellationToken)

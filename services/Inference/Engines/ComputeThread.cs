@@ -17,13 +17,12 @@ internal sealed class ComputeThread : IDisposable
     }
 
     /// <summary>Runs <paramref name="work"/> after what was queued before.</summary>
+    /// <exception cref="ObjectDisposedException">The thread ends.</exception>
     public Task<T> RunAsync<T>(Func<T> work)
     {
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        lock (_work)
-        {
-            ObjectDisposedException.ThrowIf(_stopping, this);
-            _work.Enqueue(() =>
+        ObjectDisposedException.ThrowIf(
+            !TryPost(() =>
             {
                 try
                 {
@@ -35,10 +34,23 @@ internal sealed class ComputeThread : IDisposable
                 {
                     done.SetException(error);
                 }
-            });
-            Monitor.Pulse(_work);
-        }
+            }),
+            this);
         return done.Task;
+    }
+
+    /// <summary>Runs <paramref name="work"/>, which throws nothing, after what was queued before.</summary>
+    /// <returns>False if the thread ends.</returns>
+    public bool TryPost(Action work)
+    {
+        lock (_work)
+        {
+            if (_stopping)
+                return false;
+            _work.Enqueue(work);
+            Monitor.Pulse(_work);
+            return true;
+        }
     }
 
     /// <summary>Ends the thread after what is queued.</summary>

@@ -90,13 +90,11 @@ internal sealed partial class GrainPipeline
             }
 
             await BindAsync(moves.Select(m => m.To));
+
+            // The next step finds it broken, and recovers with the new stages.
             lock (_gate)
-            {
-                // The next step finds it broken, and recovers with the new stages.
                 (_slots, _stateLost, _broken) = (slots, true, true);
-                foreach (var step in _flying)
-                    step.Done.TrySetException(new PipelineLostException($"Stages of silo {silo} have moved."));
-            }
+            Break(new PipelineLostException($"Stages of silo {silo} have moved."));
 
             foreach (var (from, _) in moves)
                 await UnloadQuietlyAsync(from.Grain.UnloadAsync);

@@ -15,11 +15,11 @@ internal sealed partial class GrainPipeline
         {
             if (_broken)
                 throw new PipelineLostException("The pipeline is being repaired.");
-            step = new FlyingStep(_slots, _time.GetTimestamp(), _flying.Count == 0 ? Task.CompletedTask : _flying[^1].Done.Task);
+            step = new FlyingStep(_slots, _epoch, _number, _time.GetTimestamp(), _flying.Count == 0 ? Task.CompletedTask : _flying[^1].Done.Task);
             _flying.Add(step);
             ClusterMetrics.StepChanged(_slots[0].Spec.Model, 1);
             for (var s = 0; s < _slots.Length; s++)
-                step.Calls[s] = _slots[s].Grain.RunAsync(request.For(s, _epoch, _number)).AsTask();
+                step.Calls[s] = step.Slots[s].RunAsync(request.For(s, _epoch, _number, step.Returns(s)));
             _number++;
         }
 
@@ -69,12 +69,17 @@ internal sealed partial class GrainPipeline
         }
     }
 
-    /// <summary>Notices where an earlier stage fails; its answer is of no interest.</summary>
+    /// <summary>Notices where an earlier stage fails, and passes on what it returns for the stage behind, which is here.</summary>
     private async Task WatchCallAsync(FlyingStep step, int stage)
     {
         try
         {
-            await step.Calls[stage];
+            var result = await step.Calls[stage];
+            if (result.Rows is not { } rows)
+                return;
+            ClusterMetrics.Sent(
+                step.Slots[stage].Spec.Model, stage, rows.Format, rows.Payload.Length, sameSilo: false, _time.GetElapsedTime(step.Started) - TimeSpan.FromMicroseconds(result.ComputeMicroseconds));
+            step.Slots[stage + 1].Here!.Arrive(step.Epoch, step.Number, rows);
         }
 #pragma warning disable CA1031 // It is the step's.
         catch (Exception error)
@@ -95,11 +100,20 @@ internal sealed partial class GrainPipeline
         failed.Done.TrySetException(lost ? new PipelineLostException($"Stage {failed.Slots[stage].Key} did not complete a step: {error.Message}", error) : error);
         if (failed.Slots.Length == 1 && !lost)
             return;
+        Break(new PipelineLostException("A step before this one failed.", error));
+    }
+
+    /// <summary>Ends the steps in flight; none is begun before the pipeline is whole again.</summary>
+    private void Break(PipelineLostException lost)
+    {
+        FlyingStep[] flying;
         lock (_gate)
         {
             _broken = true;
-            foreach (var step in _flying)
-                step.Done.TrySetException(new PipelineLostException("A step before this one failed.", error));
+            flying = [.. _flying];
         }
+
+        foreach (var step in flying)
+            step.Done.TrySetException(lost);
     }
 }

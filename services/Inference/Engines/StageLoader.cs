@@ -8,8 +8,9 @@ namespace Slm.Inference.Engines;
 /// <param name="name">What the keys of the stages begin with.</param>
 /// <param name="grains">Gives the grains.</param>
 /// <param name="silos">The silos there are.</param>
+/// <param name="stages">The stages in this process.</param>
 /// <param name="labels">What silos must have to get something, as the placement was asked for.</param>
-internal sealed partial class StageLoader(string name, IGrainFactory grains, SiloDirectory silos, IReadOnlyDictionary<string, string> labels, ILogger logger)
+internal sealed partial class StageLoader(string name, IGrainFactory grains, SiloDirectory silos, SiloStages stages, IReadOnlyDictionary<string, string> labels, ILogger logger)
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
@@ -88,7 +89,8 @@ internal sealed partial class StageLoader(string name, IGrainFactory grains, Sil
         var key = SiloKey.At($"{name}/{spec.Stage}.{attempt}", silo);
         var grain = grains.GetGrain<IStageGrain>(key);
         var own = spec with { Source = SourceOn(silo, spec.Source) };
-        return new StageSlot(spec, attempt, key, grain, await WhileAliveAsync(grain.LoadAsync(own), grain.PingAsync, silo), experts);
+        var info = await WhileAliveAsync(grain.LoadAsync(own), grain.PingAsync, silo);
+        return new StageSlot(spec, attempt, key, grain, info, experts, stages.Find(key));
     }
 
     private async Task<ExpertSlot> LoadAsync(ExpertGroupSpec spec, int stage, int group, int attempt, string silo)

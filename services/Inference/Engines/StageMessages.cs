@@ -54,7 +54,7 @@ internal static class StageMessages
     }
 
     /// <summary>The step as one of the stages gets it: only the first needs the tokens.</summary>
-    public static StageRequest For(this StageRequest request, int stage, long epoch, long number) => new()
+    public static StageRequest For(this StageRequest request, int stage, long epoch, long number, bool returns) => new()
     {
         Tokens = stage == 0 ? request.Tokens : [],
         Sequences = request.Sequences,
@@ -65,6 +65,7 @@ internal static class StageMessages
         Hidden = request.Hidden,
         Epoch = epoch,
         Number = number,
+        Returns = returns,
     };
 
     /// <summary>Fills <paramref name="batch"/> with the step.</summary>

@@ -9,8 +9,12 @@ namespace Slm.Inference.Engines;
 /// <param name="Grain">The stage.</param>
 /// <param name="Info">What it holds, and where.</param>
 /// <param name="Experts">The groups that hold experts of its layers.</param>
-internal sealed record StageSlot(StageSpec Spec, int Attempt, string Key, IStageGrain Grain, StageInfo Info, IReadOnlyList<ExpertSlot> Experts)
+/// <param name="Here">The stage itself, if it is in this process.</param>
+internal sealed record StageSlot(StageSpec Spec, int Attempt, string Key, IStageGrain Grain, StageInfo Info, IReadOnlyList<ExpertSlot> Experts, StageRunner? Here)
 {
+    /// <summary>Has the stage run a step: without a message, if it is in this process.</summary>
+    public Task<StageResult> RunAsync(StageRequest request) => Here is { } here ? here.RunAsync(request) : Grain.RunAsync(request).AsTask();
+
     /// <summary>Everything that has to live for it: the stage, then its groups.</summary>
     public IEnumerable<(string Key, string Silo, Func<Task<bool>> Ping)> Parts =>
         Experts.Select(e => (e.Key, e.Info.Silo, (Func<Task<bool>>)e.Grain.PingAsync)).Prepend((Key, Info.Silo, Grain.PingAsync));

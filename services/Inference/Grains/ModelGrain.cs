@@ -106,7 +106,8 @@ internal sealed partial class ModelGrain(
 
     public Task LostAsync(string replica) => GuardAsync(async () =>
     {
-        if (await LoadedAsync() is { } loaded && loaded.Members.FirstOrDefault(m => m.Info.Key == replica) is { } member && !await IsAliveAsync(member))
+        // Whoever reports it has waited for it; where that was on this silo, there is no need to wait once more.
+        if (await LoadedAsync() is { } loaded && loaded.Members.FirstOrDefault(m => m.Info.Key == replica) is { } member && (silos.IsSilent(member.Silo) || !await IsAliveAsync(member)))
             await ReplaceAsync(loaded, member, handOver: false, member.Silo);
         return true;
     });

@@ -11,18 +11,19 @@ namespace Slm.Inference.Grains;
 [KeepAlive, Reentrant, OnSilo]
 internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpeed speed, ModelCatalog catalog, InferenceOptions options, TimeProvider time) : Grain, ISiloGrain
 {
-    private const int SmallEchoes = 12;
+    private const int SmallEchoes = 15;
+    private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(5);
     private const int LargeBytes = 1 << 20;
     private static readonly TimeSpan Fresh = TimeSpan.FromMinutes(10);
     private readonly Dictionary<string, (long At, SiloLink Link)> _links = new(StringComparer.Ordinal);
 
     public async Task<SiloInfo> GetAsync()
     {
-        var measured = await speed.GetAsync();
+        var (measured, stepSeconds) = await speed.GetAsync();
         var memory = MachineMemory.Read();
         return new SiloInfo(
             silo.SiloAddress.ToParsableString(), silo.Name, speed.Host, options.Threads, memory.FreeBytes, measured.ReadBytesPerSecond, measured.MultiplyAddsPerSecond,
-            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List(), memory.HostFreeBytes, [.. catalog.List().Select(m => m.Name)], measured.FloatMultiplyAddsPerSecond);
+            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List(), memory.HostFreeBytes, [.. catalog.List().Select(m => m.Name)], measured.FloatMultiplyAddsPerSecond, stepSeconds, Environment.ProcessorCount);
     }
 
     public async Task<SiloLink> MeasureAsync(string other)
@@ -30,15 +31,23 @@ internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpe
         if (_links.TryGetValue(other, out var known) && time.GetElapsedTime(known.At) < Fresh)
             return known.Link;
         var peer = GrainFactory.GetGrain<ISiloGrain>(SiloKey.At(ISiloGrain.Name, other));
-        var least = TimeSpan.MaxValue;
+
+        // A step's message finds processors that sleep, because another stage has computed meanwhile. One after the other would not.
+        var small = new TimeSpan[SmallEchoes];
         for (var i = 0; i < SmallEchoes; i++)
-            least = Least(least, await TimeAsync(peer, new byte[8]));
+        {
+            await Task.Delay(Idle, time);
+            small[i] = await TimeAsync(peer, new byte[8]);
+        }
+
+        Array.Sort(small);
+        var middle = small[SmallEchoes / 2];
         var large = new byte[LargeBytes];
         var longest = TimeSpan.MaxValue;
         for (var i = 0; i < 3; i++)
             longest = Least(longest, await TimeAsync(peer, large));
-        var both = Math.Max(1e-6, (longest - least).TotalSeconds);
-        var link = new SiloLink(silo.SiloAddress.ToParsableString(), other, least.TotalSeconds / 2, 2 * LargeBytes / both);
+        var both = Math.Max(1e-6, (longest - middle).TotalSeconds);
+        var link = new SiloLink(silo.SiloAddress.ToParsableString(), other, middle.TotalSeconds / 2, 2 * LargeBytes / both);
         _links[other] = (time.GetTimestamp(), link);
         return link;
     }

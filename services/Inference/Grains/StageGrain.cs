@@ -5,7 +5,6 @@ using Slm.Contracts.Grains;
 using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
 using Slm.Engine.Fetching;
-using Slm.Engine.Wire;
 using Slm.Inference.Cluster;
 using Slm.Inference.Engines;
 using Slm.Runtime;
@@ -13,26 +12,21 @@ using Slm.ServiceDefaults.Errors;
 
 namespace Slm.Inference.Grains;
 
-/// <summary>Holds a <see cref="Stage"/> and runs its steps, in their order, on the silo's compute thread.</summary>
+/// <summary>Holds a <see cref="Stage"/>, whose steps a <see cref="StageRunner"/> runs.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class StageGrain(
-    SiloEngine engine, PartFiles files, AdapterCatalog adapters, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<StageGrain> logger) : Grain, IStageGrain, IDisposable
+    SiloEngine engine, SiloStages stages, PartFiles files, AdapterCatalog adapters, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<StageGrain> logger) : Grain, IStageGrain
 {
-    private readonly StepBatch _batch = new();
-    private readonly StageSteps _steps = new();
+    private readonly GrainLease _lease = new(time);
     private ModelLease? _file;
     private Stage? _stage;
-    private StageRun _run = new(-1, null, 1, (int)WireFormat.F32);
-    private IStageGrain? _next;
-    private bool _nextIsHere;
+    private StageRunner? _runner;
     private StageSpec? _spec;
-    private string _experts = "";
-    private readonly GrainLease _lease = new(time);
-    private float[] _input = [];
     private GrainExpertChannel? _channel;
-    private CancellationTokenSource _runEnds = new();
 
     private string Key => this.GetPrimaryKeyString();
+
+    private StageRunner Runner => _runner ?? throw GrainErrors.Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
 
     public Task<StageInfo> LoadAsync(StageSpec spec) => GuardAsync(async () =>
     {
@@ -51,12 +45,13 @@ internal sealed partial class StageGrain(
             var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = kvType, ExpertMemory = spec.ExpertMemory, RoundedResidual = spec.RoundedResidual, RemoteExperts = experts };
             // Reading weights takes long for a large file: not on this thread, and not between other models' steps.
             var stage = _stage = await Task.Run(() => Stage.Load(_file.File, range, options, engine.Workers));
-            _experts = stage.HeldExperts.ToString();
             if (stage.Experts is { } cached && logger.IsEnabled(LogLevel.Information))
                 LogExperts(logger, Key, cached.Slots, cached.Experts, cached.MemoryBytes, cached.Reading);
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"stage {spec.Stage}, layers {range.First}-{range.End - 1}", stage.WeightBytes,
                 ((long)spec.BlockCount * spec.BlockSize * stage.KvBytesPerToken) + (spec.StateSlots * stage.StateBytes)));
             _lease.Begin(this, TimeSpan.FromSeconds(spec.LeaseSeconds), LeaveAsync);
+            _runner = new StageRunner(Key, spec, stage, engine, stages, _lease.Renew, time, logger);
+            stages.Add(_runner);
             return new StageInfo(silo.SiloAddress.ToParsableString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes, silo.Name);
         }
         catch
@@ -69,75 +64,21 @@ internal sealed partial class StageGrain(
     public Task<bool> BeginAsync(StageRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        if (_stage is null)
-            return Task.FromResult(false);
-        _lease.Renew();
-        if (run.Epoch > _run.Epoch)
-        {
-            // What still computes, or waits for experts, is of a step that nobody wants any more.
-            _runEnds.Cancel();
-            _runEnds.Dispose();
-            _runEnds = new CancellationTokenSource();
-            _run = run;
-            _next = run.Next is null ? null : GrainFactory.GetGrain<IStageGrain>(run.Next);
-            _nextIsHere = run.Next is not null && SiloKey.SiloOf(run.Next) == silo.SiloAddress.ToParsableString();
-            _steps.Restart();
-        }
-
-        return Task.FromResult(_run.Epoch == run.Epoch);
+        var next = run.Next is null ? null : GrainFactory.GetGrain<IStageGrain>(run.Next);
+        var nextIsHere = run.Next is not null && SiloKey.SiloOf(run.Next) == silo.SiloAddress.ToParsableString();
+        return Task.FromResult(_runner?.Begin(run, next, nextIsHere) ?? false);
     }
 
-    public async ValueTask<StageResult> RunAsync(StageRequest request)
+    public ValueTask<StageResult> RunAsync(StageRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var stage = _stage ?? throw GrainErrors.Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
-        _lease.Renew();
-        try
-        {
-            Require(request.Epoch);
-            var input = stage.HasEmbedding ? null : await _steps.InputAsync(request.Number);
-            await _steps.TurnAsync(request.Number);
-            Require(request.Epoch);
-            var (next, copies, format, ends) = (_next, _run.StepsAtOnce > 1, (WireFormat)_run.Wire, _runEnds.Token);
-            if (next is null)
-            {
-                var answer = engine.Compute.RunAsync(() => Compute(stage, request, input, ends) is var values && copies ? values.ToArray() : values);
-                // The compute thread keeps the order from here on.
-                _steps.Advance(request.Number);
-                return new StageResult(new Activations(await answer));
-            }
-
-            var work = engine.Compute.RunAsync(() => RowMessages.Write(format, Compute(stage, request, input, ends).Span, stage.HiddenSize));
-            _steps.Advance(request.Number);
-            await SendAsync(next, new StageInput(request.Epoch, request.Number, await work));
-            return new StageResult(default);
-        }
-        catch (PipelineLostException error)
-        {
-            LogUnsent(logger, error, Key, "its experts");
-            throw GrainErrors.Refuse(Code.Unavailable, error.Message);
-        }
-        catch (ObjectDisposedException)
-        {
-            throw GrainErrors.Refuse(Code.Unavailable, $"Stage {Key} holds no layers any more.");
-        }
-        catch (OperationCanceledException)
-        {
-            throw GrainErrors.Refuse(Code.Aborted, $"Step {request.Number} of stage {Key} was given up: its run ended.");
-        }
-        catch (Exception error) when (error is not StatusException)
-        {
-            LogFailed(logger, error, Key);
-            throw GrainErrors.Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}");
-        }
+        return new ValueTask<StageResult>(Runner.RunAsync(request));
     }
 
     public ValueTask ReceiveAsync(StageInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        _lease.Renew();
-        Require(input.Epoch);
-        _steps.Arrive(input.Number, input.Rows);
+        Runner.Arrive(input.Epoch, input.Number, input.Rows);
         return ValueTask.CompletedTask;
     }
 
@@ -187,51 +128,10 @@ internal sealed partial class StageGrain(
         return Task.CompletedTask;
     }
 
-    public void Dispose() => _runEnds.Dispose();
-
     public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
         Free();
         return Task.CompletedTask;
-    }
-
-    /// <summary>Runs a step; what it returns is the stage's memory, which the next step uses again.</summary>
-    private ReadOnlyMemory<float> Compute(Stage stage, StageRequest request, WireRows? input, CancellationToken cancellationToken)
-    {
-        var started = time.GetTimestamp();
-        request.Fill(_batch);
-        var values = ReadOnlyMemory<float>.Empty;
-        if (input is not null)
-        {
-            var count = input.Rows * input.Width;
-            if (_input.Length < count)
-                _input = new float[count];
-            input.Read(_input.AsSpan(0, count));
-            values = _input.AsMemory(0, count);
-        }
-
-        var visits = stage.VisitCount;
-        var output = stage.Run(_batch, values, request.Hidden ? StepOutput.Hidden : StepOutput.Logits, cancellationToken);
-        ClusterMetrics.Computed(_spec!.Model, _spec.Stage, time.GetElapsedTime(started));
-        if (stage.HeldExperts.Count > 0)
-            ClusterMetrics.Visited(_spec.Model, _experts, stage.VisitCount - visits);
-        return output;
-    }
-
-    private async ValueTask SendAsync(IStageGrain next, StageInput input)
-    {
-        // The rows are gone once they are sent.
-        var (bytes, format, started) = (input.Rows.Payload.Length, input.Rows.Format, time.GetTimestamp());
-        try
-        {
-            await next.ReceiveAsync(input);
-            ClusterMetrics.Sent(_spec!.Model, _spec.Stage, format, bytes, _nextIsHere, time.GetElapsedTime(started));
-        }
-        catch (Exception error) when (error is not StatusException)
-        {
-            LogUnsent(logger, error, Key, next.GetPrimaryKeyString());
-            throw new StatusException(ErrorMap.Make(Code.Unavailable, $"Stage {Key} cannot reach {next.GetPrimaryKeyString()}: {error.Message}", ErrorMap.Info(StageErrors.NextLost)));
-        }
     }
 
     private Task LeaveAsync()
@@ -240,18 +140,13 @@ internal sealed partial class StageGrain(
         return UnloadAsync();
     }
 
-    private void Require(long epoch)
-    {
-        if (epoch != _run.Epoch)
-            throw GrainErrors.Refuse(Code.Aborted, $"Stage {Key} is in run {_run.Epoch}; a step of run {epoch} came too late.");
-    }
-
     private Task<T> GuardAsync<T>(Func<Task<T>> work) => errors.Value.GuardAsync(work, error => LogFailed(logger, error, Key));
 
     private void Free()
     {
         _lease.End();
-        _steps.Restart();
+        _runner?.Close();
+        _runner = null;
         _channel = null;
         parts.Remove(Key);
         _stage?.Dispose();
@@ -262,9 +157,6 @@ internal sealed partial class StageGrain(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Stage {Stage} failed")]
     private static partial void LogFailed(ILogger logger, Exception error, string stage);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Stage {Stage} cannot reach {Next}")]
-    private static partial void LogUnsent(ILogger logger, Exception error, string stage, string next);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Stage {Stage} has not heard from its owner for {Seconds} s and frees itself")]
     private static partial void LogAbandoned(ILogger logger, string stage, int seconds);

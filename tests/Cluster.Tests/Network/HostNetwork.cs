@@ -16,6 +16,12 @@ internal sealed class HostNetwork : IAsyncDisposable
 
     private HostNetwork(string bridge, string subnet) => (_bridge, _subnet) = (bridge, subnet);
 
+    /// <summary>Name of the bridge.</summary>
+    public string Bridge => _bridge;
+
+    /// <summary>Gives a host a cable whose end there is called eth0; null: to the bridge.</summary>
+    public Func<NetworkHost, CancellationToken, Task>? Plug { get; set; }
+
     /// <summary>Why there can be no such network here; null if there can.</summary>
     public static async Task<string?> WhyNotAsync(CancellationToken cancellationToken)
     {
@@ -66,9 +72,14 @@ internal sealed class HostNetwork : IAsyncDisposable
         _hosts.Add(host);
         await RunAsync(["netns", "add", host.Namespace], cancellationToken);
         await RunAsync(["-n", host.Namespace, "link", "set", "lo", "up"], cancellationToken);
-        await RunAsync(["link", "add", host.Link, "type", "veth", "peer", "name", "eth0", "netns", host.Namespace], cancellationToken);
+        if (Plug is { } plug)
+            await plug(host, cancellationToken);
+        else
+            await RunAsync(["link", "add", host.Link, "type", "veth", "peer", "name", "eth0", "netns", host.Namespace], cancellationToken);
         await RunAsync(["-n", host.Namespace, "addr", "add", $"{host.Address}/24", "dev", "eth0"], cancellationToken);
         await RunAsync(["-n", host.Namespace, "link", "set", "eth0", "up"], cancellationToken);
+        if (Plug is not null)
+            return host;
         await RunAsync(["link", "set", host.Link, "master", _bridge], cancellationToken);
         await HealAsync(host, cancellationToken);
         return host;
@@ -128,7 +139,9 @@ internal sealed class HostNetwork : IAsyncDisposable
         await OutputAsync(["netns", "del", name], cancellationToken);
     }
 
-    private static async Task RunAsync(string[] arguments, CancellationToken cancellationToken)
+    /// <summary>Runs the command ip.</summary>
+    /// <exception cref="InvalidOperationException">What it says if it fails.</exception>
+    public static async Task RunAsync(string[] arguments, CancellationToken cancellationToken)
     {
         var (code, error) = await OutputAsync(arguments, cancellationToken);
         if (code != 0)

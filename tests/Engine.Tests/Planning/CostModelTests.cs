@@ -19,6 +19,9 @@ public sealed class CostModelTests
         Assert.Equal(12e-3, costs.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(8, 1)), Precision);
         Assert.Equal(2.5e-3, costs.StageSeconds(new LayerRange(1, 3), machine, true, StepLoad.Decode(1, 1)), Precision);
 
+        // Handing a stage its step comes on top, whatever the step.
+        Assert.Equal(5.25e-3, costs.StageSeconds(new LayerRange(0, 4), machine with { StepSeconds = 0.25e-3 }, true, StepLoad.Decode(1, 1)), Precision);
+
         // Floats at a speed of their own, an eighth by default.
         var floats = new CostModel(Shapes.Model(4) with { HasFloatWeights = true }, Shapes.Fleet(machine), Shapes.Terms);
         Assert.Equal(12e-3, floats.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(1, 1)), Precision);
@@ -179,6 +182,14 @@ public sealed class CostModelTests
         var shared = new CostModel(Shapes.Model(4), Shapes.Fleet(Slow("a", "x"), Slow("b", "x")), terms);
         Assert.Equal(16e-3, shared.DecodeSeconds(Stages(shared, terms, (0, 2, "a"), (2, 4, "b")), 8, 2), Precision);
         Assert.Equal(1, shared.BestMicroBatches(Stages(shared, terms, (0, 2, "a"), (2, 4, "b"))));
+
+        // Unless it has a processor for every thread.
+        var threads = Slow("a", "x").Threads;
+        var (few, enough) = ((2 * threads) - 1, 2 * threads);
+        CostModel On(int processors) => new(Shapes.Model(4), Shapes.Fleet(Slow("a", "x") with { HostProcessors = processors }, Slow("b", "x") with { HostProcessors = processors }), terms);
+        Assert.Equal(1, On(few).BestMicroBatches(Stages(On(few), terms, (0, 2, "a"), (2, 4, "b"))));
+        Assert.Equal(2, On(enough).BestMicroBatches(Stages(On(enough), terms, (0, 2, "a"), (2, 4, "b"))));
+        Assert.Equal(8e-3, On(enough).DecodeSeconds(Stages(On(enough), terms, (0, 2, "a"), (2, 4, "b")), 8, 2), Precision);
     }
 
     [Fact]

@@ -225,7 +225,8 @@ internal sealed class FragilePipeline : IPipeline
     {
         foreach (var other in _inFlight)
         {
-            Require(!job.Written.Overlaps(other.Used) && !other.Written.Overlaps(job.Used), "two steps in flight share a block that one of them writes");
+            foreach (var (part, before) in job.Parts.SelectMany(part => other.Parts.Select(before => (part, before))))
+                Require(part.Follows(before) || (!part.Written.Overlaps(before.Blocks) && !before.Written.Overlaps(part.Blocks)), "two steps in flight share a block that one of them writes");
             Require(!job.States.Overlaps(other.States), "two steps in flight share a state");
         }
     }
@@ -242,15 +243,12 @@ internal sealed class FragilePipeline : IPipeline
             Slot = slot;
             foreach (ref readonly var item in batch.Items)
             {
-                var blocks = batch.BlocksOf(item);
-                foreach (var block in blocks)
-                    Used.Add(block);
+                var blocks = batch.BlocksOf(item).ToArray();
                 var lead = item.LeadingBlocks(blockSize);
                 var (first, last) = batch.Encodes
                     ? (0, blocks.Length - 1)
                     : (lead + (item.StartPosition / blockSize), lead + ((item.StartPosition + item.Count - 1) / blockSize));
-                for (var b = first; b <= last; b++)
-                    Written.Add(blocks[b]);
+                Parts.Add(new Part(blocks, [.. blocks[first..(last + 1)]], batch.Encodes || item.StateSlot >= 0 ? null : item.StartPosition, item.StartPosition + item.Count));
                 if (item.StateSlot >= 0)
                     States.Add(item.StateSlot);
             }
@@ -264,10 +262,19 @@ internal sealed class FragilePipeline : IPipeline
 
         public TaskCompletionSource<ReadOnlyMemory<float>> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public HashSet<int> Used { get; } = [];
-
-        public HashSet<int> Written { get; } = [];
+        public List<Part> Parts { get; } = [];
 
         public HashSet<int> States { get; } = [];
+    }
+
+    /// <summary>A sequence's tokens in a step.</summary>
+    /// <param name="Blocks">Its blocks.</param>
+    /// <param name="Written">Those that the step writes.</param>
+    /// <param name="Start">Position of the first token; null where nothing may come behind the step before it has ended.</param>
+    /// <param name="End">Behind the last one.</param>
+    private sealed record Part(int[] Blocks, HashSet<int> Written, int? Start, int End)
+    {
+        /// <summary>The same sequence further on: it writes behind what the other one writes and reads.</summary>
+        public bool Follows(Part before) => before.Start is not null && Start >= before.End && Blocks.AsSpan().StartsWith(before.Blocks);
     }
 }

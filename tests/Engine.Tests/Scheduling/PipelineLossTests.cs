@@ -102,6 +102,27 @@ public sealed class PipelineLossTests
             Assert.True(seen.Accepted > 50 && seen.Preemptions > 0, $"{seen.Accepted} accepted, {seen.Preemptions} preemptions");
     }
 
+    /// <summary>One prompt keeps all stages at work: its chunks follow each other through the pipeline, except where state is copied between steps.</summary>
+    [Theory]
+    [InlineData(Model.Decoder, 4)]
+    [InlineData(Model.Recurrent, 1)]
+    [InlineData(Model.EncoderDecoder, 1)]
+    public async Task Chunks_of_one_prompt_are_in_flight_together(Model model, int most)
+    {
+        var shape = new Shape(4, 40, 6, 8, 24, 9);
+        await using var pipeline = new FragilePipeline(() => Create(model, shape), 1, 4);
+        await using var scheduler = new Scheduler(pipeline, Options(shape) with { PrefixSharing = false }, TimeProvider.System);
+        var request = new GenerationRequest
+        {
+            Prompt = [.. Enumerable.Range(0, model == Model.EncoderDecoder ? 5 : 40).Select(i => i * i % Vocab)],
+            EncoderInput = model == Model.EncoderDecoder ? [1, 2, 3] : null,
+            Sampling = new SamplingOptions { MaxTokens = 10, Seed = 3 },
+        };
+        var (expected, _) = ReferenceGeneration.Run(Create(model, shape), request, scheduler.ContextLength);
+        Assert.Equal(expected, (await ReferenceGeneration.Collect(scheduler.GenerateAsync(request, Token))).Tokens);
+        Assert.Equal(most, pipeline.MostInFlight);
+    }
+
     /// <summary>Whatever is received is a beginning of the undisturbed answer, and nothing is left behind.</summary>
     [Theory]
     [InlineData(Model.Decoder, 1)]

@@ -66,6 +66,21 @@ public sealed class WorkerPoolTests
     }
 
     [Fact]
+    public void Threads_that_are_roused_look_for_work_and_park_again()
+    {
+        using var pool = new WorkerPool(4);
+        Assert.True(SpinWait.SpinUntil(() => pool.Parked == 3, TimeSpan.FromSeconds(30)));
+        var before = pool.Awakened;
+        pool.Rouse();
+        Assert.True(SpinWait.SpinUntil(() => pool.Awakened == before + 3, TimeSpan.FromSeconds(30)));
+        Assert.True(SpinWait.SpinUntil(() => pool.Parked == 3, TimeSpan.FromSeconds(30)));
+        var counts = new int[200];
+        var work = new Count(counts, 4);
+        pool.Run(200, ref work);
+        Assert.All(counts, count => Assert.Equal(1, count));
+    }
+
+    [Fact]
     public void Threads_park_when_idle_and_wake_for_work()
     {
         using var pool = new WorkerPool(4);
