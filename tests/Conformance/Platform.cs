@@ -1,8 +1,7 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Reflection;
 using System.Text;
+using Slm.Integration;
 
 [assembly: AssemblyFixture(typeof(Slm.Conformance.Platform))]
 
@@ -23,10 +22,10 @@ public sealed class Platform : IAsyncLifetime
     public static string Root { get; } = FindRoot();
 
     /// <summary>Base address of the HTTP API.</summary>
-    public string Http { get; } = $"http://127.0.0.1:{FreePort()}";
+    public string Http { get; } = $"http://127.0.0.1:{Ports.Free()}";
 
     /// <summary>Address of the gRPC services.</summary>
-    public string Grpc { get; } = $"http://127.0.0.1:{FreePort()}";
+    public string Grpc { get; } = $"http://127.0.0.1:{Ports.Free()}";
 
     public async ValueTask InitializeAsync()
     {
@@ -92,13 +91,6 @@ public sealed class Platform : IAsyncLifetime
     {
         lock (_output)
             _output.AppendLine(line.Data);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static string FindRoot()

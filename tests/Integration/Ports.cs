@@ -3,13 +3,30 @@ using System.Net.Sockets;
 
 namespace Slm.Integration;
 
-/// <summary>TCP ports nobody uses.</summary>
+/// <summary>Ports for servers of tests.</summary>
 internal static class Ports
 {
+    // Below the ports that the system gives to connections: one of those could be taken before the server starts.
+    private const int First = 12_000, Last = 30_000;
+
+    private static int _next = Random.Shared.Next(First, Last);
+
+    /// <summary>A port nobody listens on, another one at every call.</summary>
     public static int Free()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            var port = First + (int)((uint)Interlocked.Increment(ref _next) % (Last - First));
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Any, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Somebody has it.
+            }
+        }
     }
 }

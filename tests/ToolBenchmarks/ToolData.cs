@@ -41,6 +41,7 @@ internal static class ToolData
         var chat = ChatTemplate.Parse(template);
         var random = new Random(3003);
         var grammar = new RequestGrammar(random);
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
         using var writer = new StreamWriter(path);
         for (var written = 0; written < documents;)
         {
