@@ -48,6 +48,19 @@ public sealed class PlanTests : IDisposable
     }
 
     [Fact]
+    public async Task A_step_takes_its_time_on_every_stage_and_hosts_with_enough_processors_take_more_than_one()
+    {
+        var shared = Fleet.Replace("count: 3, memory: 400KB", "count: 2, memory: 100MB, host: h", StringComparison.Ordinal).Replace("zone: a } }", "zone: a }, step_ms: 0.25 }", StringComparison.Ordinal);
+        var plain = (await Run(shared.Replace(", step_ms: 0.25", "", StringComparison.Ordinal), "--json", "--placement", "0@small-1,1@small-2", "--streams", "8")).Json();
+        var slower = (await Run(shared, "--json", "--placement", "0@small-1,1@small-2", "--streams", "8")).Json();
+        Assert.Equal(0.5, slower.GetProperty("prediction").GetProperty("ms_per_token").GetDouble() - plain.GetProperty("prediction").GetProperty("ms_per_token").GetDouble(), 1e-9);
+        Assert.Equal(1, slower.GetProperty("replicas")[0].GetProperty("micro_batches").GetInt32());
+
+        var roomy = (await Run(shared.Replace("host: h", "host: h, host_processors: 64", StringComparison.Ordinal), "--json", "--placement", "0@small-1,1@small-2", "--streams", "8")).Json();
+        Assert.Equal(2, roomy.GetProperty("replicas")[0].GetProperty("micro_batches").GetInt32());
+    }
+
+    [Fact]
     public async Task A_table_is_for_people()
     {
         var result = await Run(Fleet.Replace("400KB", "100MB", StringComparison.Ordinal), "--placement", "stages=2");
