@@ -14,6 +14,8 @@ public abstract class SharedCluster : IAsyncDisposable
     /// <summary>Tokens of each: enough for a fault and its healing.</summary>
     internal const int Tokens = 150;
 
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(100);
+
     private HostNetwork? _network;
     private SiloCluster? _cluster;
     private Answer[]? _undisturbed;
@@ -40,22 +42,31 @@ public abstract class SharedCluster : IAsyncDisposable
     internal async Task SurviveAsync(
         string fault, Func<SiloCluster, ModelParts, RunningStreams, Task> disturb, Func<SiloCluster, ModelParts, Task> after, CancellationToken cancellationToken)
     {
-        var cluster = await GetAsync(cancellationToken);
+        // Before the test's own limit, which would end it without what the silos wrote.
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(Limit);
+        var stage = "starting";
         try
         {
-            var undisturbed = await UndisturbedAsync(cancellationToken);
-            var parts = await cluster.ReloadAsync(cancellationToken);
-            var running = Streams.Begin(parts.Entry, Streams.Requests(Count, Tokens), cancellationToken);
-            await running.EachHasAsync(Streams.Some, cancellationToken);
+            var cluster = await GetAsync(limit.Token);
+            var undisturbed = await UndisturbedAsync(limit.Token);
+            stage = "loading";
+            var parts = await cluster.ReloadAsync(limit.Token);
+            stage = "streaming";
+            var running = Streams.Begin(parts.Entry, Streams.Requests(Count, Tokens), limit.Token);
+            await running.EachHasAsync(Streams.Some, limit.Token);
+            stage = "streaming under the fault";
             await disturb(cluster, parts, running);
             var answers = await running.Answers;
             for (var i = 0; i < Count; i++)
                 answers[i].MustEqual(undisturbed[i]);
             Report($"{fault}: {Pauses(answers)}; undisturbed {Pauses(undisturbed)}");
+            stage = "healing";
             await after(cluster, parts);
         }
-        catch
+        catch (Exception error)
         {
+            Report($"{fault}: {stage}: {error.Message}");
             await FailedAsync();
             throw;
         }
