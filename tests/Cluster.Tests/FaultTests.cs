@@ -9,14 +9,14 @@ public sealed class FaultTests(ProcessCluster shared) : IClassFixture<ProcessClu
 {
     private static readonly TimeSpan Frozen = TimeSpan.FromSeconds(20);
 
-    [Fact(Timeout = 120_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_a_stage_that_is_frozen_for_20_s() => await FreezeAsync("20 s freeze of a stage's silo", parts => parts.Stage, TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 120_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_a_coordinator_that_is_frozen_for_20_s() =>
         await FreezeAsync("20 s freeze of the coordinator's silo", parts => parts.Coordinator, TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 120_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_a_restart_of_the_database()
     {
         var cancelled = TestContext.Current.CancellationToken;
@@ -40,7 +40,7 @@ public sealed class FaultTests(ProcessCluster shared) : IClassFixture<ProcessClu
             cancelled);
     }
 
-    [Fact(Timeout = 180_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_a_rolling_restart_of_every_silo()
     {
         var cancelled = TestContext.Current.CancellationToken;
@@ -88,7 +88,7 @@ public sealed class FaultTests(ProcessCluster shared) : IClassFixture<ProcessClu
     }
 
     /// <summary>The wish of a label holds for replacements too; where no silo has it any more, streams end and say when to try again.</summary>
-    [Fact(Timeout = 120_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_end_with_a_retry_delay_when_no_silo_with_the_label_is_left()
     {
         var cancelled = TestContext.Current.CancellationToken;
@@ -136,7 +136,7 @@ public sealed class FaultTests(ProcessCluster shared) : IClassFixture<ProcessClu
         }
     }
 
-    [Fact(Timeout = 120_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Nothing_is_left_of_a_thousand_cancelled_streams()
     {
         // What the first ones bring into memory for good: compiled code, connections, pools.

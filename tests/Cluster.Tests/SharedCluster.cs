@@ -14,7 +14,7 @@ public abstract class SharedCluster : IAsyncDisposable
     /// <summary>Tokens of each: enough for a fault and its healing.</summary>
     internal const int Tokens = 150;
 
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(100);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(240);
 
     private HostNetwork? _network;
     private SiloCluster? _cluster;

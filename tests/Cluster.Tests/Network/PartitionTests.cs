@@ -9,14 +9,14 @@ public sealed class PartitionTests(NetworkCluster shared) : IClassFixture<Networ
     /// <summary>Tokens of every stream that show that the cluster goes on.</summary>
     private const int Some = 60;
 
-    [Fact(Timeout = 120_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_a_partition_that_cuts_a_stage_off() => await CutOffAsync("partition of a stage's silo", parts => parts.Stage, TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 120_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_survive_a_partition_that_cuts_the_coordinator_off() =>
         await CutOffAsync("partition of the coordinator's silo", parts => parts.Coordinator, TestContext.Current.CancellationToken);
 
-    [Fact(Timeout = 120_000)]
+    [Fact(Timeout = 300_000)]
     public async Task Streams_do_not_notice_that_the_database_is_cut_off()
     {
         var cancelled = TestContext.Current.CancellationToken;
