@@ -43,24 +43,8 @@ public static class GgufExport
         var writer = new GgufWriter();
         AddModel(writer, config, layout, type, trainedTokens);
         AddTokenizer(writer, vocabulary, config.Export.ChatTemplate is { } template ? File.ReadAllText(template) : ChatTemplate);
-        var shape = layout.Shape;
-        AddTensor(writer, layout.Embedding.Name, layout.Embedding, weights, 0, shape.VocabSize, type);
-        for (var i = 0; i < layout.Layers.Length; i++)
-        {
-            var layer = layout.Layers[i];
-            int q = shape.HeadCount * shape.HeadSize, kv = shape.KeyValueHeadCount * shape.HeadSize, f = shape.FeedForwardSize;
-            AddTensor(writer, layer.AttentionNorm.Name, layer.AttentionNorm, weights, 0, 1, type);
-            AddTensor(writer, $"blk.{i}.attn_q.weight", layer.QueryKeyValue, weights, 0, q, type);
-            AddTensor(writer, $"blk.{i}.attn_k.weight", layer.QueryKeyValue, weights, q, kv, type);
-            AddTensor(writer, $"blk.{i}.attn_v.weight", layer.QueryKeyValue, weights, q + kv, kv, type);
-            AddTensor(writer, layer.AttentionOutput.Name, layer.AttentionOutput, weights, 0, shape.HiddenSize, type);
-            AddTensor(writer, layer.FeedForwardNorm.Name, layer.FeedForwardNorm, weights, 0, 1, type);
-            AddTensor(writer, $"blk.{i}.ffn_gate.weight", layer.GateUp, weights, 0, f, type);
-            AddTensor(writer, $"blk.{i}.ffn_up.weight", layer.GateUp, weights, f, f, type);
-            AddTensor(writer, layer.Down.Name, layer.Down, weights, 0, shape.HiddenSize, type);
-        }
-
-        AddTensor(writer, layout.OutputNorm.Name, layout.OutputNorm, weights, 0, 1, type);
+        foreach (var (name, parameter, firstRow, rows) in layout.GgufTensors())
+            AddTensor(writer, name, parameter, weights, firstRow, rows, type);
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
         writer.Write(path);
     }

@@ -54,6 +54,30 @@ public sealed class ParameterLayout
     /// <summary>Gain of the last norm.</summary>
     public Parameter OutputNorm { get; }
 
+    /// <summary>The tensors of a GGUF file in its order, and the rows of the weights that each of them is.</summary>
+    public IEnumerable<(string Name, Parameter Parameter, int FirstRow, int Rows)> GgufTensors()
+    {
+        int q = Shape.HeadCount * Shape.HeadSize, kv = Shape.KeyValueHeadCount * Shape.HeadSize, f = Shape.FeedForwardSize;
+        yield return Whole(Embedding);
+        for (var i = 0; i < Layers.Length; i++)
+        {
+            var layer = Layers[i];
+            yield return Whole(layer.AttentionNorm);
+            yield return ($"blk.{i}.attn_q.weight", layer.QueryKeyValue, 0, q);
+            yield return ($"blk.{i}.attn_k.weight", layer.QueryKeyValue, q, kv);
+            yield return ($"blk.{i}.attn_v.weight", layer.QueryKeyValue, q + kv, kv);
+            yield return Whole(layer.AttentionOutput);
+            yield return Whole(layer.FeedForwardNorm);
+            yield return ($"blk.{i}.ffn_gate.weight", layer.GateUp, 0, f);
+            yield return ($"blk.{i}.ffn_up.weight", layer.GateUp, f, f);
+            yield return Whole(layer.Down);
+        }
+
+        yield return Whole(OutputNorm);
+
+        static (string, Parameter, int, int) Whole(Parameter parameter) => (parameter.Name, parameter, 0, parameter.Rows);
+    }
+
     /// <summary>
     /// Fills <paramref name="weights"/>: gains 1; matrices normal with deviation 0.02 for the embedding,
     /// 1/√fan-in for the others, and that divided by √(2·layers) where a matrix writes into the residual stream.

@@ -90,24 +90,8 @@ internal sealed class StartingModel : IDisposable
     /// <exception cref="ModelFormatException">A tensor is missing, of another shape, or not in floats.</exception>
     public void CopyTo(ParameterLayout layout, Span<float> weights)
     {
-        var shape = layout.Shape;
-        Copy(layout.Embedding.Name, layout.Embedding, 0, shape.VocabSize, weights);
-        for (var i = 0; i < layout.Layers.Length; i++)
-        {
-            var layer = layout.Layers[i];
-            int q = shape.HeadCount * shape.HeadSize, kv = shape.KeyValueHeadCount * shape.HeadSize, f = shape.FeedForwardSize;
-            Copy(layer.AttentionNorm.Name, layer.AttentionNorm, 0, 1, weights);
-            Copy($"blk.{i}.attn_q.weight", layer.QueryKeyValue, 0, q, weights);
-            Copy($"blk.{i}.attn_k.weight", layer.QueryKeyValue, q, kv, weights);
-            Copy($"blk.{i}.attn_v.weight", layer.QueryKeyValue, q + kv, kv, weights);
-            Copy(layer.AttentionOutput.Name, layer.AttentionOutput, 0, shape.HiddenSize, weights);
-            Copy(layer.FeedForwardNorm.Name, layer.FeedForwardNorm, 0, 1, weights);
-            Copy($"blk.{i}.ffn_gate.weight", layer.GateUp, 0, f, weights);
-            Copy($"blk.{i}.ffn_up.weight", layer.GateUp, f, f, weights);
-            Copy(layer.Down.Name, layer.Down, 0, shape.HiddenSize, weights);
-        }
-
-        Copy(layout.OutputNorm.Name, layout.OutputNorm, 0, 1, weights);
+        foreach (var (name, parameter, firstRow, rows) in layout.GgufTensors())
+            Copy(name, parameter, firstRow, rows, weights);
     }
 
     /// <inheritdoc/>
