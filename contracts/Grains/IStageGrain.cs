@@ -1,9 +1,12 @@
+using Orleans.Concurrency;
+
 namespace Slm.Contracts.Grains;
 
 /// <summary>
-/// A contiguous range of a model's layers and their KV blocks on one silo (<see cref="SiloKey"/>), as a part of a pipeline. Steps
-/// come from the pipeline's owner, activations from the stage before; each goes on to the stage behind, and what the last one
-/// computes is the answer to its owner. Without word from its owner for as long as its lease, it frees itself.
+/// A contiguous range of a model's layers and their KV blocks on one silo (<see cref="SiloKey"/>), as a part of a pipeline. The owner
+/// hands a step to the first stage, each stage passes it on with its activations, and what the last one computes is the answer
+/// to the owner. Where a stage does not know that (<see cref="StageInfo.Passes"/>), steps come from the owner to each stage and
+/// activations from the stage before. Without word from its owner for as long as its lease, a stage frees itself.
 /// </summary>
 [Alias("slm.stage")]
 public interface IStageGrain : IGrainWithStringKey
@@ -25,6 +28,17 @@ public interface IStageGrain : IGrainWithStringKey
     /// <summary>Takes the activations of the stage before, for a step that has come or will come from the owner.</summary>
     [Alias("receive"), ResponseTimeout("00:00:30")]
     ValueTask ReceiveAsync(StageInput input);
+
+    /// <summary>
+    /// Runs a step and passes it on; nobody waits for an answer. The last stage takes its input here, for a step that has come or
+    /// will come from the owner.
+    /// </summary>
+    [Alias("pass"), OneWay]
+    Task PassAsync(StagePass pass);
+
+    /// <summary>How far it is, so that its owner notices steps that were lost on their way.</summary>
+    [Alias("progress"), ResponseTimeout("00:00:10")]
+    Task<StageProgress> ProgressAsync();
 
     /// <summary>From the next step on, another grain holds what a group of experts held.</summary>
     [Alias("set-experts"), ResponseTimeout("00:00:10")]
@@ -122,6 +136,7 @@ public sealed record StageAdapterSpec(
 /// <param name="KvBytesPerToken">Bytes of keys and values per position.</param>
 /// <param name="StateBytes">Bytes of a slot of recurrent state.</param>
 /// <param name="SiloName">Name of its silo.</param>
+/// <param name="Passes">It takes steps from the stage before and passes them on; silos of earlier versions do not.</param>
 [GenerateSerializer, Immutable, Alias("slm.stage-info")]
 public sealed record StageInfo(
     [property: Id(0)] string Silo,
@@ -132,7 +147,8 @@ public sealed record StageInfo(
     [property: Id(5)] long WeightBytes,
     [property: Id(6)] long KvBytesPerToken,
     [property: Id(7)] long StateBytes,
-    [property: Id(8)] string SiloName);
+    [property: Id(8)] string SiloName,
+    [property: Id(9)] bool Passes = false);
 
 /// <summary>How often a stage's own experts were visited.</summary>
 /// <param name="Experts">The experts, ascending.</param>

@@ -46,8 +46,8 @@ public sealed class StageRequest
     public long Number { get; init; }
 
     /// <summary>
-    /// True: the stage behind is with the owner, and its activations go back with the answer, which saves a message and its
-    /// acknowledgement. A silo that does not know of this sends them as ever.
+    /// True: the stage behind is with the owner, and its activations go back with the answer. Owners of an earlier version ask for
+    /// it, where now steps are passed on.
     /// </summary>
     [Id(10)]
     public bool Returns { get; init; }

@@ -43,7 +43,7 @@ public static class ClusterMetrics
     /// <summary>Time a stage computed for a step.</summary>
     public const string ComputeDuration = "slm.cluster.stage.compute.duration";
 
-    /// <summary>From the end of that until the next stage had the activations.</summary>
+    /// <summary>From the end of that until the next stage had the activations; between silos the mean over a pipeline's stages, of steps that waited for no other.</summary>
     public const string TransferDuration = "slm.cluster.stage.transfer.duration";
 
     /// <summary>Parts of models that this silo holds.</summary>
@@ -90,11 +90,19 @@ public static class ClusterMetrics
         ComputeSeconds.Record(took.TotalSeconds, new(ModelTag, model), new(StageTag, stage));
 
     /// <summary>A stage has handed activations on.</summary>
-    internal static void Sent(string model, int stage, int format, long bytes, bool sameSilo, TimeSpan took)
+    internal static void Sent(string model, int stage, int format, long bytes, bool sameSilo, TimeSpan? took)
     {
-        TransferSeconds.Record(took.TotalSeconds, new(ModelTag, model), new(StageTag, stage), new(HopTag, sameSilo ? "same_silo" : "other_silo"));
+        if (took is { } time)
+            TransferSeconds.Record(time.TotalSeconds, new(ModelTag, model), new(StageTag, stage), new(HopTag, sameSilo ? "same_silo" : "other_silo"));
         if (!sameSilo)
             WireByteCount.Add(bytes, new(ModelTag, model), new(FormatTag, NameOf((WireFormat)format)), new(PartTag, "stage"));
+    }
+
+    /// <summary>A step has been passed on over all stages: these have others behind them, which share what it took beside computing.</summary>
+    internal static void Passed(string model, IReadOnlyCollection<int> stages, TimeSpan took)
+    {
+        foreach (var stage in stages)
+            TransferSeconds.Record(took.TotalSeconds / stages.Count, new(ModelTag, model), new(StageTag, stage), new(HopTag, "other_silo"));
     }
 
     /// <summary>A group of experts has computed visits.</summary>

@@ -30,11 +30,11 @@ public sealed class WireTests
             batch.AddCopy(next, 3);
             batch.AddCopy(0, next + 1);
             batch.AddStateCopy(2, next);
-            var request = StageMessages.ToRequest(batch, hidden ? StepOutput.Hidden : StepOutput.Logits).For(later ? 1 : 0, 7, 12, returns: hidden);
+            var request = StageMessages.ToRequest(batch, hidden ? StepOutput.Hidden : StepOutput.Logits).For(later ? 1 : 0, 7, 12);
             var arrived = Wire.Deserialize<StageRequest>(Wire.SerializeToArray(request))!;
             var copy = new StepBatch();
             arrived.Fill(copy);
-            Assert.Equal((7, 12, hidden), (arrived.Epoch, arrived.Number, arrived.Returns));
+            Assert.Equal((7, 12), (arrived.Epoch, arrived.Number));
             Assert.Equal(later ? new int[batch.TokenCount] : batch.Tokens.ToArray(), copy.Tokens.ToArray());
             Assert.Equal(batch.Items, copy.Items);
             Assert.Equal(batch.Encodes, copy.Encodes);
@@ -64,6 +64,27 @@ public sealed class WireTests
         Assert.Equal(values, read);
         Assert.Equal((1234, 0), (arrived.ComputeMicroseconds, arrived.Values.Values.Length));
         Assert.Null(Wire.Deserialize<StageResult>(Wire.SerializeToArray(new StageResult(new Activations(values))))!.Rows);
+    }
+
+    [Fact]
+    public void A_step_that_is_passed_on_survives()
+    {
+        var batch = new StepBatch();
+        batch.Add([5, 6], 3, [7], 2);
+        var request = StageMessages.ToRequest(batch, StepOutput.Logits).For(0, 4, 9);
+        float[] values = [1, -2.5f, float.MinValue, 0, 3, 4];
+        var arrived = Wire.Deserialize<StagePass>(Wire.SerializeToArray(new StagePass(request.Behind(), RowMessages.Write(WireFormat.F32, values, 3), 1234)))!;
+        var read = new float[values.Length];
+        arrived.Rows!.Read(read);
+        Assert.Equal(values, read);
+        Assert.Equal((4, 9, 1234), (arrived.Request.Epoch, arrived.Request.Number, arrived.ComputeMicroseconds));
+        Assert.Empty(arrived.Request.Tokens);
+        Assert.Null(arrived.Failure);
+
+        var first = Wire.Deserialize<StagePass>(Wire.SerializeToArray(new StagePass(request, Failure: [1, 2])))!;
+        Assert.Equal([5, 6], first.Request.Tokens);
+        Assert.Null(first.Rows);
+        Assert.Equal([1, 2], first.Failure!);
     }
 
     [Fact]

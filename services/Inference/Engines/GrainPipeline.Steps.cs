@@ -15,11 +15,14 @@ internal sealed partial class GrainPipeline
         {
             if (_broken)
                 throw new PipelineLostException("The pipeline is being repaired.");
-            step = new FlyingStep(_slots, _epoch, _number, _time.GetTimestamp(), _flying.Count == 0 ? Task.CompletedTask : _flying[^1].Done.Task);
+            var bytes = (long)batch.TokenCount * Config.HiddenSize * sizeof(float);
+            step = new FlyingStep(_slots, _epoch, _number, bytes, _time.GetTimestamp(), _flying.Count == 0 ? null : _flying[^1].Done.Task);
             _flying.Add(step);
             ClusterMetrics.StepChanged(_slots[0].Spec.Model, 1);
-            for (var s = 0; s < _slots.Length; s++)
-                step.Calls[s] = step.Slots[s].RunAsync(request.For(s, _epoch, _number, step.Returns(s)));
+            for (var s = step.IsPassed ? _slots.Length - 1 : 0; s < _slots.Length; s++)
+                step.Calls[s] = step.Slots[s].RunAsync(request.For(s, _epoch, _number));
+            if (step.IsPassed)
+                _ = HandAsync(step, new StagePass(request.For(0, _epoch, _number)));
             _number++;
         }
 
@@ -28,7 +31,7 @@ internal sealed partial class GrainPipeline
 
     private async ValueTask<ReadOnlyMemory<float>> FinishAsync(FlyingStep step, CancellationToken cancellationToken)
     {
-        for (var s = 0; s < step.Calls.Length - 1; s++)
+        for (var s = 0; s < step.Calls.Length - 1 && !step.IsPassed; s++)
             _ = WatchCallAsync(step, s);
         _ = AnswerAsync(step);
         try
@@ -54,12 +57,30 @@ internal sealed partial class GrainPipeline
         }
     }
 
+    /// <summary>Hands a step to the first stage, which passes it on.</summary>
+    private async Task HandAsync(FlyingStep step, StagePass pass)
+    {
+        try
+        {
+            await step.Slots[0].PassAsync(pass);
+        }
+#pragma warning disable CA1031 // It is the step's.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            Fail(step, 0, error);
+        }
+    }
+
     /// <summary>Passes on what the last stage answers.</summary>
     private async Task AnswerAsync(FlyingStep step)
     {
         try
         {
-            step.Done.TrySetResult((await step.Calls[^1]).Values.Values);
+            var result = await step.Calls[^1];
+            if (step is { IsPassed: true, IsAlone: true })
+                ClusterMetrics.Passed(step.Slots[0].Spec.Model, step.Remote, _time.GetElapsedTime(step.Started) - TimeSpan.FromMicroseconds(result.ComputeMicroseconds));
+            step.Done.TrySetResult(result.Values.Values);
         }
 #pragma warning disable CA1031 // It is the step's.
         catch (Exception error)
@@ -69,17 +90,12 @@ internal sealed partial class GrainPipeline
         }
     }
 
-    /// <summary>Notices where an earlier stage fails, and passes on what it returns for the stage behind, which is here.</summary>
+    /// <summary>Notices where an earlier stage fails.</summary>
     private async Task WatchCallAsync(FlyingStep step, int stage)
     {
         try
         {
-            var result = await step.Calls[stage];
-            if (result.Rows is not { } rows)
-                return;
-            ClusterMetrics.Sent(
-                step.Slots[stage].Spec.Model, stage, rows.Format, rows.Payload.Length, sameSilo: false, _time.GetElapsedTime(step.Started) - TimeSpan.FromMicroseconds(result.ComputeMicroseconds));
-            step.Slots[stage + 1].Here!.Arrive(step.Epoch, step.Number, rows);
+            await step.Calls[stage];
         }
 #pragma warning disable CA1031 // It is the step's.
         catch (Exception error)
@@ -95,7 +111,7 @@ internal sealed partial class GrainPipeline
         if (failed.Done.Task.IsCompleted)
             return;
         var lost = StageErrors.MeansLost(error);
-        if (lost && StageErrors.Has(error, StageErrors.NextLost))
+        if (lost && StageErrors.Has(error, StageErrors.NextLost) && stage + 1 < failed.Slots.Length)
             AvoidSilo(failed.Slots[stage + 1].Info.Silo);
         failed.Done.TrySetException(lost ? new PipelineLostException($"Stage {failed.Slots[stage].Key} did not complete a step: {error.Message}", error) : error);
         if (failed.Slots.Length == 1 && !lost)

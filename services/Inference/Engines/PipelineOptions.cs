@@ -9,6 +9,9 @@ internal sealed record PipelineOptions
     /// <summary>A stage that does not answer for so long is lost.</summary>
     public TimeSpan LostAfter { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>A step that a stage lacks for so long, and for as long as its bytes may take, is lost on its way.</summary>
+    public TimeSpan PassLostAfter => 5 * LostAfter;
+
     /// <summary>A stage that does not hear from its owner for so long frees itself.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(60);
 

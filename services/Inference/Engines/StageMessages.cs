@@ -54,7 +54,7 @@ internal static class StageMessages
     }
 
     /// <summary>The step as one of the stages gets it: only the first needs the tokens.</summary>
-    public static StageRequest For(this StageRequest request, int stage, long epoch, long number, bool returns) => new()
+    public static StageRequest For(this StageRequest request, int stage, long epoch, long number) => new()
     {
         Tokens = stage == 0 ? request.Tokens : [],
         Sequences = request.Sequences,
@@ -65,8 +65,10 @@ internal static class StageMessages
         Hidden = request.Hidden,
         Epoch = epoch,
         Number = number,
-        Returns = returns,
     };
+
+    /// <summary>The step as the stages behind get it.</summary>
+    public static StageRequest Behind(this StageRequest request) => request.Tokens.Length == 0 ? request : request.For(1, request.Epoch, request.Number);
 
     /// <summary>Fills <paramref name="batch"/> with the step.</summary>
     public static void Fill(this StageRequest request, StepBatch batch)

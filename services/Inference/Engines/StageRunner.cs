@@ -1,16 +1,17 @@
+using Google.Protobuf;
 using Google.Rpc;
 using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
-using Slm.Engine.Wire;
 using Slm.Inference.Grains;
 using Slm.ServiceDefaults.Errors;
+using WireFormat = Slm.Engine.Wire.WireFormat;
 
 namespace Slm.Inference.Engines;
 
 /// <summary>
 /// A loaded stage at work: its steps, in their order, on the silo's compute thread. A step begins when its request and its input
 /// are there and all steps before it have begun. Grains call it for other silos, the pipeline and the stage before it on the same
-/// silo call it themselves, from any thread; what it answers goes on from the compute thread.
+/// silo call it themselves, from any thread; what it answers or passes on leaves from the compute thread.
 /// </summary>
 /// <param name="key">Key of the stage's grain.</param>
 /// <param name="spec">What it holds.</param>
@@ -91,6 +92,52 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
         }
     }
 
+    /// <summary>
+    /// Takes a step from the stage before, or a first one from the owner, and passes it on. One of another run is dropped: nobody waits
+    /// for it any more.
+    /// </summary>
+    public void Pass(StagePass pass)
+    {
+        heard();
+        Step step;
+        Run run;
+        lock (_gate)
+        {
+            if (Refusal(pass.Request.Epoch) is not null)
+            {
+                pass.Rows?.Release();
+                return;
+            }
+
+            (step, run) = (Of(pass.Request.Number), _run);
+            if (pass.Failure is null)
+            {
+                (step.Input, step.ComputeMicroseconds, step.IsPassed) = (pass.Rows, pass.ComputeMicroseconds, true);
+
+                // The last stage answers the owner, whose own request it waits for.
+                if (run.Next is not null)
+                    step.Request = pass.Request;
+                Go();
+                return;
+            }
+        }
+
+        if (run.Next is null)
+            step.Done.TrySetException(new StatusException(Status.Parser.ParseFrom(pass.Failure)));
+        else
+            PassOn(run, pass);
+    }
+
+    /// <summary>How far it is.</summary>
+    public StageProgress Progress
+    {
+        get
+        {
+            lock (_gate)
+                return new StageProgress(_closed ? -1 : _run.Terms.Epoch, _following, _run.Passed);
+        }
+    }
+
     /// <summary>Ends what is under way; the stage may be disposed.</summary>
     public void Close()
     {
@@ -153,41 +200,53 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
             var (started, visits) = (time.GetTimestamp(), stage.VisitCount);
             var values = Compute(request, step.Input, run.Ends.Token);
             var took = time.GetElapsedTime(started);
+            var all = step.ComputeMicroseconds + (long)took.TotalMicroseconds;
             ClusterMetrics.Computed(spec.Model, spec.Stage, took);
             if (stage.HeldExperts.Count > 0)
                 ClusterMetrics.Visited(spec.Model, _experts, stage.VisitCount - visits);
             if (run.Next is not { } next)
             {
-                step.Done.TrySetResult(new StageResult(new Activations(run.Terms.StepsAtOnce > 1 ? values.ToArray() : values)));
+                step.Done.TrySetResult(new StageResult(new Activations(run.Terms.StepsAtOnce > 1 ? values.ToArray() : values), ComputeMicroseconds: all));
                 return;
             }
 
             var rows = RowMessages.Write((WireFormat)run.Terms.Wire, values.Span, stage.HiddenSize);
-            if (request.Returns)
-                step.Done.TrySetResult(new StageResult(default, rows, (long)took.TotalMicroseconds));
+            if (step.IsPassed)
+                PassOn(run, new StagePass(request.Behind(), rows, all));
+            else if (request.Returns)
+                step.Done.TrySetResult(new StageResult(default, rows, all));
             else
                 _ = SendAsync(step, next, new StageInput(request.Epoch, request.Number, rows), run);
         }
         catch (OperationCanceledException)
         {
-            step.Done.TrySetException(GrainErrors.Refuse(Code.Aborted, $"Step {request.Number} of stage {key} was given up: its run ended."));
+            Fail(step, request, run, GrainErrors.Refuse(Code.Aborted, $"Step {request.Number} of stage {key} was given up: its run ended."));
         }
         catch (PipelineLostException error)
         {
             LogUnsent(logger, error, key, "its experts");
-            step.Done.TrySetException(GrainErrors.Refuse(Code.Unavailable, error.Message));
+            Fail(step, request, run, GrainErrors.Refuse(Code.Unavailable, error.Message));
         }
         catch (ObjectDisposedException)
         {
-            step.Done.TrySetException(GrainErrors.Refuse(Code.Unavailable, $"Stage {key} holds no layers any more."));
+            Fail(step, request, run, GrainErrors.Refuse(Code.Unavailable, $"Stage {key} holds no layers any more."));
         }
 #pragma warning disable CA1031 // It is the step's.
         catch (Exception error)
 #pragma warning restore CA1031
         {
             LogFailed(logger, error, key);
-            step.Done.TrySetException(error as StatusException ?? GrainErrors.Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}"));
+            Fail(step, request, run, error as StatusException ?? GrainErrors.Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}"));
         }
+    }
+
+    /// <summary>Tells who waits for the step: whoever called, or the owner through the stages behind.</summary>
+    private void Fail(Step step, StageRequest request, Run run, StatusException error)
+    {
+        if (step.IsPassed && run.Next is not null)
+            PassOn(run, new StagePass(request.Behind(), Failure: error.Status.ToByteArray()));
+        else
+            step.Done.TrySetException(error);
     }
 
     /// <summary>Computes a step; what it returns is the stage's memory, which the next step uses again.</summary>
@@ -205,6 +264,34 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
         }
 
         return stage.Run(_batch, values, request.Hidden ? StepOutput.Hidden : StepOutput.Logits, cancellationToken);
+    }
+
+    /// <summary>Hands a step to the stage behind. If it gets lost, the owner notices.</summary>
+    private void PassOn(Run run, StagePass pass)
+    {
+        var started = time.GetTimestamp();
+        var (bytes, format) = (pass.Rows?.Payload.Length ?? 0, pass.Rows?.Format ?? 0);
+        if (run.NextIsHere && stages.Find(run.Terms.Next!) is { } here)
+            here.Pass(pass);
+        else
+            _ = PassAsync(run, pass);
+        run.Passed = pass.Request.Number + 1;
+        if (pass.Failure is null)
+            ClusterMetrics.Sent(spec.Model, spec.Stage, format, bytes, run.NextIsHere, run.NextIsHere ? time.GetElapsedTime(started) : null);
+    }
+
+    private async Task PassAsync(Run run, StagePass pass)
+    {
+        try
+        {
+            await run.Next!.PassAsync(pass);
+        }
+#pragma warning disable CA1031 // It is lost.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            LogUnsent(logger, error, key, run.Terms.Next!);
+        }
     }
 
     private async Task SendAsync(Step step, IStageGrain next, StageInput input, Run run)
@@ -242,7 +329,16 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
     /// <summary>A run and its end.</summary>
     private sealed record Run(StageRun Terms, IStageGrain? Next, bool NextIsHere)
     {
+        private long _passed;
+
         public CancellationTokenSource Ends { get; } = new();
+
+        /// <summary>Steps that have been passed on.</summary>
+        public long Passed
+        {
+            get => Volatile.Read(ref _passed);
+            set => Volatile.Write(ref _passed, value);
+        }
     }
 
     /// <summary>A step of which something has come. Who awaits it goes on from the compute thread, and does little there.</summary>
@@ -251,6 +347,12 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
         public StageRequest? Request { get; set; }
 
         public WireRows? Input { get; set; }
+
+        /// <summary>Time that the stages before have computed.</summary>
+        public long ComputeMicroseconds { get; set; }
+
+        /// <summary>It came from the stage before, and nobody waits for it here.</summary>
+        public bool IsPassed { get; set; }
 
         public TaskCompletionSource<StageResult> Done { get; } = new();
     }

@@ -15,6 +15,18 @@ internal sealed record StageSlot(StageSpec Spec, int Attempt, string Key, IStage
     /// <summary>Has the stage run a step: without a message, if it is in this process.</summary>
     public Task<StageResult> RunAsync(StageRequest request) => Here is { } here ? here.RunAsync(request) : Grain.RunAsync(request).AsTask();
 
+    /// <summary>Hands a step to the stage, which passes it on.</summary>
+    public Task PassAsync(StagePass pass)
+    {
+        if (Here is not { } here)
+            return Grain.PassAsync(pass);
+        here.Pass(pass);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>How far the stage is.</summary>
+    public Task<StageProgress> ProgressAsync() => Here is { } here ? Task.FromResult(here.Progress) : Grain.ProgressAsync();
+
     /// <summary>Everything that has to live for it: the stage, then its groups.</summary>
     public IEnumerable<(string Key, string Silo, Func<Task<bool>> Ping)> Parts =>
         Experts.Select(e => (e.Key, e.Info.Silo, (Func<Task<bool>>)e.Grain.PingAsync)).Prepend((Key, Info.Silo, Grain.PingAsync));

@@ -52,7 +52,7 @@ internal sealed partial class StageGrain(
             _lease.Begin(this, TimeSpan.FromSeconds(spec.LeaseSeconds), LeaveAsync);
             _runner = new StageRunner(Key, spec, stage, engine, stages, _lease.Renew, time, logger);
             stages.Add(_runner);
-            return new StageInfo(silo.SiloAddress.ToParsableString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes, silo.Name);
+            return new StageInfo(silo.SiloAddress.ToParsableString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes, silo.Name, Passes: true);
         }
         catch
         {
@@ -81,6 +81,15 @@ internal sealed partial class StageGrain(
         Runner.Arrive(input.Epoch, input.Number, input.Rows);
         return ValueTask.CompletedTask;
     }
+
+    public Task PassAsync(StagePass pass)
+    {
+        ArgumentNullException.ThrowIfNull(pass);
+        Runner.Pass(pass);
+        return Task.CompletedTask;
+    }
+
+    public Task<StageProgress> ProgressAsync() => Task.FromResult(_runner?.Progress ?? new StageProgress(-1, 0, 0));
 
     public Task SetExpertsAsync(int group, string key)
     {

@@ -26,6 +26,17 @@ public sealed class UpgradeTests
         }
     }
 
+    /// <summary>
+    /// The program of another commit, which takes a build of its own: <c>tests/ClusterBenchmarks/upgrade.sh</c> makes it and runs this.
+    /// </summary>
+    [Fact(Explicit = true, Timeout = 600_000)]
+    public async Task From_a_past_version_to_this_one()
+    {
+        const string Variable = "SLM_PAST_SILO";
+        var past = Environment.GetEnvironmentVariable(Variable) ?? throw new InvalidOperationException($"{Variable} is missing: the folder with the past version's Slm.Inference.");
+        await UpgradeAsync(past, AppContext.BaseDirectory, TestContext.Current.CancellationToken);
+    }
+
     private static async Task UpgradeAsync(string older, string newer, CancellationToken cancelled)
     {
         Assert.NotEqual(await File.ReadAllBytesAsync(Path.Combine(older, "Slm.Contracts.dll"), cancelled), await File.ReadAllBytesAsync(Path.Combine(newer, "Slm.Contracts.dll"), cancelled));
