@@ -15,6 +15,10 @@ public interface ISiloGrain : IGrainWithStringKey
     [Alias("measure"), ResponseTimeout("00:00:20")]
     Task<SiloLink> MeasureAsync(string silo);
 
+    /// <summary>Measures its machine again, and forgets what it knows of the ways to others.</summary>
+    [Alias("measure-speed"), ResponseTimeout("00:00:20")]
+    Task<SiloInfo> MeasureSpeedAsync();
+
     /// <summary>Returns what it got, for the measurement.</summary>
     [Alias("echo"), ResponseTimeout("00:00:10")]
     Task<byte[]> EchoAsync(byte[] bytes);
@@ -42,6 +46,7 @@ public interface ISiloGrain : IGrainWithStringKey
 /// <param name="FloatMultiplyAddsPerSecond">Measured speed of products of floats, all threads.</param>
 /// <param name="StepSeconds">Measured time of handing a step to its threads and back.</param>
 /// <param name="HostProcessors">Processors of the machine that this process may use; 0: not known.</param>
+/// <param name="Direct">Address and port of its direct connections, such as "10.0.0.2:40123"; null if it has none.</param>
 [GenerateSerializer, Immutable, Alias("slm.silo-info")]
 public sealed record SiloInfo(
     [property: Id(0)] string Silo,
@@ -60,7 +65,8 @@ public sealed record SiloInfo(
     [property: Id(13)] string[] Models,
     [property: Id(14)] double FloatMultiplyAddsPerSecond,
     [property: Id(15)] double StepSeconds,
-    [property: Id(16)] int HostProcessors);
+    [property: Id(16)] int HostProcessors,
+    [property: Id(17)] string? Direct = null);
 
 /// <summary>A part of a model on a silo.</summary>
 /// <param name="Model">The model.</param>

@@ -14,6 +14,8 @@ internal sealed class ClusterEndpoint(ModelGrains models, SiloDirectory silos) :
     public override async Task<ListSilosResponse> ListSilos(ListSilosRequest request, ServerCallContext context)
     {
         var known = await silos.ListAsync(context.CancellationToken);
+        if (request.Measure)
+            known = await MeasureAsync(known, context.CancellationToken);
         var links = known.Count > 1 ? (await silos.LinksAsync(known, context.CancellationToken)).ToLookup(l => l.From) : null;
         var names = known.ToDictionary(s => s.Silo, s => s.Name, StringComparer.Ordinal);
         var response = new ListSilosResponse();
@@ -50,6 +52,15 @@ internal sealed class ClusterEndpoint(ModelGrains models, SiloDirectory silos) :
         Model = request.Model,
         Moves = { await models.CallAsync(request.Model, grain => grain.RebalanceAsync(), context.CancellationToken) },
     };
+
+    /// <summary>Silos of one machine must not measure each other: one after the other.</summary>
+    private async Task<IReadOnlyList<SiloInfo>> MeasureAsync(IReadOnlyList<SiloInfo> known, CancellationToken cancellationToken)
+    {
+        var measured = new List<SiloInfo>();
+        foreach (var silo in known)
+            measured.Add(await silos.PatientAnswerAsync(silos.Grain(silo.Silo).MeasureSpeedAsync(), silo.Silo, cancellationToken));
+        return measured;
+    }
 
     private async Task<SiloInfo> FindAsync(string name, CancellationToken cancellationToken)
     {

@@ -10,6 +10,7 @@ using Orleans.Runtime.Hosting;
 using Orleans.Serialization.Configuration;
 using Slm.Contracts.Grains;
 using Slm.Inference.Cluster;
+using Slm.Inference.Direct;
 using Slm.Inference.Engines;
 using Slm.Inference.Mapping;
 using Slm.Runtime;
@@ -37,6 +38,9 @@ public static class InferenceExtensions
         builder.Services.TryAddSingleton<AdapterCatalog>();
         builder.Services.AddSingleton<SiloEngine>();
         builder.Services.AddSingleton<SiloStages>();
+        builder.Services.AddSingleton<SiloGroups>();
+        builder.Services.AddSingleton<DirectLinks>();
+        builder.Services.AddSingleton<DirectListener>();
         builder.Services.AddSingleton<ExpertCompute>();
         builder.Services.AddModelFiles(builder.Configuration);
         builder.Services.AddSingleton<PartFiles>();
@@ -60,6 +64,7 @@ public static class InferenceExtensions
         // Handing over and letting answers end take their time.
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds((2 * options.DrainSeconds) + 10));
         var tls = SiloTls.From(builder.Configuration);
+        builder.Services.AddSingleton(new DirectOptions(options.Direct && tls is null, options.DirectPort));
         builder.UseOrleans(silo =>
         {
             Configure(silo, builder.Configuration, options);
@@ -107,6 +112,9 @@ public static class InferenceExtensions
         {
             o.ProbeTimeout = TimeSpan.FromSeconds(2);
             o.NumMissedProbesLimit = 2;
+
+            // Times the limit, for so long a silo that has been heard of at all does not count as lost; four times as long by default.
+            o.MaxProbeTimeout = o.ProbeTimeout;
             o.TableRefreshTimeout = TimeSpan.FromSeconds(10);
 
             // After a loss of all silos at once, new ones wait three of these before they stop asking for the old ones' consent to join.

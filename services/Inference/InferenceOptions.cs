@@ -63,6 +63,15 @@ public sealed record InferenceOptions
     /// <summary>Port of the silo for Orleans clients; 0 (default): none.</summary>
     public int SiloGatewayPort { get; init; }
 
+    /// <summary>
+    /// Send steps and visits to experts over connections of their own, which is faster than Orleans' messages; default true. Not where
+    /// silos talk TLS.
+    /// </summary>
+    public bool Direct { get; init; } = true;
+
+    /// <summary>Port of those connections; 0 (default) takes a free one.</summary>
+    public int DirectPort { get; init; }
+
     /// <summary>Reads and checks the section.</summary>
     /// <exception cref="OptionException">A value is not usable.</exception>
     public static InferenceOptions From(IConfiguration configuration)
@@ -95,6 +104,8 @@ public sealed record InferenceOptions
             Dashboard = ReadSwitch("Dashboard", defaults.Dashboard),
             SiloPort = (int)Read("SiloPort", defaults.SiloPort, 0, 65_535),
             SiloGatewayPort = (int)Read("SiloGatewayPort", defaults.SiloGatewayPort, 0, 65_535),
+            Direct = ReadSwitch("Direct", defaults.Direct),
+            DirectPort = (int)Read("DirectPort", defaults.DirectPort, 0, 65_535),
         };
 
         static string CheckName(string name) => name.Any(c => char.IsWhiteSpace(c) || char.IsControl(c) || ",;|@=".Contains(c, StringComparison.Ordinal))

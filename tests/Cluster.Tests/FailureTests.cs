@@ -24,6 +24,11 @@ public sealed class FailureTests
     public async Task Streams_survive_a_coordinator_that_hangs() =>
         await SurviveAsync(silo => silo.Coordinator, FreezeAsync, victim => victim.Thaw(), TestContext.Current.CancellationToken);
 
+    /// <summary>Where the model's own grain is lost as well, nobody finds the way before the cluster has given the silo up.</summary>
+    [Fact(Timeout = 300_000)]
+    public async Task Streams_survive_a_coordinator_that_hangs_with_the_grain_of_the_model() =>
+        await SurviveAsync(silo => silo.Coordinator, FreezeAsync, victim => victim.Thaw(), TestContext.Current.CancellationToken, grainOn: "c");
+
     [Fact(Timeout = 300_000)]
     public async Task Streams_survive_the_death_of_a_silo_of_experts() =>
         await SurviveAsync(silo => silo.Experts, victim => victim.KillAsync(), null, TestContext.Current.CancellationToken, SiloCluster.Mixture);
@@ -38,11 +43,14 @@ public sealed class FailureTests
         return Task.CompletedTask;
     }
 
-    private static async Task SurviveAsync(Func<ModelParts, string> who, Func<SiloProcess, Task> harm, Action<SiloProcess>? heal, CancellationToken cancelled, string model = SiloCluster.Model)
+    private static async Task SurviveAsync(Func<ModelParts, string> who, Func<SiloProcess, Task> harm, Action<SiloProcess>? heal, CancellationToken cancelled, string model = SiloCluster.Model, string? grainOn = null)
     {
         var isMixture = model == SiloCluster.Mixture;
         await using var cluster = await SiloCluster.StartAsync(4, null, isMixture ? SiloCluster.MixtureFolder : SiloCluster.ModelFolder, _ => [], cancelled);
         Task<ModelParts> LoadAsync() => isMixture ? cluster.LoadMixtureAsync(cancelled) : cluster.LoadAsync(cancelled);
+        // A model's grain is where it was first asked for.
+        if (grainOn is not null)
+            await cluster.Silos[grainOn].Models.DescribeAsync(new DescribeModelRequest { Model = model }, cancellationToken: cancelled);
         var requests = Streams.Requests(Count, Tokens, model);
         var parts = await LoadAsync();
         try

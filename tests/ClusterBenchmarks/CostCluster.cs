@@ -86,6 +86,22 @@ internal sealed class CostCluster : IAsyncDisposable
         return new Variant(label, name, _cluster.Silos[description.Stages[^1].SiloName], description);
     }
 
+    /// <summary>
+    /// Has all silos measure their machines and links again, and adds what is predicted from that: machines of others are not as fast
+    /// at one time as at another, which is not the cost model's fault.
+    /// </summary>
+    public async Task PredictAsync(IEnumerable<Variant> variants, CancellationToken cancellationToken)
+    {
+        var silo = _cluster.Silos["a"];
+        await silo.Cluster.ListSilosAsync(new ListSilosRequest { Measure = true }, cancellationToken: cancellationToken);
+        foreach (var variant in variants)
+        {
+            var moved = await silo.Cluster.RebalanceAsync(new RebalanceRequest { Model = variant.Model }, cancellationToken: cancellationToken);
+            Assert.Empty(moved.Moves);
+            variant.Predictions.Add((await silo.Models.DescribeAsync(new DescribeModelRequest { Model = variant.Model }, cancellationToken: cancellationToken)).Prediction.DecodeTokensPerSecond);
+        }
+    }
+
     /// <summary>Unloads what was loaded.</summary>
     public async Task UnloadAsync(IEnumerable<Variant> variants, CancellationToken cancellationToken)
     {
@@ -116,6 +132,9 @@ internal sealed class CostCluster : IAsyncDisposable
 /// <param name="Description">What the cluster says of it.</param>
 internal sealed record Variant(string Label, string Model, SiloProcess Entry, ModelDescription Description)
 {
-    /// <summary>Tokens per second of one stream that the cost model predicts behind <see cref="Decoding.Context"/> positions.</summary>
-    public double Predicted => Description.Prediction?.DecodeTokensPerSecond ?? 0;
+    /// <summary>Tokens per second of one stream that the cost model has predicted behind <see cref="Decoding.Context"/> positions, between the rounds.</summary>
+    public List<double> Predictions { get; } = [];
+
+    /// <summary>Their median.</summary>
+    public double Predicted => Decoding.Median(Predictions);
 }

@@ -22,8 +22,9 @@ internal static class Decoding
     /// <param name="rounds">Rounds that count; before them each placement decodes until it has done so for <paramref name="warm"/>.</param>
     /// <param name="warm">Time to warm up.</param>
     /// <param name="sent">Bytes that have been sent so far; null if they are not counted.</param>
+    /// <param name="between">Runs before the rounds, and after each.</param>
     public static async Task<IReadOnlyList<Decoded>> MeasureAsync(
-        IReadOnlyList<Variant> variants, int streams, int tokens, int rounds, TimeSpan warm, Func<long?> sent, CancellationToken cancellationToken)
+        IReadOnlyList<Variant> variants, int streams, int tokens, int rounds, TimeSpan warm, Func<long?> sent, Func<Task> between, CancellationToken cancellationToken)
     {
         foreach (var variant in variants)
         {
@@ -33,6 +34,7 @@ internal static class Decoding
 
         var windows = variants.Select(_ => new List<double>()).ToArray();
         var bytes = variants.Select(_ => new List<double>()).ToArray();
+        await between();
         for (var round = 0; round < rounds; round++)
         {
             for (var v = 0; v < variants.Count; v++)
@@ -42,6 +44,8 @@ internal static class Decoding
                 if (perToken is { } counted)
                     bytes[v].Add(counted);
             }
+
+            await between();
         }
 
         return [.. variants.Select((_, v) => new Decoded(Median(windows[v]), bytes[v].Count == 0 ? null : Median(bytes[v])))];

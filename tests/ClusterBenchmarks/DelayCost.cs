@@ -30,7 +30,7 @@ internal sealed class DelayCost(string folder, IReadOnlyList<string> models, IRe
                 var variants = new List<Variant>();
                 foreach (var stages in new[] { 1, 2 })
                     variants.Add(await cluster.LoadAsync($"in {stages}", model.Write("Q4_0", folder), StageCost.Map(model.Layers, stages), cancellationToken));
-                var decoded = await Decoding.MeasureAsync(variants, 1, tokens: large ? 33 : 65, rounds, TimeSpan.FromSeconds(4), static () => null, cancellationToken);
+                var decoded = await Decoding.MeasureAsync(variants, 1, tokens: large ? 33 : 65, rounds, TimeSpan.FromSeconds(4), static () => null, () => cluster.PredictAsync(variants, cancellationToken), cancellationToken);
                 for (var v = 0; v < variants.Count; v++)
                 {
                     var (rate, predicted) = (decoded[v].Rate, variants[v].Predicted);

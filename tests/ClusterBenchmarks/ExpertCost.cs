@@ -28,7 +28,8 @@ internal sealed class ExpertCost(string folder, int rounds, int threads)
         foreach (var streams in StreamCounts)
         {
             var decoded = await Decoding.MeasureAsync(
-                variants, streams, tokens: 33, rounds, warm: TimeSpan.FromSeconds(3), () => cluster.Sent("a") + cluster.Sent("b") + cluster.Sent("c") + cluster.Sent("d"), cancellationToken);
+                variants, streams, tokens: 33, rounds, warm: TimeSpan.FromSeconds(3), () => cluster.Sent("a") + cluster.Sent("b") + cluster.Sent("c") + cluster.Sent("d"),
+                () => streams == 1 ? cluster.PredictAsync(variants, cancellationToken) : Task.CompletedTask, cancellationToken);
             for (var v = 0; v < variants.Count; v++)
             {
                 var (rate, bytes) = decoded[v];

@@ -44,7 +44,8 @@ internal sealed class StageCost(string folder, IReadOnlyList<string> models, int
         {
             var large = model.Hidden > 1024;
             var decoded = await Decoding.MeasureAsync(
-                variants, streams, tokens: large ? 33 : 129, rounds, warm: TimeSpan.FromSeconds(large ? 3 : 6), () => cluster.Sent("a"), cancellationToken);
+                variants, streams, tokens: large ? 33 : 129, rounds, warm: TimeSpan.FromSeconds(large ? 3 : 6), () => cluster.Sent("a"),
+                () => streams == 1 ? cluster.PredictAsync(variants, cancellationToken) : Task.CompletedTask, cancellationToken);
             for (var v = 0; v < variants.Count; v++)
             {
                 var (rate, bytes) = decoded[v];

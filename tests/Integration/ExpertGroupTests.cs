@@ -82,7 +82,8 @@ public sealed class ExpertGroupTests
         await two.DisposeAsync();
         var error = await Assert.ThrowsAsync<PipelineLostException>(() => one.RunAsync(stage, file).WaitAsync(Deadline, Cancelled));
         Assert.Contains($"experts {halves[1]} did not compute layer 0", error.Message, StringComparison.Ordinal);
-        ((GrainExpertChannel)remote.Channel).Replace(0, (await one.LoadAsync(file, halves[1])).Grain);
+        var other = await one.LoadAsync(file, halves[1]);
+        ((GrainExpertChannel)remote.Channel).Replace(0, other.Grain, other.Key);
         Assert.Equal(expected, await one.RunAsync(stage, file).WaitAsync(Deadline, Cancelled));
     }
 

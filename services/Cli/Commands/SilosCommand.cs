@@ -17,11 +17,12 @@ internal static class SilosCommand
     {
         var endpoint = CommonOptions.Platform();
         var json = CommonOptions.Json();
-        var command = new Command("silos", "Lists the silos of a running platform: what they can do, what they have room for, and what they hold.") { endpoint, json };
+        var measure = new Option<bool>("--measure") { Description = "Have every silo measure its machine and its links again first; its answers wait meanwhile, up to a second." };
+        var command = new Command("silos", "Lists the silos of a running platform: what they can do, what they have room for, and what they hold.") { endpoint, json, measure };
         command.SetAction(async (result, cancellationToken) =>
         {
             using var channel = RemoteBackend.Connect(result.GetRequiredValue(endpoint));
-            var answer = await new ClusterService.ClusterServiceClient(channel).ListSilosAsync(new ListSilosRequest(), cancellationToken: cancellationToken);
+            var answer = await new ClusterService.ClusterServiceClient(channel).ListSilosAsync(new ListSilosRequest { Measure = result.GetValue(measure) }, cancellationToken: cancellationToken);
             if (result.GetValue(json))
                 JsonOutput.Write(answer);
             else

@@ -94,7 +94,7 @@ internal sealed class PlanReport
         if (_fleet.Machines.Count == 1)
         {
             var machine = _fleet.Machines[0];
-            Row("machine", $"{machine.Name}: {Quantity.Bytes(machine.FreeMemoryBytes)} free, reads {Number(machine.ReadBytesPerSecond / 1e9)} GB/s, {Number(machine.MultiplyAddsPerSecond / 1e9)} G multiply-adds/s, {Number((machine.FloatMultiplyAddsPerSecond ?? 0) / 1e9)} G of floats");
+            Row("machine", $"{machine.Name}: {Quantity.Bytes(machine.FreeMemoryBytes)} free, reads {Number(machine.ReadBytesPerSecond / 1e9)} GB/s, {Number(machine.MultiplyAddsPerSecond / 1e9)} G multiply-adds/s, {Number(machine.FloatSpeed / 1e9)} G of floats");
         }
 
         Row("replicas", $"{Text(_plan.Replicas.Count)}{(_plan.Replicas.Count > 1 ? ", the first of which is shown" : "")}; {first.MicroBatches} micro-batch{(first.MicroBatches == 1 ? "" : "es")}, coordinator {first.Coordinator}");

@@ -40,5 +40,5 @@ public sealed record MachineSpec
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
 
     /// <summary><see cref="FloatMultiplyAddsPerSecond"/>, or what is taken for it.</summary>
-    internal double FloatSpeed => FloatMultiplyAddsPerSecond ?? MultiplyAddsPerSecond / 8;
+    public double FloatSpeed => FloatMultiplyAddsPerSecond ?? MultiplyAddsPerSecond / 8;
 }

@@ -4,33 +4,57 @@ using Slm.Inference.Engines;
 
 namespace Slm.Inference.Cluster;
 
-/// <summary>What this silo's machine can do, measured once, when somebody first asks.</summary>
-internal sealed class SiloSpeed
+/// <summary>What this silo's machine can do: the median of the last times that it was measured, the first when somebody asked for it.</summary>
+internal sealed class SiloSpeed : IDisposable
 {
     private const int Steps = 15;
+    private const int Kept = 5;
 
     /// <summary>How long threads have nothing to do before each measured step, as while another stage or the client's part of it goes on.</summary>
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(5);
 
     private readonly SiloEngine _engine;
     private readonly TimeProvider _time;
-    private readonly Lazy<Task<(MachineSpeed Machine, double StepSeconds)>> _measured;
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly Queue<(MachineSpeed Machine, double StepSeconds)> _measured = [];
 
     /// <param name="engine">The threads.</param>
     /// <param name="time">Clock.</param>
-    public SiloSpeed(SiloEngine engine, TimeProvider time)
-    {
-        (_engine, _time) = (engine, time);
-        _measured = new(MeasureAsync);
-    }
+    public SiloSpeed(SiloEngine engine, TimeProvider time) => (_engine, _time) = (engine, time);
 
     /// <summary>The machine: silos on one share its processors and memory. Containers of one machine have the same.</summary>
     public string Host { get; } = ReadHost();
 
     /// <summary>Bandwidth and speed, and seconds of handing a step to the threads and back.</summary>
-    public Task<(MachineSpeed Machine, double StepSeconds)> GetAsync() => _measured.Value;
+    public Task<(MachineSpeed Machine, double StepSeconds)> GetAsync() => GetAsync(again: false);
 
-    private async Task<(MachineSpeed Machine, double StepSeconds)> MeasureAsync()
+    /// <summary>Measures it once more.</summary>
+    public Task MeasureAsync() => GetAsync(again: true);
+
+    private async Task<(MachineSpeed Machine, double StepSeconds)> GetAsync(bool again)
+    {
+        await _turn.WaitAsync();
+        try
+        {
+            if (again || _measured.Count == 0)
+                _measured.Enqueue(await MeasureOnceAsync());
+            if (_measured.Count > Kept)
+                _measured.Dequeue();
+            return (
+                new MachineSpeed(Median(m => m.Machine.ReadBytesPerSecond), Median(m => m.Machine.MultiplyAddsPerSecond), Median(m => m.Machine.FloatMultiplyAddsPerSecond)),
+                Median(m => m.StepSeconds));
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    public void Dispose() => _turn.Dispose();
+
+    private double Median(Func<(MachineSpeed Machine, double StepSeconds), double> of) => _measured.Select(of).Order().ElementAt(_measured.Count / 2);
+
+    private async Task<(MachineSpeed Machine, double StepSeconds)> MeasureOnceAsync()
     {
         var machine = await _engine.Compute.RunAsync(() => MachineSpeed.Measure(_engine.Workers));
         var seconds = new double[Steps];

@@ -110,6 +110,8 @@ internal sealed partial class GrainPipeline
     private async Task BeginAsync(StageSlot[] slots)
     {
         _epoch++;
+        if (slots.Length > 1 && slots[0].Here is null)
+            _loader.Links.Prepare(slots[0].Info.Silo);
         var begun = await Task.WhenAll(slots.Select((slot, s) =>
             _loader.Silos.AnswerAsync(slot.Grain.BeginAsync(new StageRun(_epoch, s + 1 < slots.Length ? slots[s + 1].Key : null, Depth, _wire)), slot.Info.Silo, CancellationToken.None)));
         for (var s = 0; s < slots.Length; s++)

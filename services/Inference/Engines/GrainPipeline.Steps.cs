@@ -62,7 +62,7 @@ internal sealed partial class GrainPipeline
     {
         try
         {
-            await step.Slots[0].PassAsync(pass);
+            await step.Slots[0].PassAsync(pass, _loader.Links);
         }
 #pragma warning disable CA1031 // It is the step's.
         catch (Exception error)

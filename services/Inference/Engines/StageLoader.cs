@@ -1,5 +1,6 @@
 using Slm.Contracts.Grains;
 using Slm.Inference.Cluster;
+using Slm.Inference.Direct;
 using Slm.ServiceDefaults.Errors;
 
 namespace Slm.Inference.Engines;
@@ -9,8 +10,9 @@ namespace Slm.Inference.Engines;
 /// <param name="grains">Gives the grains.</param>
 /// <param name="silos">The silos there are.</param>
 /// <param name="stages">The stages in this process.</param>
+/// <param name="links">Direct connections to other silos.</param>
 /// <param name="labels">What silos must have to get something, as the placement was asked for.</param>
-internal sealed partial class StageLoader(string name, IGrainFactory grains, SiloDirectory silos, SiloStages stages, IReadOnlyDictionary<string, string> labels, ILogger logger)
+internal sealed partial class StageLoader(string name, IGrainFactory grains, SiloDirectory silos, SiloStages stages, DirectLinks links, IReadOnlyDictionary<string, string> labels, ILogger logger)
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
@@ -19,6 +21,9 @@ internal sealed partial class StageLoader(string name, IGrainFactory grains, Sil
 
     /// <summary>The silos there are.</summary>
     public SiloDirectory Silos => silos;
+
+    /// <summary>Direct connections to other silos.</summary>
+    public DirectLinks Links => links;
 
     /// <summary>Loads a stage and the groups that hold its experts.</summary>
     /// <exception cref="TimeoutException">A silo does not answer.</exception>

@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Google.Rpc;
 using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
+using Slm.Inference.Direct;
 using Slm.Inference.Grains;
 using Slm.ServiceDefaults.Errors;
 using WireFormat = Slm.Engine.Wire.WireFormat;
@@ -18,10 +19,11 @@ namespace Slm.Inference.Engines;
 /// <param name="stage">The layers.</param>
 /// <param name="engine">The silo's threads.</param>
 /// <param name="stages">The other stages here.</param>
+/// <param name="links">Direct connections to other silos.</param>
 /// <param name="heard">Told of every word from outside.</param>
 /// <param name="time">Clock.</param>
 /// <param name="logger">Log.</param>
-internal sealed partial class StageRunner(string key, StageSpec spec, Stage stage, SiloEngine engine, SiloStages stages, Action heard, TimeProvider time, ILogger logger)
+internal sealed partial class StageRunner(string key, StageSpec spec, Stage stage, SiloEngine engine, SiloStages stages, DirectLinks links, Action heard, TimeProvider time, ILogger logger)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<long, Step> _steps = [];
@@ -54,6 +56,9 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
             _following = 0;
             left = Leave();
         }
+
+        if (run.Next is not null && !nextIsHere)
+            links.Prepare(SiloKey.SiloOf(run.Next));
 
         // What still computes, or waits for experts, is of a step that nobody wants any more.
         old.Ends.Cancel();
@@ -273,11 +278,26 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
         var (bytes, format) = (pass.Rows?.Payload.Length ?? 0, pass.Rows?.Format ?? 0);
         if (run.NextIsHere && stages.Find(run.Terms.Next!) is { } here)
             here.Pass(pass);
-        else
+        else if (!TryPass(run.Terms.Next!, ref pass))
             _ = PassAsync(run, pass);
         run.Passed = pass.Request.Number + 1;
         if (pass.Failure is null)
             ClusterMetrics.Sent(spec.Model, spec.Stage, format, bytes, run.NextIsHere, run.NextIsHere ? time.GetElapsedTime(started) : null);
+    }
+
+    /// <summary>Over a direct connection. If that breaks under it, what is left to say is that the step is lost.</summary>
+    private bool TryPass(string next, ref StagePass pass)
+    {
+        try
+        {
+            return links.TryPass(SiloKey.SiloOf(next), next, pass);
+        }
+        catch (IOException error)
+        {
+            LogUnsent(logger, error, key, next);
+            pass = new StagePass(pass.Request, Failure: GrainErrors.Refuse(Code.Unavailable, $"Stage {key} could not pass step {pass.Request.Number} on: {error.Message}").Status.ToByteArray());
+            return false;
+        }
     }
 
     private async Task PassAsync(Run run, StagePass pass)

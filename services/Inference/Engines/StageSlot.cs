@@ -1,4 +1,5 @@
 using Slm.Contracts.Grains;
+using Slm.Inference.Direct;
 
 namespace Slm.Inference.Engines;
 
@@ -16,11 +17,13 @@ internal sealed record StageSlot(StageSpec Spec, int Attempt, string Key, IStage
     public Task<StageResult> RunAsync(StageRequest request) => Here is { } here ? here.RunAsync(request) : Grain.RunAsync(request).AsTask();
 
     /// <summary>Hands a step to the stage, which passes it on.</summary>
-    public Task PassAsync(StagePass pass)
+    /// <exception cref="IOException">A direct connection broke under it.</exception>
+    public Task PassAsync(StagePass pass, DirectLinks links)
     {
-        if (Here is not { } here)
+        if (Here is { } here)
+            here.Pass(pass);
+        else if (!links.TryPass(Info.Silo, Key, pass))
             return Grain.PassAsync(pass);
-        here.Pass(pass);
         return Task.CompletedTask;
     }
 

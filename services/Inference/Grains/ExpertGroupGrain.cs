@@ -1,4 +1,3 @@
-using System.Buffers;
 using Google.Rpc;
 using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
@@ -6,7 +5,6 @@ using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
 using Slm.Engine.Experts;
 using Slm.Engine.Fetching;
-using Slm.Engine.Wire;
 using Slm.Inference.Cluster;
 using Slm.Inference.Engines;
 using Slm.ServiceDefaults.Errors;
@@ -16,10 +14,11 @@ namespace Slm.Inference.Grains;
 /// <summary>Holds an <see cref="ExpertGroup"/> and computes its calls, in turn, on the silo's thread for experts.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class ExpertGroupGrain(
-    SiloEngine engine, PartFiles files, ExpertCompute compute, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<ExpertGroupGrain> logger) : Grain, IExpertGroupGrain
+    SiloEngine engine, SiloGroups groups, PartFiles files, ExpertCompute compute, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<ExpertGroupGrain> logger) : Grain, IExpertGroupGrain
 {
     private ModelLease? _file;
     private ExpertGroup? _group;
+    private ExpertGroupRunner? _runner;
     private ExpertGroupSpec? _spec;
     private readonly GrainLease _lease = new(time);
 
@@ -40,6 +39,7 @@ internal sealed partial class ExpertGroupGrain(
             _spec = spec;
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"experts {_group.Slice}, layers {spec.FirstLayer}-{spec.EndLayer - 1}", _group.WeightBytes, 0));
             _lease.Begin(this, TimeSpan.FromSeconds(spec.LeaseSeconds), LeaveAsync);
+            groups.Add(_runner = new ExpertGroupRunner(Key, spec.Model, _group, _lease.Renew, logger));
             return Info(_group);
         }
         catch
@@ -52,28 +52,14 @@ internal sealed partial class ExpertGroupGrain(
     public async ValueTask<ExpertResult> ForwardAsync(ExpertRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var group = _group ?? throw Gone();
-        _lease.Renew();
+        var runner = _runner ?? throw ExpertGroupRunner.Gone(Key);
         try
         {
-            var received = request.Rows.Payload.Length;
-            var result = await compute.Thread.RunAsync(() => Compute(group, request));
-            if (_spec is { } spec)
-                ClusterMetrics.Visited(spec.Model, group.Slice.ToString(), request.VisitRows.Length, request.ResultFormat, received + result.Rows.Payload.Length);
-            return result;
+            return await compute.Thread.RunAsync(() => runner.Forward(request));
         }
         catch (ObjectDisposedException)
         {
-            throw Gone();
-        }
-        catch (ArgumentException error)
-        {
-            throw GrainErrors.Refuse(Code.InvalidArgument, error.Message);
-        }
-        catch (Exception error) when (error is not StatusException)
-        {
-            LogFailed(logger, error, Key);
-            throw GrainErrors.Refuse(Code.Internal, $"{error.GetType().Name}: {error.Message}");
+            throw ExpertGroupRunner.Gone(Key);
         }
     }
 
@@ -117,16 +103,6 @@ internal sealed partial class ExpertGroupGrain(
         }
     }
 
-    private static ExpertResult Compute(ExpertGroup group, ExpertRequest request)
-    {
-        var (format, visits) = ((WireFormat)request.ResultFormat, request.VisitRows.Length);
-        var bytes = checked((int)RowEncoding.PayloadBytes(format, visits, group.Width));
-        var buffer = ArrayPool<byte>.Shared.Rent(bytes);
-        var scaled = group.Forward(request.Layer, request.Rows.Open(), request.VisitRows, request.VisitExperts, format, buffer.AsSpan(0, bytes));
-        request.Rows.Release();
-        return new ExpertResult(new WireRows(visits, group.Width, (int)format, scaled, buffer, bytes));
-    }
-
     private ExpertGroupInfo Info(ExpertGroup group) => new(silo.SiloAddress.ToParsableString(), silo.Name, [.. group.Slice.Experts], group.WeightBytes);
 
     private Task LeaveAsync()
@@ -135,12 +111,13 @@ internal sealed partial class ExpertGroupGrain(
         return UnloadAsync();
     }
 
-    private StatusException Gone() => GrainErrors.Refuse(Code.Unavailable, $"Group {Key} holds no experts any more.");
-
     private void Free()
     {
         _lease.End();
         parts.Remove(Key);
+        if (_runner is { } runner)
+            groups.Remove(runner);
+        _runner = null;
         // It waits for the running call, which waits for nobody.
         _group?.Dispose();
         _group = null;

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
 using Slm.Contracts.Grains;
 using Slm.Inference.Cluster;
+using Slm.Inference.Direct;
 using Slm.Inference.Engines;
 using Slm.Inference.Mapping;
 using Slm.Runtime;
@@ -15,7 +16,7 @@ namespace Slm.Inference.Grains;
 /// <summary>A copy of a model at work. Calls interleave at awaits, on one thread at a time.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class ReplicaGrain(
-    SiloEngine engine, SiloStages stages, ModelFiles files, ModelGrains models, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
+    SiloEngine engine, SiloStages stages, DirectLinks links, ModelFiles files, ModelGrains models, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
     ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain, IDisposable
 {
     private readonly Handover _handover = new();
@@ -139,7 +140,7 @@ internal sealed partial class ReplicaGrain(
         {
             var lease = await Task.Run(() => engine.Open(spec.Model));
             var labels = new Dictionary<string, string>(spec.Settings.Message.Placement?.Labels ?? [], StringComparer.Ordinal);
-            var loader = new StageLoader(SiloKey.NameOf(Key), GrainFactory, silos, stages, labels, logger);
+            var loader = new StageLoader(SiloKey.NameOf(Key), GrainFactory, silos, stages, links, labels, logger);
             var deployment = await Deployment.LoadAsync(lease, spec, loader, files, engine, options, time);
             deployment.Changed = () => LogChanged(logger, Key);
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, "coordinator", 0, 0));

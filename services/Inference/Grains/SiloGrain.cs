@@ -3,13 +3,14 @@ using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
 using Slm.Engine.Planning;
 using Slm.Inference.Cluster;
+using Slm.Inference.Direct;
 using Slm.Runtime;
 
 namespace Slm.Inference.Grains;
 
 /// <summary>Says what its silo is and holds, and measures the ways to others.</summary>
 [KeepAlive, Reentrant, OnSilo]
-internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpeed speed, ModelCatalog catalog, InferenceOptions options, TimeProvider time) : Grain, ISiloGrain
+internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpeed speed, DirectListener direct, ModelCatalog catalog, InferenceOptions options, TimeProvider time) : Grain, ISiloGrain
 {
     private const int SmallEchoes = 15;
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(5);
@@ -23,7 +24,14 @@ internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpe
         var memory = MachineMemory.Read();
         return new SiloInfo(
             silo.SiloAddress.ToParsableString(), silo.Name, speed.Host, options.Threads, memory.FreeBytes, measured.ReadBytesPerSecond, measured.MultiplyAddsPerSecond,
-            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List(), memory.HostFreeBytes, [.. catalog.List().Select(m => m.Name)], measured.FloatMultiplyAddsPerSecond, stepSeconds, Environment.ProcessorCount);
+            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List(), memory.HostFreeBytes, [.. catalog.List().Select(m => m.Name)], measured.FloatMultiplyAddsPerSecond, stepSeconds, Environment.ProcessorCount, direct.Endpoint);
+    }
+
+    public async Task<SiloInfo> MeasureSpeedAsync()
+    {
+        _links.Clear();
+        await speed.MeasureAsync();
+        return await GetAsync();
     }
 
     public async Task<SiloLink> MeasureAsync(string other)

@@ -1,11 +1,13 @@
 using Google.Rpc;
 using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
+using Orleans.Serialization;
 using Slm.Contracts.Grains;
 using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
 using Slm.Engine.Fetching;
 using Slm.Inference.Cluster;
+using Slm.Inference.Direct;
 using Slm.Inference.Engines;
 using Slm.Runtime;
 using Slm.ServiceDefaults.Errors;
@@ -15,7 +17,7 @@ namespace Slm.Inference.Grains;
 /// <summary>Holds a <see cref="Stage"/>, whose steps a <see cref="StageRunner"/> runs.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class StageGrain(
-    SiloEngine engine, SiloStages stages, PartFiles files, AdapterCatalog adapters, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<StageGrain> logger) : Grain, IStageGrain
+    SiloEngine engine, SiloStages stages, DirectLinks links, Serializer serializer, PartFiles files, AdapterCatalog adapters, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<StageGrain> logger) : Grain, IStageGrain
 {
     private readonly GrainLease _lease = new(time);
     private ModelLease? _file;
@@ -40,7 +42,7 @@ internal sealed partial class StageGrain(
                 throw GrainErrors.OtherNumerics(silo, own, spec.Numerics);
             var range = new LayerRange(spec.FirstLayer, spec.EndLayer);
             _file = await files.OpenAsync(spec.Model, spec.Source, new WeightSelection { Layers = range, Experts = spec.Experts?.Local });
-            var experts = spec.Experts is null ? null : GrainExpertChannel.Open(spec.Experts, GrainFactory, time);
+            var experts = spec.Experts is null ? null : GrainExpertChannel.Open(spec.Experts, GrainFactory, links, serializer, time);
             _channel = experts?.Channel as GrainExpertChannel;
             var options = new StageOptions { BlockSize = spec.BlockSize, BlockCount = spec.BlockCount, MaxStepTokens = spec.MaxStepTokens, StateSlots = spec.StateSlots, KvType = kvType, ExpertMemory = spec.ExpertMemory, RoundedResidual = spec.RoundedResidual, RemoteExperts = experts };
             // Reading weights takes long for a large file: not on this thread, and not between other models' steps.
@@ -50,7 +52,7 @@ internal sealed partial class StageGrain(
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"stage {spec.Stage}, layers {range.First}-{range.End - 1}", stage.WeightBytes,
                 ((long)spec.BlockCount * spec.BlockSize * stage.KvBytesPerToken) + (spec.StateSlots * stage.StateBytes)));
             _lease.Begin(this, TimeSpan.FromSeconds(spec.LeaseSeconds), LeaveAsync);
-            _runner = new StageRunner(Key, spec, stage, engine, stages, _lease.Renew, time, logger);
+            _runner = new StageRunner(Key, spec, stage, engine, stages, links, _lease.Renew, time, logger);
             stages.Add(_runner);
             return new StageInfo(silo.SiloAddress.ToParsableString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes, silo.Name, Passes: true);
         }
@@ -93,7 +95,7 @@ internal sealed partial class StageGrain(
 
     public Task SetExpertsAsync(int group, string key)
     {
-        (_channel ?? throw GrainErrors.Refuse(Code.Unavailable, $"Stage {Key} has no groups of experts.")).Replace(group, GrainFactory.GetGrain<IExpertGroupGrain>(key));
+        (_channel ?? throw GrainErrors.Refuse(Code.Unavailable, $"Stage {Key} has no groups of experts.")).Replace(group, GrainFactory.GetGrain<IExpertGroupGrain>(key), key);
         return Task.CompletedTask;
     }
 
@@ -156,6 +158,7 @@ internal sealed partial class StageGrain(
         _lease.End();
         _runner?.Close();
         _runner = null;
+        _channel?.Dispose();
         _channel = null;
         parts.Remove(Key);
         _stage?.Dispose();
