@@ -61,6 +61,12 @@ public static class ClusterMetrics
     /// <summary>Visits of tokens to experts, of groups and of stages.</summary>
     public const string ExpertVisits = "slm.cluster.experts.visits";
 
+    /// <summary>Steps and visits to experts that came over direct connections, by kind: pass or call.</summary>
+    public const string DirectFrames = "slm.cluster.direct.frames";
+
+    /// <summary>Tag with what came over a direct connection.</summary>
+    public const string KindTag = "slm.kind";
+
     /// <summary>Steps on their way through the stages.</summary>
     public const string StepsInFlight = "slm.cluster.steps.in_flight";
 
@@ -72,6 +78,7 @@ public static class ClusterMetrics
     private static readonly Counter<long> ReplacedCount = Meter.CreateCounter<long>(Replaced, "{part}", "Stages and replicas that were replaced.");
     private static readonly Counter<long> RoutedCount = Meter.CreateCounter<long>(Routed, "{request}", "Requests by whether their replica has the beginning of their prompt.");
     private static readonly Counter<long> VisitCount = Meter.CreateCounter<long>(ExpertVisits, "{visit}", "Visits of tokens to experts.");
+    private static readonly Counter<long> DirectCount = Meter.CreateCounter<long>(DirectFrames, "{frame}", "Steps and visits to experts that came over direct connections.");
     private static readonly UpDownCounter<long> StepCount = Meter.CreateUpDownCounter<long>(StepsInFlight, "{step}", "Steps on their way through the stages.");
 
     static ClusterMetrics()
@@ -121,6 +128,9 @@ public static class ClusterMetrics
 
     /// <summary>A request was sent to one of several replicas.</summary>
     internal static void WasRouted(string model, string affinity) => RoutedCount.Add(1, new(ModelTag, model), new(AffinityTag, affinity));
+
+    /// <summary>Something came over a direct connection.</summary>
+    internal static void CameDirect(string kind) => DirectCount.Add(1, new KeyValuePair<string, object?>(KindTag, kind));
 
     /// <summary>A step began (1) or ended (-1).</summary>
     internal static void StepChanged(string model, int change) => StepCount.Add(change, new KeyValuePair<string, object?>(ModelTag, model));

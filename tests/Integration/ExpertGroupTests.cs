@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Orleans.Hosting;
 using Orleans.Runtime;
 using Orleans.Runtime.Hosting;
+using Orleans.Serialization;
 using Orleans.Serialization.Configuration;
 using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
@@ -13,6 +14,7 @@ using Slm.Engine.Models;
 using Slm.Engine.Wire;
 using Slm.Inference;
 using Slm.Inference.Cluster;
+using Slm.Inference.Direct;
 using Slm.Inference.Engines;
 using Slm.Runtime;
 
@@ -197,6 +199,12 @@ public sealed class ExpertGroupTests
             builder.Services.AddSingleton(new InferenceOptions { Threads = 2 });
             builder.Services.AddSingleton(new ModelCatalog([ReferenceModel.Folder]));
             builder.Services.AddSingleton<SiloEngine>();
+            builder.Services.AddSingleton<SiloStages>();
+            builder.Services.AddSingleton<SiloGroups>();
+            builder.Services.AddSingleton<SiloSpeed>();
+            builder.Services.AddSingleton<DirectLinks>();
+            builder.Services.AddSingleton<DirectListener>();
+            builder.Services.AddSingleton(new DirectOptions(IsOn: true, Port: 0));
             builder.Services.AddSingleton<ExpertCompute>();
             builder.Services.AddModelFiles(builder.Configuration);
             builder.Services.AddSingleton<PartFiles>();
@@ -228,7 +236,8 @@ public sealed class ExpertGroupTests
         }
 
         public RemoteExperts Open(ExpertSlice local, WireFormat format, params Group[] groups) => GrainExpertChannel.Open(
-            new StageExperts([.. local.Experts], [.. groups.Select(group => new StageExpertGroup(group.Key, group.Info.Experts))], (int)format, (int)WireFormat.F32, 30_000), Grains, TimeProvider.System);
+            new StageExperts([.. local.Experts], [.. groups.Select(group => new StageExpertGroup(group.Key, group.Info.Experts))], (int)format, (int)WireFormat.F32, 30_000),
+            Grains, _host.Services.GetRequiredService<DirectLinks>(), _host.Services.GetRequiredService<Serializer>(), TimeProvider.System);
 
         public Stage Stage(ModelFile file, ExpertSlice local, WireFormat format, params Group[] groups) => Stage(file, Open(local, format, groups));
 

@@ -23,6 +23,9 @@ internal enum DirectKind : byte
 
     /// <summary>Why there is none: a google.rpc.Status in protobuf's encoding.</summary>
     Failure = 5,
+
+    /// <summary>Comes back as it is, so that the way can be measured.</summary>
+    Echo = 6,
 }
 
 /// <summary>
@@ -59,15 +62,16 @@ internal sealed class DirectWriter(Socket socket, Serializer serializer)
 {
     private readonly ArrayBufferWriter<byte> _buffer = new(1 << 14);
 
-    /// <summary>Sends a frame without a body.</summary>
-    public void Write(DirectKind kind, long number, string key, ReadOnlySpan<byte> body = default)
+    /// <summary>Sends a frame whose body is bytes, or nothing.</summary>
+    /// <exception cref="SocketException">The connection is broken, or nobody takes anything.</exception>
+    public void WriteBytes(DirectKind kind, long number, string key, ReadOnlySpan<byte> body = default)
     {
         Begin(kind, number, key);
         _buffer.Write(body);
         Send();
     }
 
-    /// <summary>Sends a frame.</summary>
+    /// <summary>Sends a frame whose body Orleans writes.</summary>
     /// <exception cref="SocketException">The connection is broken, or nobody takes anything.</exception>
     public void Write<T>(DirectKind kind, long number, string key, T body)
     {

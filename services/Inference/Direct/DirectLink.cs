@@ -20,7 +20,10 @@ internal sealed class DirectLink : IDisposable
     private readonly DirectReader _reader;
     private volatile bool _broken;
 
-    private DirectLink(Socket socket, Serializer serializer) => (_socket, _writer, _reader) = (socket, new DirectWriter(socket, serializer), new DirectReader(socket));
+    private DirectLink(string silo, Socket socket, Serializer serializer) => (Silo, _socket, _writer, _reader) = (silo, socket, new DirectWriter(socket, serializer), new DirectReader(socket));
+
+    /// <summary>The silo on the other side.</summary>
+    public string Silo { get; }
 
     /// <summary>False once something has gone wrong.</summary>
     public bool IsOpen => !_broken;
@@ -34,12 +37,12 @@ internal sealed class DirectLink : IDisposable
     public static DirectLink Connect(IPEndPoint endpoint, string silo, Serializer serializer)
     {
         var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, SendTimeout = PatienceMilliseconds, ReceiveTimeout = PatienceMilliseconds };
-        var link = new DirectLink(socket, serializer);
+        var link = new DirectLink(silo, socket, serializer);
         try
         {
             KeepAlive(socket);
             socket.Connect(endpoint);
-            link._writer.Write(DirectKind.Hello, DirectFrame.Version, silo);
+            link._writer.WriteBytes(DirectKind.Hello, DirectFrame.Version, silo);
             if (!link._reader.TryRead(out var hello) || hello != hello with { Kind = DirectKind.Hello, Number = DirectFrame.Version, Key = silo })
                 throw new InvalidDataException($"{endpoint} is not silo {silo}.");
             (socket.SendTimeout, socket.ReceiveTimeout) = (SendMilliseconds, 0);
@@ -68,6 +71,19 @@ internal sealed class DirectLink : IDisposable
         try
         {
             _writer.Write(kind, number, key, body);
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            throw Broken(error);
+        }
+    }
+
+    /// <inheritdoc cref="Send{T}"/>
+    public void Send(DirectKind kind, long number, string key)
+    {
+        try
+        {
+            _writer.WriteBytes(kind, number, key);
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {

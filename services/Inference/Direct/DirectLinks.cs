@@ -49,6 +49,44 @@ internal sealed partial class DirectLinks(IGrainFactory grains, Serializer seria
     /// <param name="key">Key of the group's grain.</param>
     public DirectCaller Caller(string key) => new(key, new Way(this, SiloKey.SiloOf(key)));
 
+    /// <summary>Measures the way to a silo and back, on a thread and a connection of its own.</summary>
+    /// <param name="silo">The silo.</param>
+    /// <param name="times">How often.</param>
+    /// <param name="idle">Rest before each time, in which whoever waits falls asleep as between steps.</param>
+    /// <returns>Seconds of each time; null if there is no connection.</returns>
+    public async Task<double[]?> MeasureAsync(string silo, int times, TimeSpan idle)
+    {
+        using var link = await ConnectAsync(silo);
+        return link is null ? null : await Task.Factory.StartNew(() => Echo(link, times, idle), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    private double[]? Echo(DirectLink link, int times, TimeSpan idle)
+    {
+        var seconds = new double[times];
+        try
+        {
+            for (var i = 0; i < times; i++)
+            {
+                Thread.Sleep(idle);
+                var started = time.GetTimestamp();
+                link.Send(DirectKind.Echo, i, "");
+                link.Receive(i, () =>
+                {
+                    if (time.GetElapsedTime(started) > TryAgain)
+                        throw new IOException("The silo does not answer.");
+                });
+                seconds[i] = time.GetElapsedTime(started).TotalSeconds;
+            }
+
+            return seconds;
+        }
+        catch (IOException error)
+        {
+            LogNone(logger, error, link.Silo);
+            return null;
+        }
+    }
+
     public void Dispose()
     {
         foreach (var way in _ways.Values)

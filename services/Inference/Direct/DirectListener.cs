@@ -114,7 +114,7 @@ internal sealed partial class DirectListener(
             var (reader, writer) = (new DirectReader(socket), new DirectWriter(socket, serializer));
             if (!reader.TryRead(out var hello) || hello.Kind != DirectKind.Hello || hello.Number != DirectFrame.Version || hello.Key != silo.SiloAddress.ToParsableString())
                 return;
-            writer.Write(DirectKind.Hello, DirectFrame.Version, hello.Key);
+            writer.WriteBytes(DirectKind.Hello, DirectFrame.Version, hello.Key);
             socket.ReceiveTimeout = 0;
             while (reader.TryRead(out var frame))
                 Handle(frame, writer);
@@ -142,6 +142,7 @@ internal sealed partial class DirectListener(
         {
             case DirectKind.Pass:
                 // A stage that is not here any more takes nothing: its owner finds that out.
+                ClusterMetrics.CameDirect("pass");
                 var pass = frame.Read<StagePass>(serializer);
                 if (stages.Find(frame.Key) is { } stage)
                     stage.Pass(pass);
@@ -149,6 +150,7 @@ internal sealed partial class DirectListener(
                     pass.Rows?.Release();
                 break;
             case DirectKind.Call:
+                ClusterMetrics.CameDirect("call");
                 ExpertResult result;
                 try
                 {
@@ -157,11 +159,14 @@ internal sealed partial class DirectListener(
                 }
                 catch (StatusException error)
                 {
-                    writer.Write(DirectKind.Failure, frame.Number, "", error.Status.ToByteArray());
+                    writer.WriteBytes(DirectKind.Failure, frame.Number, "", error.Status.ToByteArray());
                     break;
                 }
 
                 writer.Write(DirectKind.Answer, frame.Number, "", result);
+                break;
+            case DirectKind.Echo:
+                writer.WriteBytes(DirectKind.Echo, frame.Number, "");
                 break;
             default:
                 throw new InvalidDataException($"A frame is of kind {(int)frame.Kind}, which is not known.");

@@ -10,7 +10,7 @@ namespace Slm.Inference.Grains;
 
 /// <summary>Says what its silo is and holds, and measures the ways to others.</summary>
 [KeepAlive, Reentrant, OnSilo]
-internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpeed speed, DirectListener direct, ModelCatalog catalog, InferenceOptions options, TimeProvider time) : Grain, ISiloGrain
+internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpeed speed, DirectListener listener, DirectLinks links, ModelCatalog catalog, InferenceOptions options, TimeProvider time) : Grain, ISiloGrain
 {
     private const int SmallEchoes = 15;
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(5);
@@ -24,7 +24,7 @@ internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpe
         var memory = MachineMemory.Read();
         return new SiloInfo(
             silo.SiloAddress.ToParsableString(), silo.Name, speed.Host, options.Threads, memory.FreeBytes, measured.ReadBytesPerSecond, measured.MultiplyAddsPerSecond,
-            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List(), memory.HostFreeBytes, [.. catalog.List().Select(m => m.Name)], measured.FloatMultiplyAddsPerSecond, stepSeconds, Environment.ProcessorCount, direct.Endpoint);
+            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List(), memory.HostFreeBytes, [.. catalog.List().Select(m => m.Name)], measured.FloatMultiplyAddsPerSecond, stepSeconds, Environment.ProcessorCount, listener.Endpoint);
     }
 
     public async Task<SiloInfo> MeasureSpeedAsync()
@@ -41,21 +41,22 @@ internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpe
         var peer = GrainFactory.GetGrain<ISiloGrain>(SiloKey.At(ISiloGrain.Name, other));
 
         // A step's message finds processors that sleep, because another stage has computed meanwhile. One after the other would not.
-        var small = new TimeSpan[SmallEchoes];
+        // Large messages never go over a direct connection.
+        var small = new double[SmallEchoes];
         for (var i = 0; i < SmallEchoes; i++)
         {
             await Task.Delay(Idle, time);
-            small[i] = await TimeAsync(peer, new byte[8]);
+            small[i] = (await TimeAsync(peer, new byte[8])).TotalSeconds;
         }
 
-        Array.Sort(small);
-        var middle = small[SmallEchoes / 2];
+        var middle = Median(small);
+        var direct = await links.MeasureAsync(other, SmallEchoes, Idle);
         var large = new byte[LargeBytes];
         var longest = TimeSpan.MaxValue;
         for (var i = 0; i < 3; i++)
             longest = Least(longest, await TimeAsync(peer, large));
-        var both = Math.Max(1e-6, (longest - middle).TotalSeconds);
-        var link = new SiloLink(silo.SiloAddress.ToParsableString(), other, middle.TotalSeconds / 2, 2 * LargeBytes / both);
+        var both = Math.Max(1e-6, longest.TotalSeconds - middle);
+        var link = new SiloLink(silo.SiloAddress.ToParsableString(), other, (direct is null ? middle : Median(direct)) / 2, 2 * LargeBytes / both);
         _links[other] = (time.GetTimestamp(), link);
         return link;
     }
@@ -74,6 +75,8 @@ internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpe
         await other.EchoAsync(bytes);
         return time.GetElapsedTime(start);
     }
+
+    private static double Median(double[] values) => values.Order().ElementAt(values.Length / 2);
 
     private static TimeSpan Least(TimeSpan a, TimeSpan b) => a < b ? a : b;
 }
