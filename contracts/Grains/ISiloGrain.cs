@@ -47,6 +47,7 @@ public interface ISiloGrain : IGrainWithStringKey
 /// <param name="StepSeconds">Measured time of handing a step to its threads and back.</param>
 /// <param name="HostProcessors">Processors of the machine that this process may use; 0: not known.</param>
 /// <param name="Direct">Address and port of its direct connections, such as "10.0.0.2:40123"; null if it has none.</param>
+/// <param name="LayerSeconds">Of kinds of models that it has run: what a layer takes in every step beyond what the measured speed explains.</param>
 [GenerateSerializer, Immutable, Alias("slm.silo-info")]
 public sealed record SiloInfo(
     [property: Id(0)] string Silo,
@@ -66,7 +67,8 @@ public sealed record SiloInfo(
     [property: Id(14)] double FloatMultiplyAddsPerSecond,
     [property: Id(15)] double StepSeconds,
     [property: Id(16)] int HostProcessors,
-    [property: Id(17)] string? Direct = null);
+    [property: Id(17)] string? Direct = null,
+    [property: Id(18)] Dictionary<string, double>? LayerSeconds = null);
 
 /// <summary>A part of a model on a silo.</summary>
 /// <param name="Model">The model.</param>
@@ -87,9 +89,11 @@ public sealed record SiloPart(
 /// <param name="To">Parsable address.</param>
 /// <param name="LatencySeconds">One way, software included.</param>
 /// <param name="BytesPerSecond">Large messages.</param>
+/// <param name="BusyLatencySeconds">Latency where messages follow each other closely; null if that was not measured.</param>
 [GenerateSerializer, Immutable, Alias("slm.silo-link")]
 public sealed record SiloLink(
     [property: Id(0)] string From,
     [property: Id(1)] string To,
     [property: Id(2)] double LatencySeconds,
-    [property: Id(3)] double BytesPerSecond);
+    [property: Id(3)] double BytesPerSecond,
+    [property: Id(4)] double? BusyLatencySeconds = null);

@@ -20,6 +20,7 @@ internal static class FleetFile
             threads: 16                  # default 1
             host: rack1                  # default its own name; equal hosts share processors and bandwidth
             host_processors: 64          # with one for every thread of its machines, these do not wait for each other; default they do
+            layer_ms: 0.05               # what a layer takes in every step beyond reading and multiplying; default 0
             step_ms: 0.1                 # from handing a step to the compute thread until all threads work on it, and back; default 0
             host_memory: 64GiB           # that all silos of the host may take together; default no such limit
             labels: { zone: a }          # for --placement label:zone=a
@@ -76,6 +77,7 @@ internal static class FleetFile
             HostFreeMemoryBytes = fields.Size("host_memory"),
             HostProcessors = fields.OptionalText("host_processors") is null ? null : fields.Whole("host_processors", 1, 1 << 16),
             StepSeconds = fields.Number("step_ms", 0) / 1e3,
+            LayerSeconds = fields.Number("layer_ms", 0) / 1e3,
             ReadBytesPerSecond = fields.RequiredSize("read_per_s"),
             MultiplyAddsPerSecond = fields.Number("multiply_adds_per_s"),
             FloatMultiplyAddsPerSecond = fields.OptionalText("float_multiply_adds_per_s") is null ? null : fields.Number("float_multiply_adds_per_s"),

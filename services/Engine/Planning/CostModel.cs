@@ -8,7 +8,7 @@ namespace Slm.Engine.Planning;
 /// What steps cost on machines and links, in seconds.
 /// </summary>
 /// <remarks>
-/// <para>A stage: see <see cref="Work.Seconds"/> and <see cref="StepWork"/>, and what handing it a step takes.</para>
+/// <para>A stage: see <see cref="Work.Seconds"/> and <see cref="StepWork"/>, what handing it a step takes, and what a layer takes beyond these.</para>
 /// <para>
 /// A boundary between machines: tokens · row bytes / link bandwidth + latency + software of one message, where a row of the
 /// residual stream has hidden · 2 bytes as F16, · 4 as F32, · 34/32 as Q8. Behind the last stage the next tokens go to the
@@ -42,7 +42,7 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
     public StepWork WorkOf(StepLoad load) => _work.GetOrAdd(load, static (key, model) => new StepWork(model.Shape, key, model.Odds), this);
 
     /// <summary>Seconds that a stage computes, without what travels.</summary>
-    public double StageSeconds(LayerRange range, MachineSpec machine, bool experts, StepLoad load) => WorkOf(load).Of(range, experts).Seconds(machine) + machine.StepSeconds;
+    public double StageSeconds(LayerRange range, MachineSpec machine, bool experts, StepLoad load) => Compute(WorkOf(load), range, experts, machine);
 
     /// <summary>One step through a pipeline.</summary>
     public StepCost Cost(IReadOnlyList<StagePlan> stages, StepLoad load)
@@ -59,7 +59,7 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
         {
             var stage = stages[s];
             var machine = fleet.Machine(stage.Machine);
-            compute[s] = work.Of(stage.Range, stage.ExpertGroups.Count == 0).Seconds(machine) + machine.StepSeconds;
+            compute[s] = Compute(work, stage.Range, stage.ExpertGroups.Count == 0, machine);
             Add(busy, fleet.ProcessorsOf(machine), compute[s]);
             if (stage.ExpertGroups.Count > 0)
                 experts[s] = ExpertSeconds(stage, load, rowBytes, busy, ref wire);
@@ -167,6 +167,9 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
         return best;
     }
 
+    private static double Compute(StepWork work, LayerRange range, bool experts, MachineSpec machine) =>
+        work.Of(range, experts).Seconds(machine) + machine.StepSeconds + (range.Count * machine.LayerSeconds);
+
     private double ExpertSeconds(StagePlan stage, StepLoad load, double rowBytes, Dictionary<string, double> busy, ref double wire)
     {
         var all = 0.0;
@@ -196,7 +199,7 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
                 {
                     var sent = load.Tokens * Odds.Meets(layer, experts) * rowBytes;
                     var returned = load.Tokens * Odds.Visits(layer, experts) * rowBytes;
-                    seconds += fleet.MessageSeconds(stage.Machine, group.Machine, sent) + fleet.MessageSeconds(group.Machine, stage.Machine, returned);
+                    seconds += fleet.BusyMessageSeconds(stage.Machine, group.Machine, sent) + fleet.BusyMessageSeconds(group.Machine, stage.Machine, returned);
                     wire += sent + returned;
                 }
 

@@ -32,6 +32,8 @@ public sealed class Fleet
                 RequirePositive(floats, machine.Name, "float multiply-adds per second");
             if (!(machine.StepSeconds >= 0) || double.IsInfinity(machine.StepSeconds))
                 throw Bad($"machine '{machine.Name}': its seconds per step are {machine.StepSeconds}. Give 0 or more.");
+            if (!(machine.LayerSeconds >= 0) || double.IsInfinity(machine.LayerSeconds))
+                throw Bad($"machine '{machine.Name}': its seconds per layer are {machine.LayerSeconds}. Give 0 or more.");
             if (machine.FreeMemoryBytes < 0 || machine.HostFreeMemoryBytes < 0)
                 throw Bad($"machine '{machine.Name}': its free memory is negative. Give 0 bytes or more.");
         }
@@ -86,6 +88,9 @@ public sealed class Fleet
     /// <summary>Seconds from sending a message to having it: 0 on the same machine, else latency, bytes and software.</summary>
     public double MessageSeconds(string from, string to, double bytes) => from == to ? 0 : Link(from, to).Seconds(bytes) + HopSeconds;
 
+    /// <summary>The same where messages follow each other so closely that nobody has fallen asleep in between.</summary>
+    internal double BusyMessageSeconds(string from, string to, double bytes) => from == to ? 0 : Link(from, to).BusySeconds(bytes) + HopSeconds;
+
     internal static string Names(IReadOnlyList<MachineSpec> machines)
     {
         const int Most = 8;
@@ -97,6 +102,8 @@ public sealed class Fleet
     {
         if (!(link.LatencySeconds >= 0) || double.IsInfinity(link.LatencySeconds))
             throw Bad($"{name}: its latency is {link.LatencySeconds} seconds. Give 0 or more.");
+        if (link.BusyLatencySeconds is { } busy && (!(busy >= 0) || double.IsInfinity(busy)))
+            throw Bad($"{name}: its latency while busy is {busy} seconds. Give 0 or more.");
         if (!(link.BytesPerSecond > 0))
             throw Bad($"{name}: it carries {link.BytesPerSecond} bytes per second. Give more than 0.");
     }

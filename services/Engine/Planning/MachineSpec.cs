@@ -36,6 +36,12 @@ public sealed record MachineSpec
     /// <summary>Seconds from handing a step to the thread that computes until all threads work on it, and back to who waits for it.</summary>
     public double StepSeconds { get; init; }
 
+    /// <summary>
+    /// Seconds that a layer takes in every step beyond reading weights and multiplying: joining threads between its parts, norms, gaps in
+    /// the stream from memory. Differs between models.
+    /// </summary>
+    public double LayerSeconds { get; init; }
+
     /// <summary>What placements may ask for, such as zone = a.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
 

@@ -51,6 +51,10 @@ public sealed record ModelShape
     /// <summary>Bytes that a stage takes for each token of its largest step: residual stream, heads, feed-forward, visits of experts.</summary>
     public required long ScratchBytesPerToken { get; init; }
 
+    /// <summary>What models have in common that cost the same: their layers' number and sizes. It tells them apart and says nothing else.</summary>
+    public string Kind => FormattableString.Invariant(
+        $"{Layers.Count} layers of {HiddenSize}: {Layers.Sum(layer => layer.DenseBytes)} bytes, {Layers.Sum(layer => layer.ExpertsUsed)} x {Layers.Max(layer => layer.ExpertBytes)} of experts, {HeadBytes} of the head");
+
     /// <summary>All layers.</summary>
     public LayerRange AllLayers => new(0, Layers.Count);
 

@@ -32,15 +32,15 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
             throw new PlacementException(PlacementFault.UnknownMachine, $"placement: none of the {all.Count} silos takes work that computes as '{numerics}'. Start one, or resume one that is drained.");
         var links = usable.Length > 1 ? await silos.LinksAsync(usable, cancellationToken, urgent: replica is not null) : [];
         var names = usable.ToDictionary(s => s.Silo, s => s.Name, StringComparer.Ordinal);
-        var fleet = new Fleet(
-            [.. usable.Select(ToMachine)],
-            [.. links.Select(l => new LinkSpec(names[l.From], names[l.To], l.LatencySeconds, l.BytesPerSecond))])
-        {
-            // What was measured between silos has the software's share in it.
-            HopSeconds = links.Count > 0 ? 0 : new Fleet([ToMachine(usable[0])]).HopSeconds,
-        };
         var type = Enum.Parse<KvType>(shape.KvType);
         var model = ModelShape.Of(lease.File, type);
+        var fleet = new Fleet(
+            [.. usable.Select(silo => ToMachine(silo, model.Kind, usable))],
+            [.. links.Select(l => new LinkSpec(names[l.From], names[l.To], l.LatencySeconds, l.BytesPerSecond, l.BusyLatencySeconds))])
+        {
+            // What was measured between silos has the software's share in it.
+            HopSeconds = links.Count > 0 ? 0 : new Fleet([ToMachine(usable[0], model.Kind, usable)]).HopSeconds,
+        };
         var terms = new PlanningTerms
         {
             KvBytes = (long)shape.BlockCount * shape.BlockSize * CachePlan.BytesPerToken(lease.File.Config, type),
@@ -85,7 +85,14 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
         return [.. silos.Select(s => s with { FreeMemoryBytes = s.FreeMemoryBytes + held[s.Silo], HostFreeMemoryBytes = s.HostFreeMemoryBytes + byHost[s.Host] })];
     }
 
-    private static MachineSpec ToMachine(SiloInfo silo) => new()
+    /// <summary>What a silo knows of the layers of models of a kind; else what others of its machine, or of any, know.</summary>
+    private static double LayerSeconds(SiloInfo silo, string kind, IEnumerable<SiloInfo> silos)
+    {
+        var known = silos.Where(s => s.LayerSeconds?.ContainsKey(kind) == true).OrderByDescending(s => s.Silo == silo.Silo).ThenByDescending(s => s.Host == silo.Host).FirstOrDefault();
+        return known?.LayerSeconds![kind] ?? 0;
+    }
+
+    private static MachineSpec ToMachine(SiloInfo silo, string kind, IReadOnlyList<SiloInfo> silos) => new()
     {
         Name = silo.Name,
         HostId = silo.Host,
@@ -96,6 +103,7 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
         MultiplyAddsPerSecond = silo.MultiplyAddsPerSecond,
         FloatMultiplyAddsPerSecond = silo.FloatMultiplyAddsPerSecond,
         StepSeconds = silo.StepSeconds,
+        LayerSeconds = LayerSeconds(silo, kind, silos),
         HostProcessors = silo.HostProcessors > 0 ? silo.HostProcessors : null,
         Labels = silo.Labels,
     };

@@ -9,12 +9,15 @@ internal sealed class SiloSpeed : IDisposable
 {
     private const int Steps = 15;
     private const int Kept = 5;
+    private const int KeptSteps = 31;
 
     /// <summary>How long threads have nothing to do before each measured step, as while another stage or the client's part of it goes on.</summary>
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(5);
 
     private readonly SiloEngine _engine;
     private readonly TimeProvider _time;
+    private readonly Dictionary<string, Queue<double>> _layers = new(StringComparer.Ordinal);
+    private volatile MachineSpeed? _machine;
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly Queue<(MachineSpeed Machine, double StepSeconds)> _measured = [];
 
@@ -40,13 +43,41 @@ internal sealed class SiloSpeed : IDisposable
                 _measured.Enqueue(await MeasureOnceAsync());
             if (_measured.Count > Kept)
                 _measured.Dequeue();
-            return (
-                new MachineSpeed(Median(m => m.Machine.ReadBytesPerSecond), Median(m => m.Machine.MultiplyAddsPerSecond), Median(m => m.Machine.FloatMultiplyAddsPerSecond)),
-                Median(m => m.StepSeconds));
+            _machine = new MachineSpeed(Median(m => m.Machine.ReadBytesPerSecond), Median(m => m.Machine.MultiplyAddsPerSecond), Median(m => m.Machine.FloatMultiplyAddsPerSecond));
+            return (_machine, Median(m => m.StepSeconds));
         }
         finally
         {
             _turn.Release();
+        }
+    }
+
+    /// <summary>What it was measured to be; null if it was not yet.</summary>
+    public MachineSpeed? Known => _machine;
+
+    /// <summary>
+    /// Seconds that a layer takes in every step beyond what the measured speed explains: the median of the last steps that were looked
+    /// at, by <see cref="ModelShape.Kind"/> of the models that have run here.
+    /// </summary>
+    public Dictionary<string, double> LayerSeconds
+    {
+        get
+        {
+            lock (_layers)
+                return _layers.ToDictionary(layer => layer.Key, layer => layer.Value.Order().ElementAt(layer.Value.Count / 2), StringComparer.Ordinal);
+        }
+    }
+
+    /// <summary>A layer of a model of a kind has taken so much longer.</summary>
+    public void Took(string kind, double seconds)
+    {
+        lock (_layers)
+        {
+            if (!_layers.TryGetValue(kind, out var last))
+                _layers.Add(kind, last = []);
+            last.Enqueue(Math.Max(0, seconds));
+            if (last.Count > KeptSteps)
+                last.Dequeue();
         }
     }
 

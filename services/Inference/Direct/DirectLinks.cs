@@ -67,7 +67,8 @@ internal sealed partial class DirectLinks(IGrainFactory grains, Serializer seria
         {
             for (var i = 0; i < times; i++)
             {
-                Thread.Sleep(idle);
+                if (idle > TimeSpan.Zero)
+                    Thread.Sleep(idle);
                 var started = time.GetTimestamp();
                 link.Send(DirectKind.Echo, i, "");
                 link.Receive(i, () =>

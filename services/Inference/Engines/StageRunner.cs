@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Google.Rpc;
 using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
+using Slm.Inference.Cluster;
 using Slm.Inference.Direct;
 using Slm.Inference.Grains;
 using Slm.ServiceDefaults.Errors;
@@ -20,10 +21,11 @@ namespace Slm.Inference.Engines;
 /// <param name="engine">The silo's threads.</param>
 /// <param name="stages">The other stages here.</param>
 /// <param name="links">Direct connections to other silos.</param>
+/// <param name="calibration">Learns from what steps take; null where that says nothing.</param>
 /// <param name="heard">Told of every word from outside.</param>
 /// <param name="time">Clock.</param>
 /// <param name="logger">Log.</param>
-internal sealed partial class StageRunner(string key, StageSpec spec, Stage stage, SiloEngine engine, SiloStages stages, DirectLinks links, Action heard, TimeProvider time, ILogger logger)
+internal sealed partial class StageRunner(string key, StageSpec spec, Stage stage, SiloEngine engine, SiloStages stages, DirectLinks links, StepCalibration? calibration, Action heard, TimeProvider time, ILogger logger)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<long, Step> _steps = [];
@@ -207,6 +209,7 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
             var took = time.GetElapsedTime(started);
             var all = step.ComputeMicroseconds + (long)took.TotalMicroseconds;
             ClusterMetrics.Computed(spec.Model, spec.Stage, took);
+            calibration?.Computed(_batch, took);
             if (stage.HeldExperts.Count > 0)
                 ClusterMetrics.Visited(spec.Model, _experts, stage.VisitCount - visits);
             if (run.Next is not { } next)

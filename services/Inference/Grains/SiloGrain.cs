@@ -24,7 +24,7 @@ internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpe
         var memory = MachineMemory.Read();
         return new SiloInfo(
             silo.SiloAddress.ToParsableString(), silo.Name, speed.Host, options.Threads, memory.FreeBytes, measured.ReadBytesPerSecond, measured.MultiplyAddsPerSecond,
-            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List(), memory.HostFreeBytes, [.. catalog.List().Select(m => m.Name)], measured.FloatMultiplyAddsPerSecond, stepSeconds, Environment.ProcessorCount, listener.Endpoint);
+            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List(), memory.HostFreeBytes, [.. catalog.List().Select(m => m.Name)], measured.FloatMultiplyAddsPerSecond, stepSeconds, Environment.ProcessorCount, listener.Endpoint, speed.LayerSeconds);
     }
 
     public async Task<SiloInfo> MeasureSpeedAsync()
@@ -51,12 +51,13 @@ internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpe
 
         var middle = Median(small);
         var direct = await links.MeasureAsync(other, SmallEchoes, Idle);
+        var busy = await links.MeasureAsync(other, SmallEchoes, TimeSpan.Zero);
         var large = new byte[LargeBytes];
         var longest = TimeSpan.MaxValue;
         for (var i = 0; i < 3; i++)
             longest = Least(longest, await TimeAsync(peer, large));
         var both = Math.Max(1e-6, longest.TotalSeconds - middle);
-        var link = new SiloLink(silo.SiloAddress.ToParsableString(), other, (direct is null ? middle : Median(direct)) / 2, 2 * LargeBytes / both);
+        var link = new SiloLink(silo.SiloAddress.ToParsableString(), other, (direct is null ? middle : Median(direct)) / 2, 2 * LargeBytes / both, busy is null ? null : Median(busy) / 2);
         _links[other] = (time.GetTimestamp(), link);
         return link;
     }

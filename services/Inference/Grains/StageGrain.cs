@@ -6,6 +6,7 @@ using Slm.Contracts.Grains;
 using Slm.Engine.Adapters;
 using Slm.Engine.Execution;
 using Slm.Engine.Fetching;
+using Slm.Engine.Planning;
 using Slm.Inference.Cluster;
 using Slm.Inference.Direct;
 using Slm.Inference.Engines;
@@ -17,7 +18,7 @@ namespace Slm.Inference.Grains;
 /// <summary>Holds a <see cref="Stage"/>, whose steps a <see cref="StageRunner"/> runs.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class StageGrain(
-    SiloEngine engine, SiloStages stages, DirectLinks links, Serializer serializer, PartFiles files, AdapterCatalog adapters, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<StageGrain> logger) : Grain, IStageGrain
+    SiloEngine engine, SiloStages stages, DirectLinks links, Serializer serializer, SiloSpeed speed, PartFiles files, AdapterCatalog adapters, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<StageGrain> logger) : Grain, IStageGrain
 {
     private readonly GrainLease _lease = new(time);
     private ModelLease? _file;
@@ -52,7 +53,9 @@ internal sealed partial class StageGrain(
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, $"stage {spec.Stage}, layers {range.First}-{range.End - 1}", stage.WeightBytes,
                 ((long)spec.BlockCount * spec.BlockSize * stage.KvBytesPerToken) + (spec.StateSlots * stage.StateBytes)));
             _lease.Begin(this, TimeSpan.FromSeconds(spec.LeaseSeconds), LeaveAsync);
-            _runner = new StageRunner(Key, spec, stage, engine, stages, links, _lease.Renew, time, logger);
+            // Experts elsewhere, or read from disk, take their own time.
+            var calibration = experts is null && spec.ExpertMemory is null ? new StepCalibration(speed, ModelShape.Of(_file.File, kvType), range) : null;
+            _runner = new StageRunner(Key, spec, stage, engine, stages, links, calibration, _lease.Renew, time, logger);
             stages.Add(_runner);
             return new StageInfo(silo.SiloAddress.ToParsableString(), range.First, range.End, stage.HasEmbedding, stage.HasHead, stage.WeightBytes, stage.KvBytesPerToken, stage.StateBytes, silo.Name, Passes: true);
         }
