@@ -48,6 +48,7 @@ public interface ISiloGrain : IGrainWithStringKey
 /// <param name="HostProcessors">Processors of the machine that this process may use; 0: not known.</param>
 /// <param name="Direct">Address and port of its direct connections, such as "10.0.0.2:40123"; null if it has none.</param>
 /// <param name="LayerSeconds">Of kinds of models that it has run: what a layer takes in every step beyond what the measured speed explains.</param>
+/// <param name="TurnSeconds">Of kinds of models that it has coordinated: from the end of a step to the beginning of the next.</param>
 [GenerateSerializer, Immutable, Alias("slm.silo-info")]
 public sealed record SiloInfo(
     [property: Id(0)] string Silo,
@@ -68,7 +69,8 @@ public sealed record SiloInfo(
     [property: Id(15)] double StepSeconds,
     [property: Id(16)] int HostProcessors,
     [property: Id(17)] string? Direct = null,
-    [property: Id(18)] Dictionary<string, double>? LayerSeconds = null);
+    [property: Id(18)] Dictionary<string, double>? LayerSeconds = null,
+    [property: Id(19)] Dictionary<string, double>? TurnSeconds = null);
 
 /// <summary>A part of a model on a silo.</summary>
 /// <param name="Model">The model.</param>

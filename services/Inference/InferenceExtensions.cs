@@ -64,7 +64,7 @@ public static class InferenceExtensions
         // Handing over and letting answers end take their time.
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds((2 * options.DrainSeconds) + 10));
         var tls = SiloTls.From(builder.Configuration);
-        builder.Services.AddSingleton(new DirectOptions(options.Direct && tls is null, options.DirectPort));
+        builder.Services.AddSingleton(new DirectOptions(options.Direct, options.DirectPort, tls));
         builder.UseOrleans(silo =>
         {
             Configure(silo, builder.Configuration, options);

@@ -63,10 +63,7 @@ public sealed record InferenceOptions
     /// <summary>Port of the silo for Orleans clients; 0 (default): none.</summary>
     public int SiloGatewayPort { get; init; }
 
-    /// <summary>
-    /// Send steps and visits to experts over connections of their own, which is faster than Orleans' messages; default true. Not where
-    /// silos talk TLS.
-    /// </summary>
+    /// <summary>Send steps and visits to experts over connections of their own, which is faster than Orleans' messages; default true.</summary>
     public bool Direct { get; init; } = true;
 
     /// <summary>Port of those connections; 0 (default) takes a free one.</summary>

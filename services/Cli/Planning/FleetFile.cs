@@ -21,6 +21,7 @@ internal static class FleetFile
             host: rack1                  # default its own name; equal hosts share processors and bandwidth
             host_processors: 64          # with one for every thread of its machines, these do not wait for each other; default they do
             layer_ms: 0.05               # what a layer takes in every step beyond reading and multiplying; default 0
+            turn_ms: 0.5                 # from the end of a step to the beginning of the next, where it has the last stage; default 0
             step_ms: 0.1                 # from handing a step to the compute thread until all threads work on it, and back; default 0
             host_memory: 64GiB           # that all silos of the host may take together; default no such limit
             labels: { zone: a }          # for --placement label:zone=a
@@ -77,6 +78,7 @@ internal static class FleetFile
             HostFreeMemoryBytes = fields.Size("host_memory"),
             HostProcessors = fields.OptionalText("host_processors") is null ? null : fields.Whole("host_processors", 1, 1 << 16),
             StepSeconds = fields.Number("step_ms", 0) / 1e3,
+            TurnSeconds = fields.Number("turn_ms", 0) / 1e3,
             LayerSeconds = fields.Number("layer_ms", 0) / 1e3,
             ReadBytesPerSecond = fields.RequiredSize("read_per_s"),
             MultiplyAddsPerSecond = fields.Number("multiply_adds_per_s"),

@@ -9,6 +9,7 @@ namespace Slm.Engine.Planning;
 /// </summary>
 /// <remarks>
 /// <para>A stage: see <see cref="Work.Seconds"/> and <see cref="StepWork"/>, what handing it a step takes, and what a layer takes beyond these.</para>
+/// <para>The coordinator, which has the last stage: what it needs between two steps.</para>
 /// <para>
 /// A boundary between machines: tokens · row bytes / link bandwidth + latency + software of one message, where a row of the
 /// residual stream has hidden · 2 bytes as F16, · 4 as F32, · 34/32 as Q8. Behind the last stage the next tokens go to the
@@ -73,7 +74,8 @@ internal sealed class CostModel(ModelShape shape, Fleet fleet, PlanningTerms ter
             wire += last ? 0 : bytes;
         }
 
-        return new StepCost { StageSeconds = compute, ExpertSeconds = experts, MessageSeconds = messages, LinkSeconds = links, Busy = busy, WireBytes = wire };
+        var turn = load.Prefills ? 0 : fleet.Machine(stages[^1].Machine).TurnSeconds;
+        return new StepCost { StageSeconds = compute, ExpertSeconds = experts, MessageSeconds = messages, LinkSeconds = links, Busy = busy, WireBytes = wire, TurnSeconds = turn };
     }
 
     /// <summary>Seconds in which each of <paramref name="streams"/> sequences of a pipeline gets a token.</summary>

@@ -34,6 +34,8 @@ public sealed class Fleet
                 throw Bad($"machine '{machine.Name}': its seconds per step are {machine.StepSeconds}. Give 0 or more.");
             if (!(machine.LayerSeconds >= 0) || double.IsInfinity(machine.LayerSeconds))
                 throw Bad($"machine '{machine.Name}': its seconds per layer are {machine.LayerSeconds}. Give 0 or more.");
+            if (!(machine.TurnSeconds >= 0) || double.IsInfinity(machine.TurnSeconds))
+                throw Bad($"machine '{machine.Name}': its seconds between steps are {machine.TurnSeconds}. Give 0 or more.");
             if (machine.FreeMemoryBytes < 0 || machine.HostFreeMemoryBytes < 0)
                 throw Bad($"machine '{machine.Name}': its free memory is negative. Give 0 bytes or more.");
         }

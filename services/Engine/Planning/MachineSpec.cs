@@ -42,6 +42,9 @@ public sealed record MachineSpec
     /// </summary>
     public double LayerSeconds { get; init; }
 
+    /// <summary>Seconds from the end of a step to the beginning of the next, where it coordinates: sampling, scheduling, sending. Differs between models.</summary>
+    public double TurnSeconds { get; init; }
+
     /// <summary>What placements may ask for, such as zone = a.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
 

@@ -21,6 +21,9 @@ internal sealed record StepCost
     /// <summary>Bytes of activations between machines.</summary>
     public required double WireBytes { get; init; }
 
+    /// <summary>Seconds that the coordinator needs before the next one.</summary>
+    public required double TurnSeconds { get; init; }
+
     /// <summary>Seconds of the whole step.</summary>
-    public double Seconds => StageSeconds.Sum() + ExpertSeconds.Sum() + MessageSeconds.Sum();
+    public double Seconds => StageSeconds.Sum() + ExpertSeconds.Sum() + MessageSeconds.Sum() + TurnSeconds;
 }

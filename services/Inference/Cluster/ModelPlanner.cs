@@ -85,11 +85,11 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
         return [.. silos.Select(s => s with { FreeMemoryBytes = s.FreeMemoryBytes + held[s.Silo], HostFreeMemoryBytes = s.HostFreeMemoryBytes + byHost[s.Host] })];
     }
 
-    /// <summary>What a silo knows of the layers of models of a kind; else what others of its machine, or of any, know.</summary>
-    private static double LayerSeconds(SiloInfo silo, string kind, IEnumerable<SiloInfo> silos)
+    /// <summary>What a silo has learned of models of a kind; else what others of its machine have, or any.</summary>
+    private static double Learned(SiloInfo silo, string kind, IEnumerable<SiloInfo> silos, Func<SiloInfo, Dictionary<string, double>?> of)
     {
-        var known = silos.Where(s => s.LayerSeconds?.ContainsKey(kind) == true).OrderByDescending(s => s.Silo == silo.Silo).ThenByDescending(s => s.Host == silo.Host).FirstOrDefault();
-        return known?.LayerSeconds![kind] ?? 0;
+        var knows = silos.Where(s => of(s)?.ContainsKey(kind) == true).OrderByDescending(s => s.Silo == silo.Silo).ThenByDescending(s => s.Host == silo.Host).FirstOrDefault();
+        return knows is null ? 0 : of(knows)![kind];
     }
 
     private static MachineSpec ToMachine(SiloInfo silo, string kind, IReadOnlyList<SiloInfo> silos) => new()
@@ -103,7 +103,8 @@ internal sealed class ModelPlanner(SiloDirectory silos, InferenceOptions options
         MultiplyAddsPerSecond = silo.MultiplyAddsPerSecond,
         FloatMultiplyAddsPerSecond = silo.FloatMultiplyAddsPerSecond,
         StepSeconds = silo.StepSeconds,
-        LayerSeconds = LayerSeconds(silo, kind, silos),
+        LayerSeconds = Learned(silo, kind, silos, s => s.LayerSeconds),
+        TurnSeconds = Learned(silo, kind, silos, s => s.TurnSeconds),
         HostProcessors = silo.HostProcessors > 0 ? silo.HostProcessors : null,
         Labels = silo.Labels,
     };

@@ -17,6 +17,7 @@ internal sealed class SiloSpeed : IDisposable
     private readonly SiloEngine _engine;
     private readonly TimeProvider _time;
     private readonly Dictionary<string, Queue<double>> _layers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Queue<double>> _turns = new(StringComparer.Ordinal);
     private volatile MachineSpeed? _machine;
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly Queue<(MachineSpeed Machine, double StepSeconds)> _measured = [];
@@ -59,29 +60,36 @@ internal sealed class SiloSpeed : IDisposable
     /// Seconds that a layer takes in every step beyond what the measured speed explains: the median of the last steps that were looked
     /// at, by <see cref="ModelShape.Kind"/> of the models that have run here.
     /// </summary>
-    public Dictionary<string, double> LayerSeconds
-    {
-        get
-        {
-            lock (_layers)
-                return _layers.ToDictionary(layer => layer.Key, layer => layer.Value.Order().ElementAt(layer.Value.Count / 2), StringComparer.Ordinal);
-        }
-    }
+    public Dictionary<string, double> LayerSeconds => Medians(_layers);
+
+    /// <summary>Seconds from the end of a step to the beginning of the next, alike.</summary>
+    public Dictionary<string, double> TurnSeconds => Medians(_turns);
 
     /// <summary>A layer of a model of a kind has taken so much longer.</summary>
-    public void Took(string kind, double seconds)
-    {
-        lock (_layers)
-        {
-            if (!_layers.TryGetValue(kind, out var last))
-                _layers.Add(kind, last = []);
-            last.Enqueue(Math.Max(0, seconds));
-            if (last.Count > KeptSteps)
-                last.Dequeue();
-        }
-    }
+    public void LayerTook(string kind, double seconds) => Keep(_layers, kind, seconds);
+
+    /// <summary>A model of a kind has had so much time between two steps.</summary>
+    public void TurnTook(string kind, double seconds) => Keep(_turns, kind, seconds);
 
     public void Dispose() => _turn.Dispose();
+
+    private static Dictionary<string, double> Medians(Dictionary<string, Queue<double>> last)
+    {
+        lock (last)
+            return last.ToDictionary(one => one.Key, one => one.Value.Order().ElementAt(one.Value.Count / 2), StringComparer.Ordinal);
+    }
+
+    private static void Keep(Dictionary<string, Queue<double>> last, string kind, double seconds)
+    {
+        lock (last)
+        {
+            if (!last.TryGetValue(kind, out var kept))
+                last.Add(kind, kept = []);
+            kept.Enqueue(Math.Max(0, seconds));
+            if (kept.Count > KeptSteps)
+                kept.Dequeue();
+        }
+    }
 
     private double Median(Func<(MachineSpeed Machine, double StepSeconds), double> of) => _measured.Select(of).Order().ElementAt(_measured.Count / 2);
 

@@ -81,6 +81,22 @@ internal sealed partial class SiloTls
             connections.ConfigureSiloOutboundConnection(connection => connection.UseClientTls(tls));
         });
 
+    /// <summary>The client's side of a connection between silos that is not Orleans'.</summary>
+    public SslClientAuthenticationOptions ClientOptions(ILogger logger) => new()
+    {
+        TargetHost = "silo",
+        ClientCertificates = [_own],
+        RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is X509Certificate2 known && IsTaken(known, logger),
+    };
+
+    /// <summary>The server's side of it.</summary>
+    public SslServerAuthenticationOptions ServerOptions(ILogger logger) => new()
+    {
+        ServerCertificate = _own,
+        ClientCertificateRequired = true,
+        RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is X509Certificate2 known && IsTaken(known, logger),
+    };
+
     private bool IsTaken(X509Certificate2 certificate, ILogger logger)
     {
         if (Refusal(certificate) is not { } reason)

@@ -25,6 +25,6 @@ internal sealed class StepCalibration(SiloSpeed speed, ModelShape shape, LayerRa
         // Of one sequence: more of them read other experts, and keys and values of other lengths.
         if (batch.Items.Length != 1 || batch.TokenCount != 1 || batch.Encodes || ++_steps % Every != 0 || speed.Known is not { } machine)
             return;
-        speed.Took(_kind, (took.TotalSeconds - StepPrediction.Seconds(shape, range, machine, batch.Items[0].StartPosition + 1)) / range.Count);
+        speed.LayerTook(_kind, (took.TotalSeconds - StepPrediction.Seconds(shape, range, machine, batch.Items[0].StartPosition + 1)) / range.Count);
     }
 }

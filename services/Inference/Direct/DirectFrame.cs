@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.Net.Sockets;
 using System.Text;
 using Orleans.Serialization;
 
@@ -58,12 +57,12 @@ internal readonly record struct DirectFrame(DirectKind Kind, long Number, string
 }
 
 /// <summary>Writes frames to a connection; used by one thread at a time.</summary>
-internal sealed class DirectWriter(Socket socket, Serializer serializer)
+internal sealed class DirectWriter(Stream stream, Serializer serializer)
 {
     private readonly ArrayBufferWriter<byte> _buffer = new(1 << 14);
 
     /// <summary>Sends a frame whose body is bytes, or nothing.</summary>
-    /// <exception cref="SocketException">The connection is broken, or nobody takes anything.</exception>
+    /// <exception cref="IOException">The connection is broken, or nobody takes anything.</exception>
     public void WriteBytes(DirectKind kind, long number, string key, ReadOnlySpan<byte> body = default)
     {
         Begin(kind, number, key);
@@ -72,7 +71,7 @@ internal sealed class DirectWriter(Socket socket, Serializer serializer)
     }
 
     /// <summary>Sends a frame whose body Orleans writes.</summary>
-    /// <exception cref="SocketException">The connection is broken, or nobody takes anything.</exception>
+    /// <exception cref="IOException">The connection is broken, or nobody takes anything.</exception>
     public void Write<T>(DirectKind kind, long number, string key, T body)
     {
         Begin(kind, number, key);
@@ -96,13 +95,12 @@ internal sealed class DirectWriter(Socket socket, Serializer serializer)
     {
         var written = System.Runtime.InteropServices.MemoryMarshal.AsMemory(_buffer.WrittenMemory).Span;
         BinaryPrimitives.WriteInt32LittleEndian(written, written.Length - DirectFrame.LengthBytes);
-        for (var sent = 0; sent < written.Length;)
-            sent += socket.Send(written[sent..]);
+        stream.Write(written);
     }
 }
 
 /// <summary>Reads frames from a connection; used by one thread at a time.</summary>
-internal sealed class DirectReader(Socket socket)
+internal sealed class DirectReader(Stream stream)
 {
     private byte[] _buffer = new byte[1 << 15];
     private int _start, _end;
@@ -110,7 +108,7 @@ internal sealed class DirectReader(Socket socket)
     /// <summary>Waits for the next frame.</summary>
     /// <returns>False if the connection has ended.</returns>
     /// <exception cref="InvalidDataException">What has come is no frame.</exception>
-    /// <exception cref="SocketException">The connection is broken.</exception>
+    /// <exception cref="IOException">The connection is broken.</exception>
     public bool TryRead(out DirectFrame frame)
     {
         while (!TryTake(out frame))
@@ -154,7 +152,7 @@ internal sealed class DirectReader(Socket socket)
     public bool Fill()
     {
         Room(DirectFrame.LengthBytes + DirectFrame.HeaderBytes);
-        var count = socket.Receive(_buffer.AsSpan(_end));
+        var count = stream.Read(_buffer.AsSpan(_end));
         _end += count;
         return count > 0;
     }

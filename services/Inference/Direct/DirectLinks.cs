@@ -63,6 +63,7 @@ internal sealed partial class DirectLinks(IGrainFactory grains, Serializer seria
     private double[]? Echo(DirectLink link, int times, TimeSpan idle)
     {
         var seconds = new double[times];
+        using var late = new CancellationTokenSource(TryAgain, time);
         try
         {
             for (var i = 0; i < times; i++)
@@ -71,17 +72,13 @@ internal sealed partial class DirectLinks(IGrainFactory grains, Serializer seria
                     Thread.Sleep(idle);
                 var started = time.GetTimestamp();
                 link.Send(DirectKind.Echo, i, "");
-                link.Receive(i, () =>
-                {
-                    if (time.GetElapsedTime(started) > TryAgain)
-                        throw new IOException("The silo does not answer.");
-                });
+                link.Receive(i, late.Token);
                 seconds[i] = time.GetElapsedTime(started).TotalSeconds;
             }
 
             return seconds;
         }
-        catch (IOException error)
+        catch (Exception error) when (error is IOException or OperationCanceledException)
         {
             LogNone(logger, error, link.Silo);
             return null;
@@ -107,7 +104,7 @@ internal sealed partial class DirectLinks(IGrainFactory grains, Serializer seria
             var info = await grains.GetGrain<ISiloGrain>(SiloKey.At(ISiloGrain.Name, silo)).GetAsync();
             if (info.Direct is null || !IPEndPoint.TryParse(info.Direct, out var endpoint))
                 return null;
-            return await Task.Factory.StartNew(() => DirectLink.Connect(endpoint, silo, serializer), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            return await Task.Factory.StartNew(() => DirectLink.Connect(endpoint, silo, serializer, options.Tls?.ClientOptions(logger)), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         }
 #pragma warning disable CA1031 // There is another way.
         catch (Exception error)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using Google.Protobuf;
 using Orleans.Serialization;
@@ -10,7 +11,7 @@ namespace Slm.Inference.Direct;
 
 /// <summary>
 /// The other end of <see cref="DirectLinks"/>: a thread for each connection, which hands steps to the stages of this silo and computes
-/// visits to its groups of experts itself. Like Orleans' own port without TLS it takes whoever reaches it for a silo.
+/// visits to its groups of experts itself. Like Orleans' own port it takes whoever reaches it for a silo, where silos do not talk TLS.
 /// </summary>
 internal sealed partial class DirectListener(
     ILocalSiloDetails silo, DirectOptions options, SiloStages stages, SiloGroups groups, Serializer serializer, ILogger<DirectListener> logger) : IDisposable
@@ -111,7 +112,16 @@ internal sealed partial class DirectListener(
             peer = socket.RemoteEndPoint?.ToString();
             (socket.NoDelay, socket.ReceiveTimeout) = (true, HelloMilliseconds);
             DirectLink.KeepAlive(socket);
-            var (reader, writer) = (new DirectReader(socket), new DirectWriter(socket, serializer));
+            Stream stream = new NetworkStream(socket);
+            if (options.Tls is { } tls)
+            {
+                var secured = new SslStream(stream);
+                stream = secured;
+                secured.AuthenticateAsServer(tls.ServerOptions(logger));
+            }
+
+            using var owned = stream;
+            var (reader, writer) = (new DirectReader(stream), new DirectWriter(stream, serializer));
             if (!reader.TryRead(out var hello) || hello.Kind != DirectKind.Hello || hello.Number != DirectFrame.Version || hello.Key != silo.SiloAddress.ToParsableString())
                 return;
             writer.WriteBytes(DirectKind.Hello, DirectFrame.Version, hello.Key);
@@ -119,7 +129,7 @@ internal sealed partial class DirectListener(
             while (reader.TryRead(out var frame))
                 Handle(frame, writer);
         }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        catch (Exception error) when (DirectLink.IsEnd(error))
         {
             // It has ended, or this silo has.
         }

@@ -1,6 +1,9 @@
+using Slm.Inference.Cluster;
+
 namespace Slm.Inference.Direct;
 
 /// <summary>Whether silos have direct connections besides Orleans' own.</summary>
-/// <param name="IsOn">They have. Not where silos talk TLS, which direct connections do not.</param>
+/// <param name="IsOn">They have.</param>
 /// <param name="Port">Where this one listens; 0: any free port.</param>
-internal sealed record DirectOptions(bool IsOn, int Port);
+/// <param name="Tls">Certificates, as for Orleans' own connections; null where silos do not talk TLS.</param>
+internal sealed record DirectOptions(bool IsOn, int Port, SiloTls? Tls = null);

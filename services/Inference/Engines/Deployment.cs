@@ -1,7 +1,9 @@
 using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
+using Slm.Engine.Planning;
 using Slm.Engine.Scheduling;
 using Slm.Engine.Speculation;
+using Slm.Inference.Cluster;
 using Slm.Runtime;
 
 namespace Slm.Inference.Engines;
@@ -34,10 +36,11 @@ internal sealed class Deployment : IAsyncDisposable
     /// <param name="loader">Starts the stages.</param>
     /// <param name="files">Knows the hashes of the model's file.</param>
     /// <param name="engine">Has the file of the draft model and the threads that run it.</param>
+    /// <param name="speed">Learns what is between two steps.</param>
     /// <param name="options">Limits.</param>
     /// <param name="time">Clock.</param>
     public static async Task<Deployment> LoadAsync(
-        ModelLease lease, ReplicaSpec replica, StageLoader loader, ModelFiles files, SiloEngine engine, InferenceOptions options, TimeProvider time)
+        ModelLease lease, ReplicaSpec replica, StageLoader loader, ModelFiles files, SiloEngine engine, SiloSpeed speed, InferenceOptions options, TimeProvider time)
     {
         ModelLease? draft = null;
         LocalPipeline? drafter = null;
@@ -50,6 +53,8 @@ internal sealed class Deployment : IAsyncDisposable
                 shape = shape with { Source = new FileSource((await files.ManifestAsync(lease.Entry.Name, CancellationToken.None)).Root, [loader.Silos.Local]) };
             var orders = replica.Stages.Select((place, s) => StageOrders.Of(shape, place, s, lease.File.Config, replica.Wire)).ToArray();
             pipeline = await GrainPipeline.LoadAsync(lease.File.Config, orders, replica.StepsAtOnce, replica.Wire, loader, options.Pipeline, time);
+            var kind = ModelShape.Of(lease.File, pipeline.KvType).Kind;
+            pipeline.Turned = seconds => speed.TurnTook(kind, seconds);
             if (settings.DraftModel is { } name)
             {
                 draft = engine.Open(name);

@@ -26,6 +26,9 @@ internal sealed class FlyingStep(StageSlot[] slots, long epoch, long number, lon
     /// <summary>It waited for no other step.</summary>
     public bool IsAlone { get; } = before is null;
 
+    /// <summary>It is one token of one sequence.</summary>
+    public bool IsOneToken { get; set; }
+
     /// <summary>The stages pass it on; else it goes to each of them, because one is of an earlier version.</summary>
     public bool IsPassed { get; } = slots.Length > 1 && Array.TrueForAll(slots, slot => slot.Info.Passes);
 

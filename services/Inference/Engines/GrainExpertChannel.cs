@@ -105,13 +105,7 @@ internal sealed class GrainExpertChannel : IExpertChannel, IDisposable
     {
         public void Finish()
         {
-            var begun = channel._time.GetTimestamp();
-            var answer = link.Receive(number, () =>
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                if (channel._time.GetElapsedTime(begun) > channel._timeout)
-                    throw new TimeoutException($"No answer within {channel._timeout}.");
-            });
+            var answer = link.Receive(number, cancellationToken);
             if (answer.Kind == DirectKind.Failure)
                 throw new StatusException(Google.Rpc.Status.Parser.ParseFrom(answer.Body.Span));
             Read(answer.Read<ExpertResult>(channel._serializer).Rows, visits);

@@ -17,6 +17,7 @@ internal sealed partial class GrainPipeline
                 throw new PipelineLostException("The pipeline is being repaired.");
             var bytes = (long)batch.TokenCount * Config.HiddenSize * sizeof(float);
             step = new FlyingStep(_slots, _epoch, _number, bytes, _time.GetTimestamp(), _flying.Count == 0 ? null : _flying[^1].Done.Task);
+            Look(batch, step);
             _flying.Add(step);
             ClusterMetrics.StepChanged(_slots[0].Spec.Model, 1);
             for (var s = step.IsPassed ? _slots.Length - 1 : 0; s < _slots.Length; s++)
@@ -27,6 +28,19 @@ internal sealed partial class GrainPipeline
         }
 
         return FinishAsync(step, cancellationToken);
+    }
+
+    /// <summary>What is between two steps of an answer that is alone is part of its speed. Longer pauses are something else.</summary>
+    private void Look(StepBatch batch, FlyingStep step)
+    {
+        const int Every = 16;
+        const double Most = 0.05;
+        step.IsOneToken = batch.TokenCount == 1 && !batch.Encodes;
+        if (Turned is not { } turned || !step.IsOneToken || !step.IsAlone || Volatile.Read(ref _lastEnded) is not (> 0 and var last) || ++_turns % Every != 0)
+            return;
+        var seconds = _time.GetElapsedTime(last, step.Started).TotalSeconds;
+        if (seconds < Most)
+            turned(seconds);
     }
 
     private async ValueTask<ReadOnlyMemory<float>> FinishAsync(FlyingStep step, CancellationToken cancellationToken)
@@ -40,6 +54,7 @@ internal sealed partial class GrainPipeline
             var rows = await step.Done.Task;
             // Steps end in the order in which they were begun; one that failed ends those behind it itself.
             await step.Before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Volatile.Write(ref _lastEnded, step.IsOneToken ? _time.GetTimestamp() : 0);
             return rows;
         }
         catch

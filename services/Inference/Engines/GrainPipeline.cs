@@ -23,7 +23,7 @@ internal sealed partial class GrainPipeline : IPipeline
     private readonly Task _watch;
     private readonly int _wire;
     private volatile StageSlot[] _slots;
-    private long _epoch, _number;
+    private long _epoch, _number, _lastEnded, _turns;
     private bool _broken, _stateLost;
 
     private GrainPipeline(ModelConfig config, StageSlot[] slots, int depth, int wire, StageLoader loader, PipelineOptions options, TimeProvider time)
@@ -53,6 +53,9 @@ internal sealed partial class GrainPipeline : IPipeline
 
     /// <summary>The stages as they are now.</summary>
     public IReadOnlyList<StageSlot> Slots => _slots;
+
+    /// <summary>Told, now and then, how many seconds were between two steps of one answer.</summary>
+    public Action<double>? Turned { get; set; }
 
     /// <summary>Told when a stage has been replaced.</summary>
     public Action? Changed { get; set; }

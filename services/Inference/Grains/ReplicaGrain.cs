@@ -16,7 +16,7 @@ namespace Slm.Inference.Grains;
 /// <summary>A copy of a model at work. Calls interleave at awaits, on one thread at a time.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class ReplicaGrain(
-    SiloEngine engine, SiloStages stages, DirectLinks links, ModelFiles files, ModelGrains models, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
+    SiloEngine engine, SiloStages stages, DirectLinks links, SiloSpeed speed, ModelFiles files, ModelGrains models, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
     ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain, IDisposable
 {
     private readonly Handover _handover = new();
@@ -141,7 +141,7 @@ internal sealed partial class ReplicaGrain(
             var lease = await Task.Run(() => engine.Open(spec.Model));
             var labels = new Dictionary<string, string>(spec.Settings.Message.Placement?.Labels ?? [], StringComparer.Ordinal);
             var loader = new StageLoader(SiloKey.NameOf(Key), GrainFactory, silos, stages, links, labels, logger);
-            var deployment = await Deployment.LoadAsync(lease, spec, loader, files, engine, options, time);
+            var deployment = await Deployment.LoadAsync(lease, spec, loader, files, engine, speed, options, time);
             deployment.Changed = () => LogChanged(logger, Key);
             parts.Add(Key, new SiloPart(spec.Model, spec.Replica, "coordinator", 0, 0));
             _heartbeat = this.RegisterGrainTimer(KeepAsync, options.Pipeline.Lease / 12, options.Pipeline.Lease / 12);

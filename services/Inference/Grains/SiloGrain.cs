@@ -24,7 +24,7 @@ internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpe
         var memory = MachineMemory.Read();
         return new SiloInfo(
             silo.SiloAddress.ToParsableString(), silo.Name, speed.Host, options.Threads, memory.FreeBytes, measured.ReadBytesPerSecond, measured.MultiplyAddsPerSecond,
-            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List(), memory.HostFreeBytes, [.. catalog.List().Select(m => m.Name)], measured.FloatMultiplyAddsPerSecond, stepSeconds, Environment.ProcessorCount, listener.Endpoint, speed.LayerSeconds);
+            Numerics.Arithmetic, Numerics.Kernels, new Dictionary<string, string>(options.Labels), parts.Draining, parts.List(), memory.HostFreeBytes, [.. catalog.List().Select(m => m.Name)], measured.FloatMultiplyAddsPerSecond, stepSeconds, Environment.ProcessorCount, listener.Endpoint, speed.LayerSeconds, speed.TurnSeconds);
     }
 
     public async Task<SiloInfo> MeasureSpeedAsync()
