@@ -1,3 +1,4 @@
+using Slm.Engine.Execution;
 using Slm.Engine.Planning;
 using Slm.Engine.Threading;
 using Slm.Inference.Engines;
@@ -9,14 +10,14 @@ internal sealed class SiloSpeed : IDisposable
 {
     private const int Steps = 15;
     private const int Kept = 5;
-    private const int KeptSteps = 31;
+    private const int KeptSteps = 15;
 
     /// <summary>How long threads have nothing to do before each measured step, as while another stage or the client's part of it goes on.</summary>
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(5);
 
     private readonly SiloEngine _engine;
     private readonly TimeProvider _time;
-    private readonly Dictionary<string, Queue<double>> _layers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Queue<SeenStep>> _layers = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Queue<double>> _turns = new(StringComparer.Ordinal);
     private volatile MachineSpeed? _machine;
     private readonly SemaphoreSlim _turn = new(1, 1);
@@ -60,32 +61,34 @@ internal sealed class SiloSpeed : IDisposable
     /// Seconds that a layer takes in every step beyond what the measured speed explains: the median of the last steps that were looked
     /// at, by <see cref="ModelShape.Kind"/> of the models that have run here.
     /// </summary>
-    public Dictionary<string, double> LayerSeconds => Medians(_layers);
+    public Dictionary<string, double> LayerSeconds => _machine is { } machine
+        ? Medians(_layers, step => Math.Max(0, (step.Seconds - StepPrediction.Seconds(step.Shape, step.Range, machine, step.Context)) / step.Range.Count))
+        : [];
 
     /// <summary>Seconds from the end of a step to the beginning of the next, alike.</summary>
-    public Dictionary<string, double> TurnSeconds => Medians(_turns);
+    public Dictionary<string, double> TurnSeconds => Medians(_turns, seconds => seconds);
 
-    /// <summary>A layer of a model of a kind has taken so much longer.</summary>
-    public void LayerTook(string kind, double seconds) => Keep(_layers, kind, seconds);
+    /// <summary>A step of one token has been computed.</summary>
+    public void StepTook(SeenStep step) => Keep(_layers, step.Shape.Kind, step);
 
     /// <summary>A model of a kind has had so much time between two steps.</summary>
     public void TurnTook(string kind, double seconds) => Keep(_turns, kind, seconds);
 
     public void Dispose() => _turn.Dispose();
 
-    private static Dictionary<string, double> Medians(Dictionary<string, Queue<double>> last)
+    private static Dictionary<string, double> Medians<T>(Dictionary<string, Queue<T>> last, Func<T, double> of)
     {
         lock (last)
-            return last.ToDictionary(one => one.Key, one => one.Value.Order().ElementAt(one.Value.Count / 2), StringComparer.Ordinal);
+            return last.ToDictionary(one => one.Key, one => one.Value.Select(of).Order().ElementAt(one.Value.Count / 2), StringComparer.Ordinal);
     }
 
-    private static void Keep(Dictionary<string, Queue<double>> last, string kind, double seconds)
+    private static void Keep<T>(Dictionary<string, Queue<T>> last, string kind, T seen)
     {
         lock (last)
         {
             if (!last.TryGetValue(kind, out var kept))
                 last.Add(kind, kept = []);
-            kept.Enqueue(Math.Max(0, seconds));
+            kept.Enqueue(seen);
             if (kept.Count > KeptSteps)
                 kept.Dequeue();
         }
@@ -128,3 +131,10 @@ internal sealed class SiloSpeed : IDisposable
         }
     }
 }
+
+/// <summary>A step of one token that a stage has computed.</summary>
+/// <param name="Shape">The model.</param>
+/// <param name="Range">The stage's layers.</param>
+/// <param name="Context">Positions that the sequence held.</param>
+/// <param name="Seconds">What it took.</param>
+internal sealed record SeenStep(ModelShape Shape, LayerRange Range, int Context, double Seconds);
