@@ -33,6 +33,9 @@ public sealed class ClusterTests : IAsyncLifetime
 
         var json = (await SlmCommand.RunAsync("silos", "--endpoint", _platform!.Endpoint, "--json")).Json();
         Assert.Equal("SILO_STATE_UNREACHABLE", json.GetProperty("silos")[1].GetProperty("state").GetString());
+        Assert.Empty(_recorder.Calls);
+        await RunAsync("silos", "--measure");
+        Assert.Equal("measure", Assert.Single(_recorder.Calls));
         Assert.Equal("2147483648", json.GetProperty("silos")[0].GetProperty("free_memory_bytes").GetString());
     }
 
@@ -116,7 +119,14 @@ public sealed class ClusterTests : IAsyncLifetime
 
     private sealed class FakeCluster(Recorder recorder) : ClusterService.ClusterServiceBase
     {
-        public override Task<ListSilosResponse> ListSilos(ListSilosRequest request, ServerCallContext context) => Task.FromResult(new ListSilosResponse
+        public override Task<ListSilosResponse> ListSilos(ListSilosRequest request, ServerCallContext context)
+        {
+            if (request.Measure)
+                recorder.Calls.Add("measure");
+            return Task.FromResult(Silos());
+        }
+
+        private static ListSilosResponse Silos() => new()
         {
             Silos =
             {
@@ -129,7 +139,7 @@ public sealed class ClusterTests : IAsyncLifetime
                 },
                 new Silo { Address = "10.0.0.9:11111@7", State = SiloState.Unreachable },
             },
-        });
+        };
 
         public override Task<Silo> Drain(DrainRequest request, ServerCallContext context) => Answer("drain", request.Silo, SiloState.Draining);
 

@@ -55,6 +55,8 @@ public sealed class PlanTests : IDisposable
         var slower = (await Run(shared, "--json", "--placement", "0@small-1,1@small-2", "--streams", "8")).Json();
         Assert.Equal(0.5, slower.GetProperty("prediction").GetProperty("ms_per_token").GetDouble() - plain.GetProperty("prediction").GetProperty("ms_per_token").GetDouble(), 1e-9);
         Assert.Equal(1, slower.GetProperty("replicas")[0].GetProperty("micro_batches").GetInt32());
+        var more = (await Run(shared.Replace("step_ms: 0.25", "step_ms: 0.25, layer_ms: 0.125, turn_ms: 2", StringComparison.Ordinal), "--json", "--placement", "0@small-1,1@small-2", "--streams", "8")).Json();
+        Assert.Equal((2 * 0.125) + 2, more.GetProperty("prediction").GetProperty("ms_per_token").GetDouble() - slower.GetProperty("prediction").GetProperty("ms_per_token").GetDouble(), 1e-9);
 
         var roomy = (await Run(shared.Replace("host: h", "host: h, host_processors: 64", StringComparison.Ordinal), "--json", "--placement", "0@small-1,1@small-2", "--streams", "8")).Json();
         Assert.Equal(2, roomy.GetProperty("replicas")[0].GetProperty("micro_batches").GetInt32());

@@ -35,6 +35,10 @@ public sealed class ClusterTests
         near.Usage = far.Usage = null;
         Assert.Equal(near, far);
 
+        var measured = await first.Cluster.ListSilosAsync(new ListSilosRequest { Measure = true }, cancellationToken: Cancelled);
+        Assert.Equal(2, measured.Silos.Count);
+        Assert.All(measured.Silos, silo => Assert.True(silo.ReadBytesPerSecond > 0 && silo.MultiplyAddsPerSecond > 0 && silo.Links.Single().LatencyMs > 0));
+
         foreach (var silo in new[] { first, second })
         {
             var description = await silo.Models.DescribeAsync(new DescribeModelRequest { Model = Model }, cancellationToken: Cancelled);

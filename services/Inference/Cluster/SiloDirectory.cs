@@ -70,21 +70,36 @@ internal sealed class SiloDirectory(IGrainFactory grains, ISiloStatusOracle orac
     {
         // Few pairs are measured each; of many silos only those from here.
         var from = silos.Count <= MostMeasured ? silos : silos.Where(s => s.Silo == Local);
-        var pairs = from.SelectMany(a => silos.Where(b => b.Silo != a.Silo).Select(b => (a, b)));
-        var links = await Task.WhenAll(pairs.Select(async pair =>
+        var links = await Task.WhenAll(from.GroupBy(silo => silo.Host, StringComparer.Ordinal).Select(async host =>
         {
-            try
+            // Silos of one machine would measure each other's work.
+            var (measured, begun) = (new List<SiloLink?>(), time.GetTimestamp());
+            var asked = host.SelectMany(a => silos.Where(b => b.Silo != a.Silo).Select(b => (a, b)));
+            if (urgent)
+                return await Task.WhenAll(asked.Select(pair => MeasureAsync(pair.a, pair.b, options.Pipeline.LostAfter, cancellationToken)));
+            foreach (var (a, b) in asked)
             {
-                return await Grain(pair.a.Silo).MeasureAsync(pair.b.Silo).WaitAsync(urgent ? options.Pipeline.LostAfter : FirstPatience, time, cancellationToken);
+                if (FirstPatience - time.GetElapsedTime(begun) is { Ticks: > 0 } left)
+                    measured.Add(await MeasureAsync(a, b, left, cancellationToken));
             }
-#pragma warning disable CA1031 // A way that cannot be measured is not taken for a good one.
-            catch (Exception) when (!cancellationToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                return null;
-            }
+
+            return [.. measured];
         }));
-        return [.. links.OfType<SiloLink>()];
+        return [.. links.SelectMany(measured => measured).OfType<SiloLink>()];
+    }
+
+    private async Task<SiloLink?> MeasureAsync(SiloInfo from, SiloInfo to, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Grain(from.Silo).MeasureAsync(to.Silo).WaitAsync(patience, time, cancellationToken);
+        }
+#pragma warning disable CA1031 // A way that cannot be measured is not taken for a good one.
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+#pragma warning restore CA1031
+        {
+            return null;
+        }
     }
 
     /// <summary>Waits for the answer of a silo as long as it may be alive.</summary>

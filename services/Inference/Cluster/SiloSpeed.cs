@@ -10,7 +10,7 @@ internal sealed class SiloSpeed : IDisposable
 {
     private const int Steps = 15;
     private const int Kept = 5;
-    private const int KeptSteps = 15;
+    private const int KeptSteps = 31;
 
     /// <summary>How long threads have nothing to do before each measured step, as while another stage or the client's part of it goes on.</summary>
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(5);

@@ -13,7 +13,7 @@ namespace Slm.Inference.Cluster;
 internal sealed class StepCalibration(SiloSpeed speed, ModelShape shape, LayerRange range)
 {
     /// <summary>Of so many steps one is looked at.</summary>
-    private const int Every = 8;
+    private const int Every = 2;
 
     private int _steps;
 

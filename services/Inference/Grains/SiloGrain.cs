@@ -40,24 +40,18 @@ internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpe
             return known.Link;
         var peer = GrainFactory.GetGrain<ISiloGrain>(SiloKey.At(ISiloGrain.Name, other));
 
-        // A step's message finds processors that sleep, because another stage has computed meanwhile. One after the other would not.
-        // Large messages never go over a direct connection.
-        var small = new double[SmallEchoes];
-        for (var i = 0; i < SmallEchoes; i++)
-        {
-            await Task.Delay(Idle, time);
-            small[i] = (await TimeAsync(peer, new byte[8])).TotalSeconds;
-        }
-
-        var middle = Median(small);
-        var direct = await links.MeasureAsync(other, SmallEchoes, Idle);
+        // A step finds processors that sleep, because another stage has computed meanwhile; visits to experts follow each other closely.
+        var resting = await links.MeasureAsync(other, SmallEchoes, Idle);
         var busy = await links.MeasureAsync(other, SmallEchoes, TimeSpan.Zero);
+        var message = await TimesAsync(peer, resting is null ? Idle : TimeSpan.Zero);
+
+        // Large messages never go over a direct connection.
         var large = new byte[LargeBytes];
         var longest = TimeSpan.MaxValue;
         for (var i = 0; i < 3; i++)
             longest = Least(longest, await TimeAsync(peer, large));
-        var both = Math.Max(1e-6, longest.TotalSeconds - middle);
-        var link = new SiloLink(silo.SiloAddress.ToParsableString(), other, (direct is null ? middle : Median(direct)) / 2, 2 * LargeBytes / both, busy is null ? null : Median(busy) / 2);
+        var both = Math.Max(1e-6, longest.TotalSeconds - message);
+        var link = new SiloLink(silo.SiloAddress.ToParsableString(), other, (resting is null ? message : Median(resting)) / 2, 2 * LargeBytes / both, busy is null ? null : Median(busy) / 2);
         _links[other] = (time.GetTimestamp(), link);
         return link;
     }
@@ -68,6 +62,20 @@ internal sealed class SiloGrain(ILocalSiloDetails silo, SiloParts parts, SiloSpe
     {
         parts.Draining = draining;
         return GetAsync();
+    }
+
+    /// <summary>Seconds of a small message of Orleans and its answer, the median of some.</summary>
+    private async Task<double> TimesAsync(ISiloGrain other, TimeSpan idle)
+    {
+        var seconds = new double[SmallEchoes];
+        for (var i = 0; i < seconds.Length; i++)
+        {
+            if (idle > TimeSpan.Zero)
+                await Task.Delay(idle, time);
+            seconds[i] = (await TimeAsync(other, new byte[8])).TotalSeconds;
+        }
+
+        return Median(seconds);
     }
 
     private async Task<TimeSpan> TimeAsync(ISiloGrain other, byte[] bytes)

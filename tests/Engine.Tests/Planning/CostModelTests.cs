@@ -22,6 +22,10 @@ public sealed class CostModelTests
         // Handing a stage its step comes on top, whatever the step.
         Assert.Equal(5.25e-3, costs.StageSeconds(new LayerRange(0, 4), machine with { StepSeconds = 0.25e-3 }, true, StepLoad.Decode(1, 1)), Precision);
 
+        // So does what each layer takes beyond reading and multiplying.
+        Assert.Equal(5e-3 + (4 * 0.5e-3), costs.StageSeconds(new LayerRange(0, 4), machine with { LayerSeconds = 0.5e-3 }, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(2.5e-3 + (2 * 0.5e-3), costs.StageSeconds(new LayerRange(1, 3), machine with { LayerSeconds = 0.5e-3 }, true, StepLoad.Decode(1, 1)), Precision);
+
         // Floats at a speed of their own, an eighth by default.
         var floats = new CostModel(Shapes.Model(4) with { HasFloatWeights = true }, Shapes.Fleet(machine), Shapes.Terms);
         Assert.Equal(12e-3, floats.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(1, 1)), Precision);
@@ -120,6 +124,32 @@ public sealed class CostModelTests
     }
 
     [Fact]
+    public void The_coordinator_needs_its_time_between_two_steps_and_none_between_chunks_of_a_prompt()
+    {
+        var (a, b) = (Shapes.Machine("a") with { TurnSeconds = 7e-3 }, Shapes.Machine("b") with { TurnSeconds = 0.5e-3 });
+        var fleet = new Fleet([a, b], [new LinkSpec("a", "b", 0, 1e12)]) { HopSeconds = 0 };
+        var costs = new CostModel(Shapes.Model(4), fleet, Shapes.Terms);
+        var stages = Stages(costs, Shapes.Terms, (0, 1, "a"), (1, 4, "b"));
+        Assert.Equal(4.5e-3, costs.Cost(stages, StepLoad.Decode(1, 1)).Seconds, 1e-8);
+        Assert.Equal(0, costs.Cost(stages, StepLoad.Prefill(4, 0)).TurnSeconds);
+    }
+
+    [Fact]
+    public void What_a_step_took_is_compared_with_what_the_machine_was_measured_to_need()
+    {
+        var shape = Shapes.Model(4) with { HeadBytes = 2_000_000 };
+        var costs = new CostModel(shape, Shapes.Fleet(Shapes.Machine("a")), Shapes.Terms);
+        var machine = costs.Fleet.Machine("a");
+        var speed = new MachineSpeed(machine.ReadBytesPerSecond, machine.MultiplyAddsPerSecond, machine.FloatSpeed);
+        Assert.Equal(costs.StageSeconds(new LayerRange(2, 4), machine, true, StepLoad.Decode(1, 300)), StepPrediction.Seconds(shape, new LayerRange(2, 4), speed, 300), Precision);
+
+        // What was learned of one is said of those alike.
+        Assert.Equal(shape.Kind, (shape with { Name = "another", ContextLength = 9 }).Kind);
+        Assert.NotEqual(shape.Kind, Shapes.Model(5).Kind);
+        Assert.NotEqual(shape.Kind, Shapes.Model(4).Kind);
+    }
+
+    [Fact]
     public void Stages_on_one_machine_send_nothing()
     {
         var fleet = new Fleet([Shapes.Machine("a")]) { HopSeconds = 1 };
@@ -148,6 +178,10 @@ public sealed class CostModelTests
         var sent = Row * 5 / 6;
         var remote = 0.5e-3 + ((sent + Row) / 1e6) + (2 * (1e-3 + 1e-4));
         Assert.Equal(Math.Max(1e-3, remote), cost.ExpertSeconds[0], Precision);
+
+        // Layers follow each other so closely that the latency is that of machines that are awake.
+        var awake = new CostModel(shape, new Fleet([a, b], [new LinkSpec("a", "b", 1e-3, 1e6, 0.2e-3)]) { HopSeconds = 1e-4 }, Shapes.Terms);
+        Assert.Equal(remote - (2 * 0.8e-3), awake.Cost([stage], StepLoad.Decode(1, 1)).ExpertSeconds[0], Precision);
         Assert.Equal(sent + Row, cost.WireBytes, Precision);
         Assert.Equal(3e-3, cost.Busy["a"], Precision);
         Assert.Equal(0.5e-3, cost.Busy["b"], Precision);
