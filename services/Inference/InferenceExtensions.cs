@@ -37,8 +37,8 @@ public static class InferenceExtensions
         builder.Services.TryAddSingleton(_ => models is null ? ModelCatalog.Default() : new ModelCatalog(models));
         builder.Services.TryAddSingleton<AdapterCatalog>();
         builder.Services.AddSingleton<SiloEngine>();
-        builder.Services.AddSingleton<SiloStages>();
-        builder.Services.AddSingleton<SiloGroups>();
+        builder.Services.AddSingleton<SiloRunners<StageRunner>>();
+        builder.Services.AddSingleton<SiloRunners<ExpertGroupRunner>>();
         builder.Services.AddSingleton<DirectLinks>();
         builder.Services.AddSingleton<DirectListener>();
         builder.Services.AddSingleton<ExpertCompute>();

@@ -174,7 +174,7 @@ public sealed class DirectTests
     {
         public const string Silo = "127.0.0.1:11111@42";
         private readonly DirectListener _listener = new(
-            new Details(), new DirectOptions(true, 0), new SiloStages(), new SiloGroups(), Wire, NullLogger<DirectListener>.Instance);
+            new Details(), new DirectOptions(true, 0), new SiloRunners<StageRunner>(), new SiloRunners<ExpertGroupRunner>(), Wire, NullLogger<DirectListener>.Instance);
 
         public IPEndPoint Endpoint => IPEndPoint.Parse(_listener.Endpoint!);
 

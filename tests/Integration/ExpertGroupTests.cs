@@ -199,8 +199,8 @@ public sealed class ExpertGroupTests
             builder.Services.AddSingleton(new InferenceOptions { Threads = 2 });
             builder.Services.AddSingleton(new ModelCatalog([ReferenceModel.Folder]));
             builder.Services.AddSingleton<SiloEngine>();
-            builder.Services.AddSingleton<SiloStages>();
-            builder.Services.AddSingleton<SiloGroups>();
+            builder.Services.AddSingleton<SiloRunners<StageRunner>>();
+            builder.Services.AddSingleton<SiloRunners<ExpertGroupRunner>>();
             builder.Services.AddSingleton<SiloSpeed>();
             builder.Services.AddSingleton<DirectLinks>();
             builder.Services.AddSingleton<DirectListener>();

@@ -54,9 +54,6 @@ internal sealed class SiloSpeed : IDisposable
         }
     }
 
-    /// <summary>What it was measured to be; null if it was not yet.</summary>
-    public MachineSpeed? Known => _machine;
-
     /// <summary>
     /// Seconds that a layer takes in every step beyond what the measured speed explains: the median of the last steps that were looked
     /// at, by <see cref="ModelShape.Kind"/> of the models that have run here.
@@ -68,8 +65,8 @@ internal sealed class SiloSpeed : IDisposable
     /// <summary>Seconds from the end of a step to the beginning of the next, alike.</summary>
     public Dictionary<string, double> TurnSeconds => Medians(_turns, seconds => seconds);
 
-    /// <summary>A step of one token has been computed.</summary>
-    public void StepTook(SeenStep step) => Keep(_layers, step.Shape.Kind, step);
+    /// <summary>A step of one token of a model of a kind has been computed.</summary>
+    public void StepTook(string kind, SeenStep step) => Keep(_layers, kind, step);
 
     /// <summary>A model of a kind has had so much time between two steps.</summary>
     public void TurnTook(string kind, double seconds) => Keep(_turns, kind, seconds);
@@ -78,8 +75,12 @@ internal sealed class SiloSpeed : IDisposable
 
     private static Dictionary<string, double> Medians<T>(Dictionary<string, Queue<T>> last, Func<T, double> of)
     {
+        (string Kind, T[] Seen)[] all;
+
+        // The thread that computes waits for the lock.
         lock (last)
-            return last.ToDictionary(one => one.Key, one => one.Value.Select(of).Order().ElementAt(one.Value.Count / 2), StringComparer.Ordinal);
+            all = [.. last.Select(one => (one.Key, one.Value.ToArray()))];
+        return all.ToDictionary(one => one.Kind, one => one.Seen.Select(of).Order().ElementAt(one.Seen.Length / 2), StringComparer.Ordinal);
     }
 
     private static void Keep<T>(Dictionary<string, Queue<T>> last, string kind, T seen)

@@ -86,7 +86,7 @@ internal sealed partial class SiloTls
     {
         TargetHost = "silo",
         ClientCertificates = [_own],
-        RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is X509Certificate2 known && IsTaken(known, logger),
+        RemoteCertificateValidationCallback = Check(logger),
     };
 
     /// <summary>The server's side of it.</summary>
@@ -94,8 +94,10 @@ internal sealed partial class SiloTls
     {
         ServerCertificate = _own,
         ClientCertificateRequired = true,
-        RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is X509Certificate2 known && IsTaken(known, logger),
+        RemoteCertificateValidationCallback = Check(logger),
     };
+
+    private RemoteCertificateValidationCallback Check(ILogger logger) => (_, certificate, _, _) => certificate is X509Certificate2 known && IsTaken(known, logger);
 
     private bool IsTaken(X509Certificate2 certificate, ILogger logger)
     {

@@ -15,6 +15,7 @@ internal sealed class StepCalibration(SiloSpeed speed, ModelShape shape, LayerRa
     /// <summary>Of so many steps one is looked at.</summary>
     private const int Every = 2;
 
+    private readonly string _kind = shape.Kind;
     private int _steps;
 
     /// <summary>A step has been computed.</summary>
@@ -22,6 +23,6 @@ internal sealed class StepCalibration(SiloSpeed speed, ModelShape shape, LayerRa
     {
         // Of one sequence: more of them read other experts, and keys and values of other lengths.
         if (batch.Items.Length == 1 && batch.TokenCount == 1 && !batch.Encodes && ++_steps % Every == 0)
-            speed.StepTook(new SeenStep(shape, range, batch.Items[0].StartPosition + 1, took.TotalSeconds));
+            speed.StepTook(_kind, new SeenStep(shape, range, batch.Items[0].StartPosition + 1, took.TotalSeconds));
     }
 }

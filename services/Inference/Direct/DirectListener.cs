@@ -14,7 +14,7 @@ namespace Slm.Inference.Direct;
 /// visits to its groups of experts itself. Like Orleans' own port it takes whoever reaches it for a silo, where silos do not talk TLS.
 /// </summary>
 internal sealed partial class DirectListener(
-    ILocalSiloDetails silo, DirectOptions options, SiloStages stages, SiloGroups groups, Serializer serializer, ILogger<DirectListener> logger) : IDisposable
+    ILocalSiloDetails silo, DirectOptions options, SiloRunners<StageRunner> stages, SiloRunners<ExpertGroupRunner> groups, Serializer serializer, ILogger<DirectListener> logger) : IDisposable
 {
     private const int HelloMilliseconds = 5000;
     private readonly Lock _gate = new();

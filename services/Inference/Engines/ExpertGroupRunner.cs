@@ -13,7 +13,7 @@ namespace Slm.Inference.Engines;
 /// <param name="group">The experts.</param>
 /// <param name="heard">Told of every word from outside.</param>
 /// <param name="logger">Log.</param>
-internal sealed partial class ExpertGroupRunner(string key, string model, ExpertGroup group, Action heard, ILogger logger)
+internal sealed partial class ExpertGroupRunner(string key, string model, ExpertGroup group, Action heard, ILogger logger) : ISiloRunner
 {
     private readonly string _experts = group.Slice.ToString();
 

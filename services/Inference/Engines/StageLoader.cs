@@ -12,7 +12,7 @@ namespace Slm.Inference.Engines;
 /// <param name="stages">The stages in this process.</param>
 /// <param name="links">Direct connections to other silos.</param>
 /// <param name="labels">What silos must have to get something, as the placement was asked for.</param>
-internal sealed partial class StageLoader(string name, IGrainFactory grains, SiloDirectory silos, SiloStages stages, DirectLinks links, IReadOnlyDictionary<string, string> labels, ILogger logger)
+internal sealed partial class StageLoader(string name, IGrainFactory grains, SiloDirectory silos, SiloRunners<StageRunner> stages, DirectLinks links, IReadOnlyDictionary<string, string> labels, ILogger logger)
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 

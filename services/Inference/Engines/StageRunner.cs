@@ -25,7 +25,7 @@ namespace Slm.Inference.Engines;
 /// <param name="heard">Told of every word from outside.</param>
 /// <param name="time">Clock.</param>
 /// <param name="logger">Log.</param>
-internal sealed partial class StageRunner(string key, StageSpec spec, Stage stage, SiloEngine engine, SiloStages stages, DirectLinks links, StepCalibration? calibration, Action heard, TimeProvider time, ILogger logger)
+internal sealed partial class StageRunner(string key, StageSpec spec, Stage stage, SiloEngine engine, SiloRunners<StageRunner> stages, DirectLinks links, StepCalibration? calibration, Action heard, TimeProvider time, ILogger logger) : ISiloRunner
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<long, Step> _steps = [];
@@ -48,19 +48,20 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
     {
         heard();
         Run old;
+        var begun = new Run(run, next, nextIsHere);
         Step[] left;
         lock (_gate)
         {
             if (run.Epoch <= _run.Terms.Epoch)
                 return run.Epoch == _run.Terms.Epoch;
             old = _run;
-            _run = new Run(run, next, nextIsHere);
+            _run = begun;
             _following = 0;
             left = Leave();
         }
 
-        if (run.Next is not null && !nextIsHere)
-            links.Prepare(SiloKey.SiloOf(run.Next));
+        if (begun.NextSilo is { } silo && !nextIsHere)
+            links.Prepare(silo);
 
         // What still computes, or waits for experts, is of a step that nobody wants any more.
         old.Ends.Cancel();
@@ -281,7 +282,7 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
         var (bytes, format) = (pass.Rows?.Payload.Length ?? 0, pass.Rows?.Format ?? 0);
         if (run.NextIsHere && stages.Find(run.Terms.Next!) is { } here)
             here.Pass(pass);
-        else if (!TryPass(run.Terms.Next!, ref pass))
+        else if (!TryPass(run, ref pass))
             _ = PassAsync(run, pass);
         run.Passed = pass.Request.Number + 1;
         if (pass.Failure is null)
@@ -289,15 +290,15 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
     }
 
     /// <summary>Over a direct connection. If that breaks under it, what is left to say is that the step is lost.</summary>
-    private bool TryPass(string next, ref StagePass pass)
+    private bool TryPass(Run run, ref StagePass pass)
     {
         try
         {
-            return links.TryPass(SiloKey.SiloOf(next), next, pass);
+            return links.TryPass(run.NextSilo!, run.Terms.Next!, pass);
         }
         catch (IOException error)
         {
-            LogUnsent(logger, error, key, next);
+            LogUnsent(logger, error, key, run.Terms.Next!);
             pass = new StagePass(pass.Request, Failure: GrainErrors.Refuse(Code.Unavailable, $"Stage {key} could not pass step {pass.Request.Number} on: {error.Message}").Status.ToByteArray());
             return false;
         }
@@ -355,6 +356,9 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
         private long _passed;
 
         public CancellationTokenSource Ends { get; } = new();
+
+        /// <summary>Where the stage behind is; null for the last one.</summary>
+        public string? NextSilo { get; } = Terms.Next is null ? null : SiloKey.SiloOf(Terms.Next);
 
         /// <summary>Steps that have been passed on.</summary>
         public long Passed

@@ -14,7 +14,7 @@ namespace Slm.Inference.Grains;
 /// <summary>Holds an <see cref="ExpertGroup"/> and computes its calls, in turn, on the silo's thread for experts.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class ExpertGroupGrain(
-    SiloEngine engine, SiloGroups groups, PartFiles files, ExpertCompute compute, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<ExpertGroupGrain> logger) : Grain, IExpertGroupGrain
+    SiloEngine engine, SiloRunners<ExpertGroupRunner> groups, PartFiles files, ExpertCompute compute, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<ExpertGroupGrain> logger) : Grain, IExpertGroupGrain
 {
     private ModelLease? _file;
     private ExpertGroup? _group;

@@ -16,7 +16,7 @@ namespace Slm.Inference.Grains;
 /// <summary>A copy of a model at work. Calls interleave at awaits, on one thread at a time.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class ReplicaGrain(
-    SiloEngine engine, SiloStages stages, DirectLinks links, SiloSpeed speed, ModelFiles files, ModelGrains models, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
+    SiloEngine engine, SiloRunners<StageRunner> stages, DirectLinks links, SiloSpeed speed, ModelFiles files, ModelGrains models, SiloDirectory silos, SiloParts parts, AdapterCatalog adapters, InferenceOptions options, IOptions<ErrorMap> errors, TimeProvider time,
     ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain, IDisposable
 {
     private readonly Handover _handover = new();

@@ -18,7 +18,7 @@ namespace Slm.Inference.Grains;
 /// <summary>Holds a <see cref="Stage"/>, whose steps a <see cref="StageRunner"/> runs.</summary>
 [KeepAlive, Reentrant, OnSilo]
 internal sealed partial class StageGrain(
-    SiloEngine engine, SiloStages stages, DirectLinks links, Serializer serializer, SiloSpeed speed, PartFiles files, AdapterCatalog adapters, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<StageGrain> logger) : Grain, IStageGrain
+    SiloEngine engine, SiloRunners<StageRunner> stages, DirectLinks links, Serializer serializer, SiloSpeed speed, PartFiles files, AdapterCatalog adapters, ILocalSiloDetails silo, SiloParts parts, IOptions<ErrorMap> errors, TimeProvider time, ILogger<StageGrain> logger) : Grain, IStageGrain
 {
     private readonly GrainLease _lease = new(time);
     private ModelLease? _file;
