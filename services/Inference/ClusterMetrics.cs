@@ -130,7 +130,7 @@ public static class ClusterMetrics
     internal static void WasRouted(string model, string affinity) => RoutedCount.Add(1, new(ModelTag, model), new(AffinityTag, affinity));
 
     /// <summary>Something came over a direct connection.</summary>
-    internal static void CameDirect(string kind) => DirectCount.Add(1, new KeyValuePair<string, object?>(KindTag, kind));
+    internal static void CameDirect(string model, string kind) => DirectCount.Add(1, new(ModelTag, model), new(KindTag, kind));
 
     /// <summary>A step began (1) or ended (-1).</summary>
     internal static void StepChanged(string model, int change) => StepCount.Add(change, new KeyValuePair<string, object?>(ModelTag, model));

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Grpc.Core;
 using Slm.Inference;
 using Slm.V1;
@@ -10,8 +9,8 @@ public sealed class ClusterTests
 {
     private const string Model = "llama-untied-f32";
 
-    /// <summary>Two layers that no other test of the process computes with.</summary>
-    private const string Measurable = "llama-q4_1";
+    /// <summary>Two layers.</summary>
+    private const string Narrow = "llama-q4_1";
 
     /// <summary>Its hidden size.</summary>
     private const int Width = 256;
@@ -60,53 +59,54 @@ public sealed class ClusterTests
     {
         const int Answer = 6;
         await using var server = await PostgreSqlServer.StartAsync(Cancelled);
-        await using var first = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "a"));
-        await using var second = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "b"));
-        using var measured = new Measured();
-        await first.Models.LoadAsync(new LoadModelRequest { Model = Measurable, Placement = new Placement { Map = "0@a,1@b", Wire = wire } }, cancellationToken: Cancelled);
-        var parts = measured.Observe(ClusterMetrics.Parts, (ClusterMetrics.ModelTag, Measurable), (ClusterMetrics.PartTag, "stage"));
+        using var model = new OwnModel(Narrow);
+        await using var first = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "a"), model.Setting);
+        await using var second = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "b"), model.Setting);
+        using var measured = new ClusterMeasurements();
+        await first.Models.LoadAsync(new LoadModelRequest { Model = model.Name, Placement = new Placement { Map = "0@a,1@b", Wire = wire } }, cancellationToken: Cancelled);
+        var parts = measured.Observe(ClusterMetrics.Parts, (ClusterMetrics.ModelTag, model.Name), (ClusterMetrics.PartTag, "stage"));
         var before = Bytes();
-        await first.Inference.GenerateOnceAsync(GenerationTests.Greedy(Measurable, [1, 2, 3], Answer), cancellationToken: Cancelled);
+        await first.Inference.GenerateOnceAsync(GenerationTests.Greedy(model.Name, [1, 2, 3], Answer), cancellationToken: Cancelled);
 
         Assert.Equal(2, parts);
         // All tokens but the last one of the answer are computed.
         Assert.Equal((3 + Answer - 1) * rowBytes, Bytes() - before);
-        Assert.Equal(0, measured.Sum(ClusterMetrics.StepsInFlight, (ClusterMetrics.ModelTag, Measurable)));
-        Assert.Equal(measured.Count(ClusterMetrics.ComputeDuration, (ClusterMetrics.ModelTag, Measurable), (ClusterMetrics.StageTag, 1)), measured.Count(ClusterMetrics.TransferDuration, (ClusterMetrics.ModelTag, Measurable), (ClusterMetrics.StageTag, 0), (ClusterMetrics.HopTag, "other_silo")));
+        Assert.Equal(0, measured.Sum(ClusterMetrics.StepsInFlight, (ClusterMetrics.ModelTag, model.Name)));
+        Assert.Equal(measured.Count(ClusterMetrics.ComputeDuration, (ClusterMetrics.ModelTag, model.Name), (ClusterMetrics.StageTag, 1)), measured.Count(ClusterMetrics.TransferDuration, (ClusterMetrics.ModelTag, model.Name), (ClusterMetrics.StageTag, 0), (ClusterMetrics.HopTag, "other_silo")));
         await second.Cluster.DrainAsync(new DrainRequest { Silo = "b" }, cancellationToken: Cancelled);
         // The stage, or the whole replica where its coordinator was there too.
-        Assert.Equal(1, measured.Sum(ClusterMetrics.Replaced, (ClusterMetrics.ModelTag, Measurable), (ClusterMetrics.ReasonTag, "drained")));
+        Assert.Equal(1, measured.Sum(ClusterMetrics.Replaced, (ClusterMetrics.ModelTag, model.Name), (ClusterMetrics.ReasonTag, "drained")));
 
-        double Bytes() => measured.Sum(ClusterMetrics.WireBytes, (ClusterMetrics.ModelTag, Measurable), (ClusterMetrics.FormatTag, format), (ClusterMetrics.PartTag, "stage"));
+        double Bytes() => measured.Sum(ClusterMetrics.WireBytes, (ClusterMetrics.ModelTag, model.Name), (ClusterMetrics.FormatTag, format), (ClusterMetrics.PartTag, "stage"));
     }
 
     [Fact]
     public async Task Visits_of_experts_are_described_and_counted()
     {
-        const string Mixture = "qwen3moe-f32";
         const int Answer = 6;
         await using var server = await PostgreSqlServer.StartAsync(Cancelled);
-        await using var first = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "a"));
-        await using var second = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "b"));
-        using var measured = new Measured();
-        await first.Models.LoadAsync(new LoadModelRequest { Model = Mixture, Placement = new Placement { Map = "0-1@a;experts:0-3@b,4-7@b" } }, cancellationToken: Cancelled);
-        await first.Inference.GenerateOnceAsync(GenerationTests.Greedy(Mixture, [1, 2, 3], Answer), cancellationToken: Cancelled);
+        using var model = new OwnModel("qwen3moe-f32");
+        await using var first = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "a"), model.Setting);
+        await using var second = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "b"), model.Setting);
+        using var measured = new ClusterMeasurements();
+        await first.Models.LoadAsync(new LoadModelRequest { Model = model.Name, Placement = new Placement { Map = "0-1@a;experts:0-3@b,4-7@b" } }, cancellationToken: Cancelled);
+        await first.Inference.GenerateOnceAsync(GenerationTests.Greedy(model.Name, [1, 2, 3], Answer), cancellationToken: Cancelled);
 
-        var description = await second.Models.DescribeAsync(new DescribeModelRequest { Model = Mixture }, cancellationToken: Cancelled);
+        var description = await second.Models.DescribeAsync(new DescribeModelRequest { Model = model.Name }, cancellationToken: Cancelled);
         var groups = Assert.Single(description.Stages).ExpertGroups;
         Assert.Equal([4, 4], groups.Select(g => g.Visits.Count));
         // Each token that is computed visits three experts in each of two layers.
         Assert.Equal((3 + Answer - 1) * 3 * 2, groups.Sum(g => g.Visits.Sum()));
-        Assert.Equal(groups.Sum(g => g.Visits.Sum()), measured.Sum(ClusterMetrics.ExpertVisits, (ClusterMetrics.ModelTag, Mixture)));
+        Assert.Equal(groups.Sum(g => g.Visits.Sum()), measured.Sum(ClusterMetrics.ExpertVisits, (ClusterMetrics.ModelTag, model.Name)));
         Assert.Empty(description.Stages[0].Experts);
         var visits = groups.SelectMany(g => g.Experts.Zip(g.Visits)).OrderBy(v => v.First).Select(v => v.Second).ToArray();
 
         // The same experts are visited as often where some, or all, of them stay with their stages.
         foreach (var map in new[] { "0-1@a;experts:0-3@a,4-7@b", "0-0@a,1-1@b" })
         {
-            await first.Models.LoadAsync(new LoadModelRequest { Model = Mixture, Placement = new Placement { Map = map } }, cancellationToken: Cancelled);
-            await first.Inference.GenerateOnceAsync(GenerationTests.Greedy(Mixture, [1, 2, 3], Answer), cancellationToken: Cancelled);
-            description = await second.Models.DescribeAsync(new DescribeModelRequest { Model = Mixture }, cancellationToken: Cancelled);
+            await first.Models.LoadAsync(new LoadModelRequest { Model = model.Name, Placement = new Placement { Map = map } }, cancellationToken: Cancelled);
+            await first.Inference.GenerateOnceAsync(GenerationTests.Greedy(model.Name, [1, 2, 3], Answer), cancellationToken: Cancelled);
+            description = await second.Models.DescribeAsync(new DescribeModelRequest { Model = model.Name }, cancellationToken: Cancelled);
             var sum = new long[8];
             foreach (var stage in description.Stages)
             {
@@ -118,52 +118,6 @@ public sealed class ClusterTests
             Assert.Equal(visits, sum);
         }
 
-        Assert.Equal(3 * visits.Sum(), measured.Sum(ClusterMetrics.ExpertVisits, (ClusterMetrics.ModelTag, Mixture)));
-    }
-
-    /// <summary>What the cluster's meter has measured since.</summary>
-    private sealed class Measured : IDisposable
-    {
-        private readonly MeterListener _listener = new();
-        private readonly List<(string Name, double Value, Dictionary<string, object?> Tags)> _points = [];
-
-        public Measured()
-        {
-            _listener.InstrumentPublished = (instrument, listener) =>
-            {
-                if (instrument.Meter.Name == ClusterMetrics.MeterName)
-                    listener.EnableMeasurementEvents(instrument);
-            };
-            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
-            _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Add(instrument, value, tags));
-            _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument, value, tags));
-            _listener.Start();
-        }
-
-        public double Sum(string name, params (string Key, object Value)[] tags) => Of(name, tags).Sum(p => p.Value);
-
-        public int Count(string name, params (string Key, object Value)[] tags) => Of(name, tags).Count;
-
-        public double Observe(string name, params (string Key, object Value)[] tags)
-        {
-            lock (_points)
-                _points.RemoveAll(p => p.Name == name);
-            _listener.RecordObservableInstruments();
-            return Sum(name, tags);
-        }
-
-        public void Dispose() => _listener.Dispose();
-
-        private List<(string Name, double Value, Dictionary<string, object?> Tags)> Of(string name, (string Key, object Value)[] tags)
-        {
-            lock (_points)
-                return [.. _points.Where(p => p.Name == name && tags.All(t => Equals(p.Tags.GetValueOrDefault(t.Key), t.Value)))];
-        }
-
-        private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
-        {
-            lock (_points)
-                _points.Add((instrument.Name, value, tags.ToArray().ToDictionary()));
-        }
+        Assert.Equal(3 * visits.Sum(), measured.Sum(ClusterMetrics.ExpertVisits, (ClusterMetrics.ModelTag, model.Name)));
     }
 }

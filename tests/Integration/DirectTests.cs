@@ -32,17 +32,18 @@ public sealed class DirectTests
     [InlineData(Mixture, "0-1@a;experts:0-3@a,4-7@b", "call", "true")]
     [InlineData(Dense, "0@a,1-*@b", "pass", "false")]
     [InlineData(Mixture, "0-1@a;experts:0-3@a,4-7@b", "call", "false")]
-    public async Task Answers_are_the_same_over_them_and_without_them(string model, string map, string kind, string direct)
+    public async Task Answers_are_the_same_over_them_and_without_them(string origin, string map, string kind, string direct)
     {
         await using var server = await PostgreSqlServer.StartAsync(Cancelled);
-        await using var first = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "a"), ("Slm:Inference:Direct", direct));
-        await using var second = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "b"), ("Slm:Inference:Direct", "true"));
-        var reference = ReferenceModel.Read(model);
-        var layers = (await first.Models.DescribeAsync(new DescribeModelRequest { Model = model }, cancellationToken: Cancelled)).Layers;
-        using var frames = new DirectFrames(kind);
+        using var model = new OwnModel(origin);
+        await using var first = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "a"), ("Slm:Inference:Direct", direct), model.Setting);
+        await using var second = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "b"), ("Slm:Inference:Direct", "true"), model.Setting);
+        var reference = ReferenceModel.Read(origin);
+        var layers = (await first.Models.DescribeAsync(new DescribeModelRequest { Model = model.Name }, cancellationToken: Cancelled)).Layers;
+        using var measured = new ClusterMeasurements();
         await first.Models.LoadAsync(
-            new LoadModelRequest { Model = model, Placement = new Placement { Map = map.Replace("*", $"{layers - 1}", StringComparison.Ordinal) } }, cancellationToken: Cancelled);
-        var request = GenerationTests.Greedy(model, reference.Tokens, reference.Greedy.Length);
+            new LoadModelRequest { Model = model.Name, Placement = new Placement { Map = map.Replace("*", $"{layers - 1}", StringComparison.Ordinal) } }, cancellationToken: Cancelled);
+        var request = GenerationTests.Greedy(model.Name, reference.Tokens, reference.Greedy.Length);
         var begun = TimeProvider.System.GetTimestamp();
 
         // A connection is made while answers go on: the first of them need none.
@@ -52,11 +53,13 @@ public sealed class DirectTests
             Assert.Equal(reference.Greedy, (await first.Inference.GenerateOnceAsync(request, cancellationToken: Cancelled)).TokenIds);
             Assert.True(TimeProvider.System.GetElapsedTime(begun) < Deadline, $"{answers} answers, and nothing went over a direct connection.");
         }
-        while (direct == "true" ? frames.Count == 0 : ++answers < 3);
+        while (direct == "true" ? Frames() == 0 : ++answers < 3);
 
         // Where the owner of the pipeline is on b, steps for a come from there.
         if (direct == "false" && kind == "call")
-            Assert.Equal(0, frames.Count);
+            Assert.Equal(0, Frames());
+
+        double Frames() => measured.Sum(ClusterMetrics.DirectFrames, (ClusterMetrics.ModelTag, model.Name), (ClusterMetrics.KindTag, kind));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
+using Slm.Inference;
 using Slm.Inference.Cluster;
 using Slm.ServiceDefaults;
 using Slm.V1;
@@ -21,22 +22,25 @@ public sealed class SiloTlsTests : IDisposable
     {
         await using var server = await PostgreSqlServer.StartAsync(Cancelled);
         using var authority = new TestAuthority(_folder, "ours");
-        await using var first = await SiloHost.StartAsync(server.ConnectionString, [.. Tls(authority, "silo", "a"), ("Slm:Inference:Tls:Names", "silo")]);
-        await using var second = await SiloHost.StartAsync(server.ConnectionString, [.. Tls(authority, "silo", "b"), ("Slm:Inference:Tls:Names", "other;silo")]);
+        using var model = new OwnModel(Model);
+        await using var first = await SiloHost.StartAsync(server.ConnectionString, [.. Tls(authority, "silo", "a"), ("Slm:Inference:Tls:Names", "silo"), model.Setting]);
+        await using var second = await SiloHost.StartAsync(server.ConnectionString, [.. Tls(authority, "silo", "b"), ("Slm:Inference:Tls:Names", "other;silo"), model.Setting]);
 
-        await first.Models.LoadAsync(new LoadModelRequest { Model = Model, Placement = new Placement { Map = "0@a,1-2@b" } }, cancellationToken: Cancelled);
+        await first.Models.LoadAsync(new LoadModelRequest { Model = model.Name, Placement = new Placement { Map = "0@a,1-2@b" } }, cancellationToken: Cancelled);
         var reference = ReferenceModel.Read(Model);
-        using var frames = new DirectFrames("pass");
+        using var measured = new ClusterMeasurements();
         var begun = TimeProvider.System.GetTimestamp();
 
         // Direct connections speak it as well; they are made while answers go on.
         do
         {
-            var answer = await second.Inference.GenerateOnceAsync(GenerationTests.Greedy(Model, reference.Tokens, reference.Greedy.Length), cancellationToken: Cancelled);
+            var answer = await second.Inference.GenerateOnceAsync(GenerationTests.Greedy(model.Name, reference.Tokens, reference.Greedy.Length), cancellationToken: Cancelled);
             Assert.Equal(reference.Greedy, answer.TokenIds);
         }
-        while (frames.Count == 0 && TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromMinutes(1));
-        Assert.NotEqual(0, frames.Count);
+        while (Frames() == 0 && TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromMinutes(1));
+        Assert.NotEqual(0, Frames());
+
+        double Frames() => measured.Sum(ClusterMetrics.DirectFrames, (ClusterMetrics.ModelTag, model.Name), (ClusterMetrics.KindTag, "pass"));
     }
 
     [Theory]

@@ -152,20 +152,26 @@ internal sealed partial class DirectListener(
         {
             case DirectKind.Pass:
                 // A stage that is not here any more takes nothing: its owner finds that out.
-                ClusterMetrics.CameDirect("pass");
                 var pass = frame.Read<StagePass>(serializer);
                 if (stages.Find(frame.Key) is { } stage)
+                {
+                    ClusterMetrics.CameDirect(stage.Model, "pass");
                     stage.Pass(pass);
+                }
                 else
+                {
                     pass.Rows?.Release();
+                }
+
                 break;
             case DirectKind.Call:
-                ClusterMetrics.CameDirect("call");
                 ExpertResult result;
                 try
                 {
                     var request = frame.Read<ExpertRequest>(serializer);
-                    result = (groups.Find(frame.Key) ?? throw ExpertGroupRunner.Gone(frame.Key)).Forward(request);
+                    var group = groups.Find(frame.Key) ?? throw ExpertGroupRunner.Gone(frame.Key);
+                    ClusterMetrics.CameDirect(group.Model, "call");
+                    result = group.Forward(request);
                 }
                 catch (StatusException error)
                 {

@@ -20,6 +20,9 @@ internal sealed partial class ExpertGroupRunner(string key, string model, Expert
     /// <summary>Key of the group's grain.</summary>
     public string Key => key;
 
+    /// <inheritdoc/>
+    public string Model => model;
+
     /// <summary>What callers of a group that holds nothing get.</summary>
     public static StatusException Gone(string key) => GrainErrors.Refuse(Code.Unavailable, $"Group {key} holds no experts any more.");
 

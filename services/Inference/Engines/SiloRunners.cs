@@ -7,6 +7,9 @@ internal interface ISiloRunner
 {
     /// <summary>Key of the grain.</summary>
     string Key { get; }
+
+    /// <summary>Name of the model that it computes a part of.</summary>
+    string Model { get; }
 }
 
 /// <summary>What works in this process for grains of a kind, so that who is beside it, or directly connected, reaches it without a message.</summary>

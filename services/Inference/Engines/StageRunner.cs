@@ -39,6 +39,9 @@ internal sealed partial class StageRunner(string key, StageSpec spec, Stage stag
     /// <summary>Key of the stage's grain.</summary>
     public string Key => key;
 
+    /// <inheritdoc/>
+    public string Model => spec.Model;
+
     /// <summary>Begins a run, if it is newer than the present one: what is under way of that ends.</summary>
     /// <param name="run">How the stages are connected.</param>
     /// <param name="next">The stage behind; null for the last one.</param>
