@@ -9,14 +9,14 @@ internal static class Ports
     // Below the ports that the system gives to connections: one of those could be taken before the server starts.
     private const int First = 12_000, Last = 30_000;
 
-    private static int _next = Random.Shared.Next(First, Last);
+    private static int Next = Random.Shared.Next(First, Last);
 
     /// <summary>A port nobody listens on, another one at every call.</summary>
     public static int Free()
     {
         while (true)
         {
-            var port = First + (int)((uint)Interlocked.Increment(ref _next) % (Last - First));
+            var port = First + (int)((uint)Interlocked.Increment(ref Next) % (Last - First));
             try
             {
                 using var listener = new TcpListener(IPAddress.Any, port);
