@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Slm.Engine.Execution;
 using Slm.Engine.Threading;
@@ -49,11 +50,14 @@ internal static unsafe class ReadBandwidth
     {
         public const ulong Word = 0x0101_0101_0101;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int part, int worker) => new Span<ulong>(memory + (part * PartBytes), (int)(PartBytes / sizeof(ulong))).Fill(Word);
     }
 
     private readonly struct Read(byte* memory, ulong* sums) : IParallelWork
     {
+        // Whole passes are over before the runtime would get to optimizing it.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int part, int worker)
         {
             Vector256<ulong> a = default, b = default, c = default, d = default;

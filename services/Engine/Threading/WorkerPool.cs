@@ -11,23 +11,23 @@ namespace Slm.Engine.Threading;
 /// short time after each region and park after that, so an idle pool uses no processor time.
 /// </summary>
 /// <remarks>
-/// Parts are claimed from one 64-bit ticket (region number, parts left). The caller works too and waits only for parts
-/// that another thread has begun, so a thread that the operating system has not scheduled delays nobody.
+/// Each thread has a range of the parts, the same one in every region of as many parts, so that what a part reads stays in the
+/// caches of one processor; it takes them from the front, and when it has none left, others' from the back. The caller works too
+/// and waits only for parts that another thread has begun, so a thread that the operating system has not scheduled delays nobody.
 /// </remarks>
 public sealed unsafe class WorkerPool : IDisposable
 {
     /// <summary>Most parts in one region.</summary>
-    public const int MaxParts = (1 << PartBits) - 1;
+    public const int MaxParts = (1 << 24) - 1;
 
-    private const int PartBits = 24;
-    private const long PartMask = MaxParts;
     private static readonly long SpinTicks = Stopwatch.Frequency / 10_000;
     private static readonly long EagerTicks = Stopwatch.Frequency / 100_000;
 
     private readonly Thread[] _threads;
     private readonly Lock _region = new();
     private readonly object _gate = new();
-    private Counters _counters;
+    private readonly Range[] _ranges;
+    private Counter _done;
     private delegate*<void*, int, int, void> _body;
     private void* _work;
     private int _parts;
@@ -43,6 +43,7 @@ public sealed unsafe class WorkerPool : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, 1024);
         Threads = threads;
+        _ranges = GC.AllocateArray<Range>(threads + 1, pinned: true);
         _threads = new Thread[threads - 1];
         for (var i = 0; i < _threads.Length; i++)
         {
@@ -130,9 +131,10 @@ public sealed unsafe class WorkerPool : IDisposable
             _body = body;
             _work = work;
             _parts = parts;
-            _counters.Done = 0;
-            var region = (_counters.Ticket >> PartBits) + 1;
-            Interlocked.Exchange(ref _counters.Ticket, (region << PartBits) | (long)parts);
+            _done.Value = 0;
+            for (var worker = Threads - 1; worker >= 0; worker--)
+                Volatile.Write(ref RangeOf(worker), Pack(Bound(worker), Bound(worker + 1)));
+            Interlocked.MemoryBarrier();
             if (Volatile.Read(ref _parked) > 0)
             {
                 lock (_gate)
@@ -153,47 +155,87 @@ public sealed unsafe class WorkerPool : IDisposable
     private void Participate(int worker)
     {
         var completed = 0;
+        ref var own = ref RangeOf(worker);
         while (true)
         {
-            var ticket = Volatile.Read(ref _counters.Ticket);
-            var left = ticket & PartMask;
-            if (left == 0)
+            var range = Volatile.Read(ref own);
+            if (Begin(range) == End(range))
                 break;
-            if (Interlocked.CompareExchange(ref _counters.Ticket, ticket - 1, ticket) != ticket)
-                continue;
-
-            // The region cannot end before this part is counted, so its fields are stable from here on.
-            try
+            if (Interlocked.CompareExchange(ref own, range + 1, range) == range)
             {
-                _body(_work, _parts - (int)left, worker);
+                Execute(Begin(range), worker);
+                completed++;
             }
-#pragma warning disable CA1031 // Rethrown by the caller of the region.
-            catch (Exception e)
-#pragma warning restore CA1031
-            {
-                Interlocked.CompareExchange(ref _failure, e, null);
-            }
+        }
 
-            completed++;
+        for (var other = worker + 1; other < worker + Threads; other++)
+        {
+            ref var theirs = ref RangeOf(other % Threads);
+            while (true)
+            {
+                var range = Volatile.Read(ref theirs);
+                if (Begin(range) == End(range))
+                    break;
+                if (Interlocked.CompareExchange(ref theirs, range - (1L << 32), range) == range)
+                {
+                    Execute(End(range) - 1, worker);
+                    completed++;
+                }
+            }
         }
 
         if (completed > 0)
-            Interlocked.Add(ref _counters.Done, completed);
+            Interlocked.Add(ref _done.Value, completed);
+    }
+
+    /// <summary>Runs a part that has been claimed: the region cannot end before it is counted, so its fields are stable.</summary>
+    private void Execute(int part, int worker)
+    {
+        try
+        {
+            _body(_work, part, worker);
+        }
+#pragma warning disable CA1031 // Rethrown by the caller of the region.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Interlocked.CompareExchange(ref _failure, e, null);
+        }
+    }
+
+    /// <summary>
+    /// The parts of a thread that nobody has claimed: the first one in the low half, the end in the high one. Whose compare and exchange
+    /// succeeds has claimed one of the present region, even if what it compares with was read in another.
+    /// </summary>
+    private ref long RangeOf(int worker) => ref _ranges[worker + 1].Left;
+
+    private int Bound(int worker) => (int)((((long)_parts * worker) + Threads - 1) / Threads);
+
+    private static long Pack(int begin, int end) => ((long)end << 32) | (uint)begin;
+
+    private static int Begin(long range) => (int)range;
+
+    private static int End(long range) => (int)(range >> 32);
+
+    private bool HasWork(int worker)
+    {
+        var range = Volatile.Read(ref RangeOf(worker));
+        return Begin(range) != End(range);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void WaitForOthers(int parts)
     {
-        if (Volatile.Read(ref _counters.Done) == parts)
+        if (Volatile.Read(ref _done.Value) == parts)
             return;
         var start = Stopwatch.GetTimestamp();
         var yielding = false;
-        while (Volatile.Read(ref _counters.Done) != parts)
+        while (Volatile.Read(ref _done.Value) != parts)
         {
             if (yielding)
                 Thread.Yield();
             else
-                yielding = SpinSome(ref _counters.Done, parts) && Stopwatch.GetTimestamp() - start > EagerTicks;
+                yielding = SpinSome(ref _done.Value, parts) && Stopwatch.GetTimestamp() - start > EagerTicks;
         }
     }
 
@@ -201,22 +243,22 @@ public sealed unsafe class WorkerPool : IDisposable
     {
         while (!_disposed)
         {
-            if (!SpinForWork())
-                Park();
+            if (!SpinForWork(worker))
+                Park(worker);
             Participate(worker);
         }
     }
 
     /// <summary>True as soon as there is a part to claim; false after a tenth of a millisecond without one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool SpinForWork()
+    private bool SpinForWork(int worker)
     {
         var start = Stopwatch.GetTimestamp();
         while (true)
         {
             for (var i = 0; i < 32; i++)
             {
-                if ((Volatile.Read(ref _counters.Ticket) & PartMask) != 0)
+                if (HasWork(worker))
                     return true;
                 Pause();
             }
@@ -229,14 +271,14 @@ public sealed unsafe class WorkerPool : IDisposable
         }
     }
 
-    private void Park()
+    private void Park(int worker)
     {
         lock (_gate)
         {
             // Counted before the last look at the ticket: a caller either sees the count or its ticket is seen here.
             Interlocked.Increment(ref _parked);
             var roused = _roused;
-            while (!_disposed && roused == _roused && (Volatile.Read(ref _counters.Ticket) & PartMask) == 0)
+            while (!_disposed && roused == _roused && !HasWork(worker))
                 Monitor.Wait(_gate);
             Interlocked.Decrement(ref _parked);
             _awakened++;
@@ -263,14 +305,19 @@ public sealed unsafe class WorkerPool : IDisposable
             Thread.SpinWait(1);
     }
 
-    /// <summary>The two contended words, each on a cache line pair of its own.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 384)]
-    private struct Counters
+    /// <summary>A contended word on a cache line pair of its own.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 128)]
+    private struct Range
+    {
+        [FieldOffset(0)]
+        public long Left;
+    }
+
+    /// <inheritdoc cref="Range"/>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    private struct Counter
     {
         [FieldOffset(128)]
-        public long Ticket;
-
-        [FieldOffset(256)]
-        public int Done;
+        public int Value;
     }
 }

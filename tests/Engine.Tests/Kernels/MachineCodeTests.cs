@@ -99,6 +99,8 @@ public sealed class MachineCodeTests
             theirs.push(x);
             ours.Pop((Gpr)Array.IndexOf(General, x));
             theirs.pop(x);
+            ours.Prefetch(address);
+            theirs.prefetcht0(__byte_ptr[memory]);
             ours.ZeroUpper();
             theirs.vzeroupper();
             ours.Return();
@@ -110,33 +112,38 @@ public sealed class MachineCodeTests
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(4)]
-    [InlineData(8)]
-    public void Kernels_read_as_whole_instructions_that_keep_the_stack_and_end_in_one_return(int tokens)
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(4, false)]
+    [InlineData(8, false)]
+    [InlineData(4, true)]
+    [InlineData(8, true)]
+    public void Kernels_read_as_whole_instructions_that_keep_the_stack_and_end_in_one_return(int tokens, bool ahead)
     {
         VnniAssembler[] kernels = [Q40Vnni.Assembler(tokens), Q41Vnni.Assembler(tokens), Q50Vnni.Assembler(tokens), Q51Vnni.Assembler(tokens), Q80Vnni.Assembler(tokens), Iq4Vnni.Assembler(tokens), Q4KVnni.Assembler(tokens), Q5KVnni.Assembler(tokens)];
         if (tokens < 8)
             kernels = [.. kernels, Q2KVnni.Assembler(tokens), Q3KVnni.Assembler(tokens), Q6KVnni.Assembler(tokens)];
         foreach (var kernel in kernels)
         {
-            var code = kernel.Assemble();
+            var code = kernel.Assemble(ahead);
             var decoder = Decoder.Create(64, code);
             var stack = 0;
             var returns = 0;
+            var prefetches = 0;
             while (decoder.IP < (ulong)code.Length)
             {
                 var instruction = decoder.Decode();
                 Assert.False(instruction.IsInvalid, $"{kernel.GetType().Name} at {instruction.IP:x}");
                 stack += instruction.Mnemonic == Mnemonic.Add && instruction.Op0Register == Register.RSP ? (int)instruction.Immediate32 : instruction.StackPointerIncrement;
                 returns += instruction.Mnemonic == Mnemonic.Ret ? 1 : 0;
+                prefetches += instruction.Mnemonic == Mnemonic.Prefetcht0 ? 1 : 0;
                 if (instruction.FlowControl == FlowControl.ConditionalBranch)
                     Assert.InRange(instruction.NearBranchTarget, 1UL, instruction.IP);
             }
 
             // The return takes the caller's address, 8 bytes.
             Assert.Equal((8, 1), (stack, returns));
+            Assert.Equal(ahead, prefetches > 0);
             Assert.Equal((ulong)code.Length, decoder.IP);
         }
     }

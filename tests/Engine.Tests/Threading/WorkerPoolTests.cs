@@ -94,6 +94,22 @@ public sealed class WorkerPoolTests
         }
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Who_is_held_up_leaves_its_other_parts_to_others(int threads)
+    {
+        using var pool = new WorkerPool(threads);
+        var counts = new int[60];
+        var work = new HoldUp(counts);
+        for (var region = 0; region < 20; region++)
+        {
+            Array.Clear(counts);
+            pool.Run(counts.Length, ref work);
+            Assert.All(counts, count => Assert.Equal(1, count));
+        }
+    }
+
     [Fact]
     public void A_region_allocates_nothing()
     {
@@ -122,6 +138,18 @@ public sealed class WorkerPoolTests
         {
             if ((uint)worker >= (uint)threads)
                 throw new InvalidOperationException($"worker {worker} of {threads}");
+            Interlocked.Increment(ref counts[part]);
+        }
+    }
+
+    /// <summary>The first part ends when all others have.</summary>
+    private readonly struct HoldUp(int[] counts) : IParallelWork
+    {
+        public void Execute(int part, int worker)
+        {
+            var all = counts;
+            if (part == 0 && !SpinWait.SpinUntil(() => all.Skip(1).All(count => Volatile.Read(ref count) == 1), TimeSpan.FromSeconds(30)))
+                throw new TimeoutException("Nobody takes the other parts.");
             Interlocked.Increment(ref counts[part]);
         }
     }

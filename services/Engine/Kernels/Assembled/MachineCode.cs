@@ -113,6 +113,16 @@ internal sealed class MachineCode
     /// <summary>32-bit sums of the products of neighbouring 16-bit integers.</summary>
     public void MultiplyWords(int target, int a, int b) => Vector(1, 1, 0xf5, target, a, b);
 
+    /// <summary>Has the line of memory at an address brought near; where there is no memory, nothing happens.</summary>
+    public void Prefetch(Address from)
+    {
+        var extension = ((int)(from.Index ?? Gpr.Rsp) >> 3 << 1) | ((int)from.Base >> 3);
+        if (extension != 0)
+            _bytes.Add((byte)(0x40 | extension));
+        _bytes.AddRange([0x0f, 0x18]);
+        Memory(1, from, 1);
+    }
+
     /// <summary>Ends the use of wide registers.</summary>
     public void ZeroUpper() => _bytes.AddRange([0xc5, 0xf8, 0x77]);
 

@@ -1,3 +1,5 @@
+using Slm.Engine.Kernels.Panels;
+
 namespace Slm.Engine.Kernels.Assembled;
 
 /// <summary>
@@ -18,6 +20,7 @@ internal abstract class VnniAssembler
 
     private static readonly int[] Sums = [0, 1, 2, 3, 4, 5, 6, 7];
     private static readonly int[] Totals = [8, 9, 10, 11, 12, 13, 14, 15];
+    private bool _ahead;
 
     /// <param name="tokens">1, 2, 4 or 8.</param>
     /// <param name="sumsEach">Integer sums of a token.</param>
@@ -43,8 +46,10 @@ internal abstract class VnniAssembler
     protected abstract int GroupBytes { get; }
 
     /// <summary>The kernel's machine code.</summary>
-    public byte[] Assemble()
+    /// <param name="ahead">It brings weights near, see <see cref="WeightsAhead"/>.</param>
+    public byte[] Assemble(bool ahead)
     {
+        _ahead = ahead;
         Write();
         return Asm.ToArray();
     }
@@ -121,6 +126,9 @@ internal abstract class VnniAssembler
 
     private void Step()
     {
+        const int Line = 64;
+        for (var at = 0; _ahead && at < GroupBytes; at += Line)
+            Asm.Prefetch(Panel(WeightsAhead.Bytes + at));
         Group();
         Asm.Add(Gpr.Rax, GroupBytes);
         Asm.Add(Gpr.Rdx, 32);

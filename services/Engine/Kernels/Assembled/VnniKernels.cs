@@ -12,10 +12,12 @@ internal static unsafe class VnniKernels
     public static bool IsSupported { get; } = Check();
 
     /// <summary>A kernel that can be called.</summary>
+    /// <param name="assembler">Writes it.</param>
+    /// <param name="ahead">It brings weights near.</param>
     /// <exception cref="NotSupportedException">It does not run here.</exception>
-    public static delegate* unmanaged[Cdecl, SuppressGCTransition]<VnniCall*, void> Place(VnniAssembler assembler)
+    public static delegate* unmanaged[Cdecl, SuppressGCTransition]<VnniCall*, void> Place(VnniAssembler assembler, bool ahead = false)
     {
-        var code = IsSupported ? CodePage.TryPlace(assembler.Assemble()) : null;
+        var code = IsSupported ? CodePage.TryPlace(assembler.Assemble(ahead)) : null;
         if (code == null)
             throw new NotSupportedException("Kernels with AVX-512 VNNI do not run on this machine.");
         return (delegate* unmanaged[Cdecl, SuppressGCTransition]<VnniCall*, void>)code;
@@ -45,6 +47,12 @@ internal static unsafe class VnniKernels<TFormat>
 
     /// <summary>For four.</summary>
     public static readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<VnniCall*, void> Four = VnniKernels.Place(TFormat.Assembler(4));
+
+    /// <summary>For the first four that meet a panel: it is still in memory.</summary>
+    public static readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<VnniCall*, void> FirstFour = VnniKernels.Place(TFormat.Assembler(4), ahead: true);
+
+    /// <summary>For the first eight; four's where there is none.</summary>
+    public static readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<VnniCall*, void> FirstEight = TFormat.MostTokens == 8 ? VnniKernels.Place(TFormat.Assembler(8), ahead: true) : FirstFour;
 
     /// <summary>For eight; four's where there is none.</summary>
     public static readonly delegate* unmanaged[Cdecl, SuppressGCTransition]<VnniCall*, void> Eight = TFormat.MostTokens == 8 ? VnniKernels.Place(TFormat.Assembler(8)) : Four;

@@ -33,7 +33,7 @@ internal static unsafe class VnniProduct<TFormat>
                 {
                     call.X = task.XInt8 + (token * (nint)task.Columns);
                     call.Scales = task.XScales + (token * blocks);
-                    var count = Compute(&call, last - token);
+                    var count = Compute(&call, last - token, token == first);
                     for (var i = 0; i < count; i++)
                         PanelOutput<Wide512, Vector512<byte>>.Put(in task, token + i, row, Vector512.Load(sums + (i * VnniCall.Rows)).AsByte());
                     token += count;
@@ -44,15 +44,15 @@ internal static unsafe class VnniProduct<TFormat>
 
     /// <summary>As many tokens as a kernel takes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Compute(VnniCall* call, int tokens)
+    private static int Compute(VnniCall* call, int tokens, bool isFirst)
     {
         switch (tokens)
         {
             case >= 8 when TFormat.MostTokens == 8:
-                VnniKernels<TFormat>.Eight(call);
+                (isFirst ? VnniKernels<TFormat>.FirstEight : VnniKernels<TFormat>.Eight)(call);
                 return 8;
             case >= 4:
-                VnniKernels<TFormat>.Four(call);
+                (isFirst ? VnniKernels<TFormat>.FirstFour : VnniKernels<TFormat>.Four)(call);
                 return 4;
             case >= 2:
                 VnniKernels<TFormat>.Two(call);

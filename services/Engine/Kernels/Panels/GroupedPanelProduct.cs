@@ -67,7 +67,7 @@ internal static unsafe class GroupedPanelProduct<TWide, TVector, TFormat>
                 var weights = task.Weights + (row * task.RowBytes);
                 var token = first;
                 for (; token + 4 <= last; token += 4)
-                    Four(in task, weights, row, token);
+                    Four(in task, weights, row, token, token == first);
                 for (; token < last; token++)
                     One(in task, weights, row, token);
             }
@@ -104,7 +104,7 @@ internal static unsafe class GroupedPanelProduct<TWide, TVector, TFormat>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Four(in MatMulTask task, byte* w, int row, int token)
+    private static void Four(in MatMulTask task, byte* w, int row, int token, bool isFirst)
     {
         nint blocks = task.Columns / 32;
         nint columns = task.Columns;
@@ -122,6 +122,8 @@ internal static unsafe class GroupedPanelProduct<TWide, TVector, TFormat>
             w = Header(w, b, ref d, ref m);
             Scales(w, out var pairs, out var minimums, out var offsets);
             var codes = w + (2 * TWide.Rows);
+            if (isFirst)
+                WeightsAhead.Fetch(w, GroupBytes);
             TVector i0 = default, i1 = default, i2 = default, i3 = default;
             var twice = TWide.LowerTwice(pairs);
             Load(codes, 0, out var a, out var c);

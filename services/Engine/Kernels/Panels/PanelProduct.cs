@@ -24,9 +24,9 @@ internal static unsafe class PanelProduct<TWide, TVector, TFormat>
                 var weights = task.Weights + (row * task.RowBytes);
                 var token = first;
                 for (; TWide.Rows == 16 && token + 8 <= last; token += 8)
-                    Eight(in task, weights, row, token);
+                    Eight(in task, weights, row, token, token == first);
                 for (; token + 4 <= last; token += 4)
-                    Four(in task, weights, row, token);
+                    Four(in task, weights, row, token, token == first);
                 for (; token < last; token++)
                     One(in task, weights, row, token);
             }
@@ -64,7 +64,7 @@ internal static unsafe class PanelProduct<TWide, TVector, TFormat>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Four(in MatMulTask task, byte* w, int row, int token)
+    private static void Four(in MatMulTask task, byte* w, int row, int token, bool isFirst)
     {
         nint blocks = task.Columns / 32;
         nint columns = task.Columns;
@@ -80,6 +80,8 @@ internal static unsafe class PanelProduct<TWide, TVector, TFormat>
         for (nint b = 0; b < blocks; b++)
         {
             w = Header(w, b, ref d, ref m);
+            if (isFirst)
+                WeightsAhead.Fetch(w, ScaleBytes + CodeBytes);
             var codes = w + ScaleBytes;
             TVector a0 = default, a1 = default, a2 = default, a3 = default;
             TVector i0 = default, i1 = default, i2 = default, i3 = default;
@@ -132,7 +134,7 @@ internal static unsafe class PanelProduct<TWide, TVector, TFormat>
 
     /// <summary>Eight tokens, where there are registers for them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Eight(in MatMulTask task, byte* w, int row, int token)
+    private static void Eight(in MatMulTask task, byte* w, int row, int token, bool isFirst)
     {
         nint blocks = task.Columns / 32;
         nint columns = task.Columns;
@@ -151,6 +153,8 @@ internal static unsafe class PanelProduct<TWide, TVector, TFormat>
         for (nint b = 0; b < blocks; b++)
         {
             w = Header(w, b, ref d, ref m);
+            if (isFirst)
+                WeightsAhead.Fetch(w, ScaleBytes + CodeBytes);
             var codes = w + ScaleBytes;
             TVector a0 = default, a1 = default, a2 = default, a3 = default, a4 = default, a5 = default, a6 = default, a7 = default;
             TVector i0 = default, i1 = default, i2 = default, i3 = default, i4 = default, i5 = default, i6 = default, i7 = default;

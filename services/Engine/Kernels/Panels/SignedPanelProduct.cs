@@ -71,7 +71,7 @@ internal static unsafe class SignedPanelProduct<TWide, TVector, TCodes>
                 var weights = task.Weights + (row * task.RowBytes);
                 var token = first;
                 for (; token + 4 <= last; token += 4)
-                    Four(in task, weights, row, token);
+                    Four(in task, weights, row, token, token == first);
                 for (; token < last; token++)
                     One(in task, weights, row, token);
             }
@@ -105,7 +105,7 @@ internal static unsafe class SignedPanelProduct<TWide, TVector, TCodes>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Four(in MatMulTask task, byte* w, int row, int token)
+    private static void Four(in MatMulTask task, byte* w, int row, int token, bool isFirst)
     {
         nint blocks = task.Columns / 32;
         nint columns = task.Columns;
@@ -120,6 +120,8 @@ internal static unsafe class SignedPanelProduct<TWide, TVector, TCodes>
         TVector t0 = default, t1 = default, t2 = default, t3 = default;
         for (nint b = 0; b < blocks; b++)
         {
+            if (isFirst)
+                WeightsAhead.Fetch(w, (TCodes.CodeBytes + 2) * TWide.Rows);
             TVector a0 = default, a1 = default, a2 = default, a3 = default;
             var codes = w + (2 * TWide.Rows);
             Pair(codes, 0, x0, x1, x2, x3, ref a0, ref a1, ref a2, ref a3);
