@@ -10,7 +10,7 @@ internal sealed class SiloSpeed : IDisposable
 {
     private const int Steps = 15;
     private const int Kept = 5;
-    private const int KeptSteps = 31;
+    private const int KeptSteps = 64;
 
     /// <summary>How long threads have nothing to do before each measured step, as while another stage or the client's part of it goes on.</summary>
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(5);
@@ -55,15 +55,15 @@ internal sealed class SiloSpeed : IDisposable
     }
 
     /// <summary>
-    /// Seconds that a layer takes in every step beyond what the measured speed explains: the median of the last steps that were looked
+    /// Seconds that a layer takes in every step beyond what the measured speed explains: what is usual of the last steps that were looked
     /// at, by <see cref="ModelShape.Kind"/> of the models that have run here.
     /// </summary>
     public Dictionary<string, double> LayerSeconds => _machine is { } machine
-        ? Medians(_layers, step => Math.Max(0, (step.Seconds - StepPrediction.Seconds(step.Shape, step.Range, machine, step.Context)) / step.Range.Count))
+        ? Usual(_layers, step => (step.Seconds - StepPrediction.Seconds(step.Shape, step.Range, machine, step.Context)) / step.Range.Count)
         : [];
 
     /// <summary>Seconds from the end of a step to the beginning of the next, alike.</summary>
-    public Dictionary<string, double> TurnSeconds => Medians(_turns, seconds => seconds);
+    public Dictionary<string, double> TurnSeconds => Usual(_turns, seconds => seconds);
 
     /// <summary>A step of one token of a model of a kind has been computed.</summary>
     public void StepTook(string kind, SeenStep step) => Keep(_layers, kind, step);
@@ -73,14 +73,18 @@ internal sealed class SiloSpeed : IDisposable
 
     public void Dispose() => _turn.Dispose();
 
-    private static Dictionary<string, double> Medians<T>(Dictionary<string, Queue<T>> last, Func<T, double> of)
+    /// <summary>
+    /// The mean without the slowest eighth, not less than 0: every few steps something else gets the processor for a moment, which a median
+    /// would not see and speed over some time does.
+    /// </summary>
+    private static Dictionary<string, double> Usual<T>(Dictionary<string, Queue<T>> last, Func<T, double> of)
     {
         (string Kind, T[] Seen)[] all;
 
         // The thread that computes waits for the lock.
         lock (last)
             all = [.. last.Select(one => (one.Key, one.Value.ToArray()))];
-        return all.ToDictionary(one => one.Kind, one => one.Seen.Select(of).Order().ElementAt(one.Seen.Length / 2), StringComparer.Ordinal);
+        return all.ToDictionary(one => one.Kind, one => Math.Max(0, one.Seen.Select(of).Order().Take(one.Seen.Length - (one.Seen.Length / 8)).Average()), StringComparer.Ordinal);
     }
 
     private static void Keep<T>(Dictionary<string, Queue<T>> last, string kind, T seen)
