@@ -36,7 +36,7 @@ internal sealed class Bottleneck(CostModel costs, ReplicaPlan replica)
         {
             ($"Reading {PlanText.Bytes(work.WeightBytes)} of weights", work.ReadSeconds(machine)),
             ("Multiplying with the weights", work.MultiplySeconds(machine)),
-            ($"Attention over {context} positions", work.Seconds(machine) - work.ReadSeconds(machine) - work.MultiplySeconds(machine)),
+            ($"Attention over {context} positions", work.CacheSeconds(machine)),
         }.MaxBy(part => part.Item2);
         return $"{what} {where} takes {PlanText.Seconds(seconds)} {of} ({PlanText.Percent(seconds / step.Seconds)}).";
     }

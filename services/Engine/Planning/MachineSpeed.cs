@@ -10,7 +10,7 @@ using Slm.Engine.Threading;
 namespace Slm.Engine.Planning;
 
 /// <summary>How fast this process computes, as the planner needs it.</summary>
-/// <param name="ReadBytesPerSecond">Bytes of weights per second that all threads read from memory in products with one token, what multiplying takes not counted.</param>
+/// <param name="ReadBytesPerSecond">Bytes of weights per second that all threads read from memory in products with one token, what multiplying adds not counted.</param>
 /// <param name="MultiplyAddsPerSecond">Multiply-adds per second of all threads in products of 4-bit weights with many tokens.</param>
 /// <param name="FloatMultiplyAddsPerSecond">The same with weights that are floats.</param>
 public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAddsPerSecond, double FloatMultiplyAddsPerSecond)
@@ -37,7 +37,7 @@ public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAdds
     }
 
     /// <summary>
-    /// Bytes per second r for which bytes / r + multiply-adds / f, with the given f, is what products with one token take of matrices
+    /// Bytes per second r with which <see cref="Work.Seconds"/> says what products with one token take, with the given f, of matrices
     /// that come from memory, one after the other, as a step has them. A loop that only reads is no measure of it: by that, decoding
     /// a model of a billion weights on one thread was predicted 40 % too slow.
     /// </summary>
@@ -49,8 +49,10 @@ public sealed record MachineSpeed(double ReadBytesPerSecond, double MultiplyAdds
         var layout = PanelLayout.Of(TensorType.Q4_0);
         var bytes = (double)FarRows * (layout?.RowBytes(Columns) ?? TensorTypes.RowBytes(TensorType.Q4_0, Columns));
 
-        // Multiplying with one token is not faster than with many; where it hides all of the reading, reading is no limit.
-        return bytes / Math.Max(middle - ((double)FarRows * Columns / multiplyAddsPerSecond), middle / 4);
+        // Half of the shorter is hidden: of multiplying, or of reading where that is less. Where it is all hidden, reading is no limit.
+        var multiplying = (double)FarRows * Columns / multiplyAddsPerSecond;
+        var reading = middle - (multiplying / 2);
+        return bytes / (reading >= multiplying ? reading : Math.Max(2 * (middle - multiplying), middle / 4));
     }
 
     /// <summary>Multiply-adds per second of products with one matrix.</summary>

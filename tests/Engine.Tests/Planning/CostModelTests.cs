@@ -12,24 +12,24 @@ public sealed class CostModelTests
     [Fact]
     public void A_stage_reads_once_and_multiplies_for_every_token()
     {
-        // 4 layers of 1 MB and 1 M multiply-adds: 4 ms to read at 1 GB/s, 1 ms a token to multiply at 4 G/s.
+        // 4 layers of 1 MB and 1 M multiply-adds: 4 ms to read at 1 GB/s, 1 ms a token to multiply at 4 G/s; half of the shorter is hidden.
         var machine = Shapes.Machine("a", gigabytes: 1, multiplyAdds: 4e9);
         var costs = new CostModel(Shapes.Model(4), Shapes.Fleet(machine), Shapes.Terms);
-        Assert.Equal(5e-3, costs.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(1, 1)), Precision);
-        Assert.Equal(12e-3, costs.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(8, 1)), Precision);
-        Assert.Equal(2.5e-3, costs.StageSeconds(new LayerRange(1, 3), machine, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(4.5e-3, costs.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(8e-3 + 2e-3, costs.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(8, 1)), Precision);
+        Assert.Equal(2.25e-3, costs.StageSeconds(new LayerRange(1, 3), machine, true, StepLoad.Decode(1, 1)), Precision);
 
         // Handing a stage its step comes on top, whatever the step.
-        Assert.Equal(5.25e-3, costs.StageSeconds(new LayerRange(0, 4), machine with { StepSeconds = 0.25e-3 }, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(4.75e-3, costs.StageSeconds(new LayerRange(0, 4), machine with { StepSeconds = 0.25e-3 }, true, StepLoad.Decode(1, 1)), Precision);
 
         // So does what each layer takes beyond reading and multiplying.
-        Assert.Equal(5e-3 + (4 * 0.5e-3), costs.StageSeconds(new LayerRange(0, 4), machine with { LayerSeconds = 0.5e-3 }, true, StepLoad.Decode(1, 1)), Precision);
-        Assert.Equal(2.5e-3 + (2 * 0.5e-3), costs.StageSeconds(new LayerRange(1, 3), machine with { LayerSeconds = 0.5e-3 }, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(4.5e-3 + (4 * 0.5e-3), costs.StageSeconds(new LayerRange(0, 4), machine with { LayerSeconds = 0.5e-3 }, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(2.25e-3 + (2 * 0.5e-3), costs.StageSeconds(new LayerRange(1, 3), machine with { LayerSeconds = 0.5e-3 }, true, StepLoad.Decode(1, 1)), Precision);
 
         // Floats at a speed of their own, an eighth by default.
         var floats = new CostModel(Shapes.Model(4) with { HasFloatWeights = true }, Shapes.Fleet(machine), Shapes.Terms);
-        Assert.Equal(12e-3, floats.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(1, 1)), Precision);
-        Assert.Equal(8e-3, floats.StageSeconds(new LayerRange(0, 4), machine with { FloatMultiplyAddsPerSecond = 1e9 }, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(8e-3 + 2e-3, floats.StageSeconds(new LayerRange(0, 4), machine, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(4e-3 + 2e-3, floats.StageSeconds(new LayerRange(0, 4), machine with { FloatMultiplyAddsPerSecond = 1e9 }, true, StepLoad.Decode(1, 1)), Precision);
     }
 
     [Fact]
@@ -40,12 +40,12 @@ public sealed class CostModelTests
         var costs = new CostModel(shape, Shapes.Fleet(machine), Shapes.Terms);
 
         // A row of the embedding for each token; the whole head.
-        Assert.Equal(2e-3 + 1e-6, costs.StageSeconds(new LayerRange(0, 1), machine, true, StepLoad.Decode(1, 1)), Precision);
-        Assert.Equal(2e-3, costs.StageSeconds(new LayerRange(1, 2), machine, true, StepLoad.Decode(1, 1)), Precision);
-        Assert.Equal(3e-3 + 4e-3, costs.StageSeconds(new LayerRange(2, 3), machine, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(1.5e-3 + 1e-6, costs.StageSeconds(new LayerRange(0, 1), machine, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(1.5e-3, costs.StageSeconds(new LayerRange(1, 2), machine, true, StepLoad.Decode(1, 1)), Precision);
+        Assert.Equal(4e-3 + 1.5e-3, costs.StageSeconds(new LayerRange(2, 3), machine, true, StepLoad.Decode(1, 1)), Precision);
 
         // A prompt's chunk wants one row of logits: 10 tokens of 1 M and one of 3 M.
-        Assert.Equal(3e-3 + 13e-3, costs.StageSeconds(new LayerRange(2, 3), machine, true, StepLoad.Prefill(10, 0)), Precision);
+        Assert.Equal(13e-3 + 1.5e-3, costs.StageSeconds(new LayerRange(2, 3), machine, true, StepLoad.Prefill(10, 0)), Precision);
     }
 
     [Fact]
@@ -56,8 +56,8 @@ public sealed class CostModelTests
         var costs = new CostModel(Shapes.Model(all, all with { Window = 100 }), Shapes.Fleet(machine), Shapes.Terms);
 
         // 3 sequences at 300 positions: 3 · (300 · 1000 + 2 · 2000) bytes; with the window 3 · (100 · 1000 + 2 · 2000).
-        Assert.Equal(4e-3 + 0.912e-3, costs.StageSeconds(new LayerRange(0, 1), machine, true, StepLoad.Decode(3, 300)), Precision);
-        Assert.Equal(4e-3 + 0.312e-3, costs.StageSeconds(new LayerRange(1, 2), machine, true, StepLoad.Decode(3, 300)), Precision);
+        Assert.Equal(3e-3 + 0.5e-3 + 0.912e-3, costs.StageSeconds(new LayerRange(0, 1), machine, true, StepLoad.Decode(3, 300)), Precision);
+        Assert.Equal(3e-3 + 0.5e-3 + 0.312e-3, costs.StageSeconds(new LayerRange(1, 2), machine, true, StepLoad.Decode(3, 300)), Precision);
     }
 
     [Theory]
