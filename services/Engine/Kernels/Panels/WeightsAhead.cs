@@ -9,7 +9,7 @@ namespace Slm.Engine.Kernels.Panels;
 /// </summary>
 internal static unsafe class WeightsAhead
 {
-    /// <summary>Bytes between what is used and what is brought: half a microsecond's worth at least. Twice and half as many do about as well.</summary>
+    /// <summary>Bytes between what is used and what is brought, which a thread uses in 0.1 to 0.3 µs. Twice as many do as well; half as many win a tenth less.</summary>
     public const int Bytes = 4096;
 
     /// <summary>Brings what is as far ahead of a group. There may be nothing: that does no harm.</summary>
