@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Slm.Engine.Tests;
 using Slm.Inference;
 using Slm.V1;
 
@@ -62,7 +63,7 @@ public sealed class ClusterTests
         using var model = new OwnModel(Narrow);
         await using var first = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "a"), model.Setting);
         await using var second = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "b"), model.Setting);
-        using var measured = new ClusterMeasurements();
+        using var measured = new Measurements(ClusterMetrics.MeterName);
         await first.Models.LoadAsync(new LoadModelRequest { Model = model.Name, Placement = new Placement { Map = "0@a,1@b", Wire = wire } }, cancellationToken: Cancelled);
         var parts = measured.Observe(ClusterMetrics.Parts, (ClusterMetrics.ModelTag, model.Name), (ClusterMetrics.PartTag, "stage"));
         var before = Bytes();
@@ -88,7 +89,7 @@ public sealed class ClusterTests
         using var model = new OwnModel("qwen3moe-f32");
         await using var first = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "a"), model.Setting);
         await using var second = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "b"), model.Setting);
-        using var measured = new ClusterMeasurements();
+        using var measured = new Measurements(ClusterMetrics.MeterName);
         await first.Models.LoadAsync(new LoadModelRequest { Model = model.Name, Placement = new Placement { Map = "0-1@a;experts:0-3@b,4-7@b" } }, cancellationToken: Cancelled);
         await first.Inference.GenerateOnceAsync(GenerationTests.Greedy(model.Name, [1, 2, 3], Answer), cancellationToken: Cancelled);
 

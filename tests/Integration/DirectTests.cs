@@ -9,6 +9,7 @@ using Orleans.Runtime;
 using Orleans.Serialization;
 using Slm.Contracts.Grains;
 using Slm.Engine.Execution;
+using Slm.Engine.Tests;
 using Slm.Inference;
 using Slm.Inference.Direct;
 using Slm.Inference.Engines;
@@ -40,7 +41,7 @@ public sealed class DirectTests
         await using var second = await SiloHost.StartAsync(server.ConnectionString, ("Slm:Inference:SiloName", "b"), ("Slm:Inference:Direct", "true"), model.Setting);
         var reference = ReferenceModel.Read(origin);
         var layers = (await first.Models.DescribeAsync(new DescribeModelRequest { Model = model.Name }, cancellationToken: Cancelled)).Layers;
-        using var measured = new ClusterMeasurements();
+        using var measured = new Measurements(ClusterMetrics.MeterName);
         await first.Models.LoadAsync(
             new LoadModelRequest { Model = model.Name, Placement = new Placement { Map = map.Replace("*", $"{layers - 1}", StringComparison.Ordinal) } }, cancellationToken: Cancelled);
         var request = GenerationTests.Greedy(model.Name, reference.Tokens, reference.Greedy.Length);

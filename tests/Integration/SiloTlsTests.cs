@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
+using Slm.Engine.Tests;
 using Slm.Inference;
 using Slm.Inference.Cluster;
 using Slm.ServiceDefaults;
@@ -28,7 +29,7 @@ public sealed class SiloTlsTests : IDisposable
 
         await first.Models.LoadAsync(new LoadModelRequest { Model = model.Name, Placement = new Placement { Map = "0@a,1-2@b" } }, cancellationToken: Cancelled);
         var reference = ReferenceModel.Read(Model);
-        using var measured = new ClusterMeasurements();
+        using var measured = new Measurements(ClusterMetrics.MeterName);
         var begun = TimeProvider.System.GetTimestamp();
 
         // Direct connections speak it as well; they are made while answers go on.

@@ -155,32 +155,19 @@ public sealed unsafe class WorkerPool : IDisposable
     private void Participate(int worker)
     {
         var completed = 0;
-        ref var own = ref RangeOf(worker);
-        while (true)
+        for (var owner = worker; owner < worker + Threads; owner++)
         {
-            var range = Volatile.Read(ref own);
-            if (Begin(range) == End(range))
-                break;
-            if (Interlocked.CompareExchange(ref own, range + 1, range) == range)
-            {
-                Execute(Begin(range), worker);
-                completed++;
-            }
-        }
-
-        for (var other = worker + 1; other < worker + Threads; other++)
-        {
-            ref var theirs = ref RangeOf(other % Threads);
+            ref var range = ref RangeOf(owner % Threads);
             while (true)
             {
-                var range = Volatile.Read(ref theirs);
-                if (Begin(range) == End(range))
+                var left = Volatile.Read(ref range);
+                if (Begin(left) == End(left))
                     break;
-                if (Interlocked.CompareExchange(ref theirs, range - (1L << 32), range) == range)
-                {
-                    Execute(End(range) - 1, worker);
-                    completed++;
-                }
+                var (part, rest) = owner == worker ? (Begin(left), left + 1) : (End(left) - 1, left - (1L << 32));
+                if (Interlocked.CompareExchange(ref range, rest, left) != left)
+                    continue;
+                Execute(part, worker);
+                completed++;
             }
         }
 
@@ -275,7 +262,7 @@ public sealed unsafe class WorkerPool : IDisposable
     {
         lock (_gate)
         {
-            // Counted before the last look at the ticket: a caller either sees the count or its ticket is seen here.
+            // Counted before the last look at the range: a caller either sees the count or its parts are seen here.
             Interlocked.Increment(ref _parked);
             var roused = _roused;
             while (!_disposed && roused == _roused && !HasWork(worker))

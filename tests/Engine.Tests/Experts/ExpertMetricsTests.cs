@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
 using Slm.Engine.Execution;
 using Slm.Engine.Experts;
 using Slm.Engine.Models;
@@ -18,27 +16,7 @@ public sealed class ExpertMetricsTests
         File.Copy(ReferenceModels.Path("smallthinker-f32"), path);
         try
         {
-            var sums = new ConcurrentDictionary<string, double>();
-            using var listener = new MeterListener
-            {
-                InstrumentPublished = (instrument, l) =>
-                {
-                    if (instrument.Meter.Name == EngineMetrics.MeterName)
-                        l.EnableMeasurementEvents(instrument);
-                },
-            };
-            void Add(string instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
-            {
-                foreach (var tag in tags)
-                {
-                    if (tag.Key == ExpertMetrics.ModelTag && name.Equals(tag.Value))
-                        sums.AddOrUpdate(instrument, value, (_, sum) => sum + value);
-                }
-            }
-
-            listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument.Name, value, tags));
-            listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument.Name, value, tags));
-            listener.Start();
+            using var measured = new Measurements(EngineMetrics.MeterName);
             using var file = ModelFile.Open(path);
             ExpertCacheStats stats;
             await using (var pipeline = LocalPipeline.Load(file, new LocalPipelineOptions { Threads = 2, KvCacheBytes = 32 << 20, ExpertMemory = ExpertSizes.Of(file)!.LeastBytes }))
@@ -48,11 +26,13 @@ public sealed class ExpertMetricsTests
             }
 
             Assert.True(stats.Misses > 0);
-            Assert.Equal(stats.Misses, sums[ExpertMetrics.Misses]);
-            Assert.Equal(stats.Hits, sums.GetValueOrDefault(ExpertMetrics.Hits));
-            Assert.Equal(stats.BytesRead, sums[ExpertMetrics.Read]);
+            Assert.Equal(stats.Misses, Sum(ExpertMetrics.Misses));
+            Assert.Equal(stats.Hits, Sum(ExpertMetrics.Hits));
+            Assert.Equal(stats.BytesRead, Sum(ExpertMetrics.Read));
             // A TimeSpan counts in 100 ns.
-            Assert.Equal(stats.Stalled.TotalSeconds, sums.GetValueOrDefault(ExpertMetrics.Stall), 1.01e-7);
+            Assert.Equal(stats.Stalled.TotalSeconds, Sum(ExpertMetrics.Stall), 1.01e-7);
+
+            double Sum(string instrument) => measured.Sum(instrument, (ExpertMetrics.ModelTag, name));
         }
         finally
         {

@@ -116,8 +116,7 @@ internal sealed class MachineCode
     /// <summary>Has the line of memory at an address brought near; where there is no memory, nothing happens.</summary>
     public void Prefetch(Address from)
     {
-        var extension = ((int)(from.Index ?? Gpr.Rsp) >> 3 << 1) | ((int)from.Base >> 3);
-        if (extension != 0)
+        if (Extension(from) is var extension && extension != 0)
             _bytes.Add((byte)(0x40 | extension));
         _bytes.AddRange([0x0f, 0x18]);
         Memory(1, from, 1);
@@ -168,11 +167,13 @@ internal sealed class MachineCode
 
     private void Wide(byte opcode, int register, Address address)
     {
-        var index = (int)(address.Index ?? Gpr.Rsp);
-        _bytes.Add((byte)(0x48 | (register >> 3 << 2) | (index >> 3 << 1) | ((int)address.Base >> 3)));
+        _bytes.Add((byte)(0x48 | (register >> 3 << 2) | Extension(address)));
         _bytes.Add(opcode);
         Memory(register, address, 1);
     }
+
+    /// <summary>The prefix bits of registers from r8 on in an address.</summary>
+    private static int Extension(Address address) => ((int)(address.Index ?? Gpr.Rsp) >> 3 << 1) | ((int)address.Base >> 3);
 
     private void Shift(byte opcode, int extension, int target, int a, int count)
     {

@@ -126,8 +126,7 @@ internal abstract class VnniAssembler
 
     private void Step()
     {
-        const int Line = 64;
-        for (var at = 0; _ahead && at < GroupBytes; at += Line)
+        for (var at = 0; _ahead && at < GroupBytes; at += WeightsAhead.Line)
             Asm.Prefetch(Panel(WeightsAhead.Bytes + at));
         Group();
         Asm.Add(Gpr.Rax, GroupBytes);

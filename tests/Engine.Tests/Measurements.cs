@@ -1,19 +1,19 @@
 using System.Diagnostics.Metrics;
-using Slm.Inference;
 
-namespace Slm.Integration;
+namespace Slm.Engine.Tests;
 
-/// <summary>What the cluster's meter has measured since, of all silos of this process: look for the one test's own model (<see cref="OwnModel"/>).</summary>
-internal sealed class ClusterMeasurements : IDisposable
+/// <summary>What a meter has measured since, in all of this process: look for a model of the one test's own.</summary>
+internal sealed class Measurements : IDisposable
 {
     private readonly MeterListener _listener = new();
     private readonly List<(string Name, double Value, Dictionary<string, object?> Tags)> _points = [];
 
-    public ClusterMeasurements()
+    /// <param name="meter">Name of the meter.</param>
+    public Measurements(string meter)
     {
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter.Name == ClusterMetrics.MeterName)
+            if (instrument.Meter.Name == meter)
                 listener.EnableMeasurementEvents(instrument);
         };
         _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
@@ -26,11 +26,15 @@ internal sealed class ClusterMeasurements : IDisposable
 
     public int Count(string name, params (string Key, object Value)[] tags) => Of(name, tags).Count;
 
+    /// <summary>Adds what observable instruments say now.</summary>
+    public void Record() => _listener.RecordObservableInstruments();
+
+    /// <summary>What an observable instrument says now.</summary>
     public double Observe(string name, params (string Key, object Value)[] tags)
     {
         lock (_points)
             _points.RemoveAll(p => p.Name == name);
-        _listener.RecordObservableInstruments();
+        Record();
         return Sum(name, tags);
     }
 
