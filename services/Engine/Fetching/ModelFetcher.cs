@@ -74,11 +74,11 @@ public sealed class ModelFetcher(string folder, long? limitBytes = null) : IDisp
         var path = PathOf(model, manifest);
         using var hold = await _cache.HoldAsync(manifest.Root, cancellationToken).ConfigureAwait(false);
         var copy = hold.Open(path, manifest.Files[0], () => Keep(manifest));
-        await FetchHeadAsync(model, path, copy, manifest.Files[0].Length, sources, cancellationToken).ConfigureAwait(false);
+        await FetchHeadAsync(model, manifest.Root, path, copy, manifest.Files[0].Length, sources, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<int> chunks;
         using (var head = ModelFile.Open(path))
             chunks = ByteRange.Chunks(selection.RangesIn(head), copy.ChunkBytes);
-        await EnsureAsync(model, copy, chunks, sources, progress, cancellationToken).ConfigureAwait(false);
+        await EnsureAsync(model, manifest.Root, copy, chunks, sources, progress, cancellationToken).ConfigureAwait(false);
         return path;
     }
 
@@ -105,19 +105,19 @@ public sealed class ModelFetcher(string folder, long? limitBytes = null) : IDisp
 
     /// <summary>Fetches what is missing of some chunks, once there is room for it.</summary>
     private async Task EnsureAsync(
-        string model, ChunkedFile copy, IReadOnlyList<int> chunks, IReadOnlyList<IChunkSource> sources, IProgress<FetchProgress>? progress, CancellationToken cancellationToken)
+        string model, string root, ChunkedFile copy, IReadOnlyList<int> chunks, IReadOnlyList<IChunkSource> sources, IProgress<FetchProgress>? progress, CancellationToken cancellationToken)
     {
-        using var room = _cache.MakeRoom(copy.MissingBytes(chunks), model);
+        using var room = _cache.MakeRoom(root, copy.MissingBytes(chunks), model);
         await copy.EnsureAsync(chunks, sources, progress, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Fetches from the start, a chunk more each time, until metadata and tensor descriptions can be read.</summary>
-    private async Task FetchHeadAsync(string model, string path, ChunkedFile copy, long length, IReadOnlyList<IChunkSource> sources, CancellationToken cancellationToken)
+    private async Task FetchHeadAsync(string model, string root, string path, ChunkedFile copy, long length, IReadOnlyList<IChunkSource> sources, CancellationToken cancellationToken)
     {
         var most = Math.Min(length, GgufCursor.MaxHeadBytes);
         for (long wanted = copy.ChunkBytes; ; wanted += copy.ChunkBytes)
         {
-            await EnsureAsync(model, copy, ByteRange.Chunks([new ByteRange(0, Math.Min(wanted, most))], copy.ChunkBytes), sources, progress: null, cancellationToken).ConfigureAwait(false);
+            await EnsureAsync(model, root, copy, ByteRange.Chunks([new ByteRange(0, Math.Min(wanted, most))], copy.ChunkBytes), sources, progress: null, cancellationToken).ConfigureAwait(false);
             try
             {
                 using var head = GgufFile.Open(path);

@@ -14,7 +14,7 @@ internal sealed class WeightCache(string folder, long? limitBytes) : IDisposable
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Held> _held = new(StringComparer.Ordinal);
-    private long _coming;
+    private readonly Dictionary<string, Coming> _coming = new(StringComparer.Ordinal);
 
     /// <summary>The folder of a copy.</summary>
     public string FolderOf(string root) => Path.Combine(folder, root[..32]);
@@ -45,15 +45,15 @@ internal sealed class WeightCache(string folder, long? limitBytes) : IDisposable
 
     /// <summary>Deletes what was used least recently until so many bytes fit. They count as there until the result is disposed, when they are.</summary>
     /// <exception cref="WeightCacheFullException">What is in use leaves no room for them.</exception>
-    public IDisposable? MakeRoom(long bytes, string model)
+    public IDisposable? MakeRoom(string root, long bytes, string model)
     {
         if (limitBytes is not { } limit || bytes == 0)
             return null;
         lock (_gate)
         {
             var copies = new DirectoryInfo(folder).EnumerateDirectories().Where(copy => File.Exists(LockOf(copy.FullName)))
-                .Select(copy => (Folder: copy.FullName, Bytes: BytesOf(copy), Used: File.GetLastWriteTimeUtc(LockOf(copy.FullName)))).OrderBy(copy => copy.Used).ToArray();
-            var used = copies.Sum(copy => copy.Bytes) + _coming;
+                .Select(copy => (Folder: copy.FullName, Bytes: _coming.TryGetValue(copy.FullName, out var coming) ? coming.There + coming.Bytes : BytesOf(copy), Used: File.GetLastWriteTimeUtc(LockOf(copy.FullName)))).OrderBy(copy => copy.Used).ToArray();
+            var used = copies.Sum(copy => copy.Bytes);
             foreach (var copy in copies)
             {
                 if (used + bytes <= limit)
@@ -64,8 +64,7 @@ internal sealed class WeightCache(string folder, long? limitBytes) : IDisposable
 
             if (used + bytes > limit)
                 throw new WeightCacheFullException(model, bytes, used, limit);
-            _coming += bytes;
-            return new Room(this, bytes);
+            return new Room(this, Path.GetFullPath(FolderOf(root)), bytes);
         }
     }
 
@@ -188,12 +187,36 @@ internal sealed class WeightCache(string folder, long? limitBytes) : IDisposable
         }
     }
 
-    private sealed class Room(WeightCache cache, long bytes) : IDisposable
+    /// <summary>A copy that grows. What of it has come meanwhile is not counted twice.</summary>
+    /// <param name="There">Bytes that were there before.</param>
+    /// <param name="Bytes">Bytes that are to come.</param>
+    /// <param name="Rooms">How many have asked for them.</param>
+    private readonly record struct Coming(long There, long Bytes, int Rooms);
+
+    private sealed class Room : IDisposable
     {
+        private readonly WeightCache _cache;
+        private readonly string _own;
+        private readonly long _bytes;
+
+        public Room(WeightCache cache, string own, long bytes)
+        {
+            (_cache, _own, _bytes) = (cache, own, bytes);
+            cache._coming[own] = cache._coming.TryGetValue(own, out var coming)
+                ? coming with { Bytes = coming.Bytes + bytes, Rooms = coming.Rooms + 1 }
+                : new Coming(BytesOf(new DirectoryInfo(own)), bytes, 1);
+        }
+
         public void Dispose()
         {
-            lock (cache._gate)
-                cache._coming -= bytes;
+            lock (_cache._gate)
+            {
+                var coming = _cache._coming[_own];
+                if (coming.Rooms == 1)
+                    _cache._coming.Remove(_own);
+                else
+                    _cache._coming[_own] = new Coming(coming.There + _bytes, coming.Bytes - _bytes, coming.Rooms - 1);
+            }
         }
     }
 }
